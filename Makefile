@@ -1,0 +1,87 @@
+# On a fresh machine: `make run` installs and answers a first prompt, `make test` installs what tests need and runs them.
+
+PYTHON ?= python3
+PROMPT ?= What is Python?
+DATABASE ?= sqlite:///$(CURDIR)/.data/orchestrator.db
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+CHECK_DB = MODEL_ORCHESTRATOR_DATABASE_URL='sqlite:///$(CURDIR)/.venv/check.db'
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+override PROMPT := $(value PROMPT)
+export PROMPT DATABASE
+# Without byte code every start compiles every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lock prices bench e2e wheel clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.* ## (.*)/make \1\t\2/' | expand -t 14
+
+# A virtual environment holds absolute paths: in a moved or copied checkout it would run the old one's code.
+ifneq ($(shell cat .venv/runtime 2>/dev/null),$(CURDIR))
+.PHONY: .venv/runtime
+CLEAR := --clear
+endif
+
+.venv/runtime: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 ...")'
+	@echo "Installing into .venv ..."
+	@$(if $(CLEAR),$(PYTHON) -m venv --clear .venv)
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@echo "$(CURDIR)" > $@
+
+.venv/dev: .venv/runtime requirements-dev.lock
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@mkdir -p .venv/typing && ln -sfn ../.. .venv/typing/model_orchestrator
+	@touch $@
+
+.venv/e2e: .venv/dev requirements-e2e.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements-e2e.lock
+	@touch $@
+
+run: .venv/runtime ## answer a first prompt offline: make run PROMPT="..."
+	@mkdir -p .data
+	@$(BIN)/model-orchestrator run "$$PROMPT" --provider simulated --database "$$DATABASE"
+	@echo
+	@echo "Next, in this folder:"
+	@echo "  .venv/bin/model-orchestrator audit trail last --database '$(DATABASE)'"
+	@echo "  .venv/bin/model-orchestrator run 'Design a distributed system' --dry-run"
+	@echo "  OPENAI_API_KEY=... .venv/bin/model-orchestrator run 'What is Python?'"
+
+test: .venv/dev ## run the tests with branch coverage
+	@$(BIN)/pytest -q -n auto --dist loadgroup --cov --cov-report term $(ARGS)
+
+check: .venv/dev ## format, lint, types, layers, migrations
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@MYPYPATH=.venv/typing $(BIN)/mypy -p model_orchestrator -p tests
+	@$(BIN)/lint-imports
+	@rm -f .venv/check.db*
+	@$(CHECK_DB) $(BIN)/alembic upgrade head
+	@$(CHECK_DB) $(BIN)/alembic check
+
+lock: .venv/dev ## refresh the locks
+	@$(COMPILE) pyproject.toml --group build -o requirements.lock
+	@$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) --group pyproject.toml:e2e --no-deps -o requirements-e2e.lock
+
+prices: .venv/dev ## renew the snapshot of public prices
+	@$(BIN)/python -m model_orchestrator.infrastructure.prices_snapshot
+
+bench: .venv/dev ## measure
+	@$(BIN)/pytest -q -s tests/benchmarks
+
+e2e: .venv/e2e ## ask a real local model
+	@$(BIN)/pytest -q tests/e2e
+
+wheel: .venv/runtime ## build a wheel into dist
+	@rm -rf build # setuptools would ship what an earlier build left there
+	@$(PIP) wheel --no-deps --no-build-isolation -w dist .
+
+clean: ## remove what make built, except the database in .data
+	@rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

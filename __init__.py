@@ -1,0 +1,70 @@
+"""Model Orchestrator: the cheapest capable model for each prompt, every step an immutable event.
+
+The public names load on first use, so that `import model_orchestrator` takes milliseconds.
+"""
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False  # type checkers read it as true; importing `typing` for it costs milliseconds
+if TYPE_CHECKING:
+    from model_orchestrator.application.result import OrchestrationResult
+    from model_orchestrator.domain.catalogue import ModelCapability, ModelConfig, ModelProvider
+    from model_orchestrator.domain.complexity import ComplexityAnalyzer
+    from model_orchestrator.domain.confidence import ConfidenceDetector
+    from model_orchestrator.domain.errors import OrchestratorError
+    from model_orchestrator.infrastructure.bootstrap import (
+        Orchestrator,
+        route_to_model,
+        run_orchestration,
+        run_orchestration_async,
+    )
+    from model_orchestrator.infrastructure.settings import Settings
+
+__all__ = [
+    "ComplexityAnalyzer",
+    "ConfidenceDetector",
+    "ModelCapability",
+    "ModelConfig",
+    "ModelProvider",
+    "OrchestrationResult",
+    "Orchestrator",
+    "OrchestratorError",
+    "Settings",
+    "__version__",
+    "route_to_model",
+    "run_orchestration",
+    "run_orchestration_async",
+]
+
+# Absolute names: pytest imports this file under the name of the folder it lies in.
+_HOMES = {
+    "ComplexityAnalyzer": "model_orchestrator.domain.complexity",
+    "ConfidenceDetector": "model_orchestrator.domain.confidence",
+    "ModelCapability": "model_orchestrator.domain.catalogue",
+    "ModelConfig": "model_orchestrator.domain.catalogue",
+    "ModelProvider": "model_orchestrator.domain.catalogue",
+    "OrchestrationResult": "model_orchestrator.application.result",
+    "Orchestrator": "model_orchestrator.infrastructure.bootstrap",
+    "OrchestratorError": "model_orchestrator.domain.errors",
+    "Settings": "model_orchestrator.infrastructure.settings",
+    "route_to_model": "model_orchestrator.infrastructure.bootstrap",
+    "run_orchestration": "model_orchestrator.infrastructure.bootstrap",
+    "run_orchestration_async": "model_orchestrator.infrastructure.bootstrap",
+}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, loaded on first use and then kept."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, also those not loaded yet."""
+    return sorted(globals().keys() | _HOMES.keys())
