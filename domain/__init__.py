@@ -1,0 +1,1 @@
+"""Facts and rules: standard library only, no clock, I/O, randomness or await."""

@@ -1,0 +1,300 @@
+"""Every fact of a run, past tense and immutable. Free text is never here: a ContentRef points to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .catalogue import ModelCapability, ModelName
+from .complexity import TaskType
+from .errors import ErrorKind
+from .finish import FinishReason
+from .pricing import PriceCard, Usage
+from .units import Duration, Probability, Timestamp, Usd
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRef:
+    """Points to a text in `contents`. `digest` is SHA-256(salt, text) in hex; the salt lives and dies with the text."""
+
+    id: str
+    digest: str
+
+
+class Money(StrEnum):
+    """Whose money a cost is: reports never add one kind to another."""
+
+    REAL = "real"
+    SIMULATED = "simulated"
+    RECORDED = "recorded"
+
+
+class Purpose(StrEnum):
+    """What an attempt is for."""
+
+    ANSWER = "answer"
+    VERIFY = "verify"
+    JUDGE = "judge"
+    SYNTHESIS = "synthesis"
+
+
+class ExclusionReason(StrEnum):
+    """Why a model was no candidate."""
+
+    NO_KEY = "no_key"
+    RETIRED = "retired"
+    CAPABILITY = "capability"
+    CONTEXT_WINDOW = "context_window"
+    FEATURE = "feature"
+    UNPRICED = "unpriced"
+    MAX_COST = "max_cost"
+    NOT_ASKED = "not_asked"  # the caller named another model
+    PROVIDER = "provider"  # the caller asked for another provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategySettings:
+    """What the caller set for the strategy; None leaves it to the policy."""
+
+    model: ModelName | None = None
+    provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCall:
+    """One call of a plan. Costs are USD; None where the model has no price."""
+
+    model: ModelName
+    expected_input_tokens: int
+    max_input_tokens: int  # a provable bound
+    expected_output_tokens: int
+    max_output_tokens: int  # sent to the provider
+    min_cost: Usd | None  # the expected input, and one token of output
+    expected_cost: Usd | None
+    max_cost: Usd | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Money reserved on one budget's current period; the period follows from the event's recorded_at."""
+
+    scope: str  # such as global, category:chat
+    period: str  # day, week, month or total
+    amount: Usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What becomes of a hold: `held` leaves the reserve, `spent` of it is money gone (0: a release)."""
+
+    scope: str
+    period: str
+    held_by: int  # version of the event that held it; its recorded_at names the period
+    held: Usd
+    spent: Usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A model that could have been chosen."""
+
+    model: ModelName
+    expected_cost: Usd | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """A model that was no candidate; `limit` is the figure it broke, in the reason's own words."""
+
+    model: ModelName
+    reason: ExclusionReason
+    limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A request was accepted."""
+
+    request: ContentRef | None  # None: recorded without content
+    strategy: str
+    settings: StrategySettings
+    category: str
+    tags: dict[str, str]
+    owner: str  # an API key's id, or local
+    subject: str | None  # a pseudonym of whom the texts are about
+    max_cost: Usd | None
+    deadline: Timestamp | None
+    provider: str  # live, simulated or recorded:NAME
+    catalogue: str  # its hash
+    policy: str  # its hash
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunClaimed:
+    """Another worker took the run over; only it may start work now."""
+
+    epoch: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptAssessed:
+    """What the request needs."""
+
+    capability: ModelCapability
+    confidence: Probability
+    task_type: TaskType
+    signals: dict[str, int]
+    assessor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingDecided:
+    """The plan, in order, and everything the decision read beyond the request."""
+
+    plan: tuple[PlannedCall, ...]
+    holds: tuple[Hold, ...]
+    candidates: tuple[Candidate, ...]  # in order of preference, those of the plan included
+    excluded: tuple[Exclusion, ...]
+    usable: tuple[ModelName, ...]  # the catalogue's models that could be called at all
+    capability: ModelCapability  # the class kept to: below the one assessed where no usable model reaches that
+    needed: Usd | None  # the least limit that would have let a plan through, where money stopped it
+    policy: str  # its version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted:
+    """A paid call is about to leave."""
+
+    attempt: int  # from 1
+    epoch: int
+    model: ModelName
+    provider: str
+    api_id: str
+    price_card: PriceCard | None
+    purpose: Purpose
+    max_cost: Usd | None
+    max_output_tokens: int
+    hold: tuple[Hold, ...] = ()  # its own, where it retries a lost one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCalled:
+    """A whole answer arrived."""
+
+    attempt: int
+    answer: ContentRef | None
+    raw: ContentRef | None  # the provider's own usage object and log-probabilities
+    usage: Usage | None
+    finish_reason: FinishReason
+    response_model: str | None
+    provider_request_id: str | None
+    latency: Duration
+    first_token: Duration | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed:
+    """The provider, or the way to it, refused the call; what it billed is known."""
+
+    attempt: int
+    kind: ErrorKind
+    status: int | None
+    retry_after: Duration | None
+    billed: bool
+    detail: ContentRef | None
+    provider_request_id: str | None
+    latency: Duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLost:
+    """The call left and its outcome is unknown; its hold stays."""
+
+    attempt: int
+    kind: ErrorKind
+    status: int | None
+    detail: ContentRef | None
+    provider_request_id: str | None
+    latency: Duration | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostIncurred:
+    """An attempt cost money. `amount` is None where the model has no price."""
+
+    attempt: int
+    amount: Usd | None
+    price_card: str | None
+    estimated: bool  # at the local bound, because the answer came without usage
+    settles: tuple[Settlement, ...]
+    money: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceScored:
+    """How likely an attempt's answer is right."""
+
+    attempt: int
+    score: Probability
+    signals: dict[str, int]
+    scorer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCompleted:
+    """The run has its answer. `cost` is None where a part of it is unknown."""
+
+    attempt: int
+    answer: ContentRef | None
+    confidence: Probability
+    cost: Usd | None
+    released: tuple[Settlement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFailed:
+    """The run ended without an answer."""
+
+    kind: ErrorKind
+    needed: Usd | None  # USD that would have been enough, where money stopped it
+    cost: Usd | None
+    released: tuple[Settlement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCancelled:
+    """Somebody ended the run."""
+
+    by: str
+    cost: Usd | None
+    released: tuple[Settlement, ...]
+
+
+RunEvent = (
+    RunStarted
+    | RunClaimed
+    | PromptAssessed
+    | RoutingDecided
+    | AttemptStarted
+    | ModelCalled
+    | AttemptFailed
+    | AttemptLost
+    | CostIncurred
+    | ConfidenceScored
+    | RunCompleted
+    | RunFailed
+    | RunCancelled
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceListPublished:
+    """A catalogue came into use; its content is stored under its hash. Stream `catalogue`."""
+
+    catalogue: str  # the hash
+    name: str
+
+
+CatalogueEvent = PriceListPublished
