@@ -1,0 +1,1 @@
+"""The loop that performs what is due, and the use cases around it."""

@@ -1,0 +1,119 @@
+"""One paid call: what is recorded before it leaves, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+
+from ..domain.actions import CallModel
+from ..domain.catalogue import ModelConfig
+from ..domain.errors import ModelError, OutcomeUnknown
+from ..domain.events import (
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    ContentRef,
+    CostIncurred,
+    ModelCalled,
+    RunEvent,
+)
+from ..domain.pricing import cost
+from ..domain.units import MILLION, Duration
+from .ports import Answer, Content, RunLog
+
+SERVED_IN_PROCESS = ("simulated", "recorded")
+Outcome = tuple[list[RunEvent], list[Content]]
+
+
+def attempt_started(action: CallModel, model: ModelConfig, *, provider: str, epoch: int) -> AttemptStarted:
+    """The fact that goes before the wire. `provider` is the run's: a live call names the model's own."""
+    return AttemptStarted(
+        attempt=action.attempt,
+        epoch=epoch,
+        model=model.name,
+        provider=provider if provider.startswith(SERVED_IN_PROCESS) else model.provider.value,
+        api_id=model.api_id,
+        price_card=model.price,
+        purpose=action.purpose,
+        max_cost=action.call.max_cost,
+        max_output_tokens=action.call.max_output_tokens,
+    )
+
+
+class OutcomeRecorder:
+    """Turns what came back from a run's calls into events and contents."""
+
+    def __init__(self, log: RunLog, run_id: str, *, subject: str | None, keep_content: bool) -> None:
+        self._log = log
+        self._run_id = run_id
+        self._subject = subject
+        self._keep_content = keep_content
+
+    def answered(self, started: AttemptStarted, answer: Answer, latency: Duration) -> Outcome:
+        """A whole answer, and what it cost: exact from its usage, else the most the call could cost, marked so."""
+        answer_ref, contents = self._keep(_answer_text(answer))
+        raw_ref, raw_contents = self._keep(_raw_text(answer))
+        called = ModelCalled(
+            attempt=started.attempt,
+            answer=answer_ref,
+            raw=raw_ref,
+            usage=answer.usage,
+            finish_reason=answer.finish_reason,
+            response_model=answer.response_model,
+            provider_request_id=answer.provider_request_id,
+            latency=latency,
+            first_token=answer.first_token,
+        )
+        card = started.price_card
+        exact = cost(answer.usage, card) if card is not None and answer.usage is not None else None
+        incurred = CostIncurred(
+            attempt=started.attempt,
+            amount=started.max_cost if answer.usage is None else exact,
+            price_card=None if card is None else card.id,
+            estimated=answer.usage is None,
+            settles=(),
+            money=answer.money,
+        )
+        return [called, incurred], contents + raw_contents
+
+    def failed(self, started: AttemptStarted, error: ModelError, latency: Duration) -> Outcome:
+        """A call without an answer: lost where it may be billed, failed where it is known not to be."""
+        detail, contents = self._keep(error.detail)
+        if isinstance(error, OutcomeUnknown):
+            lost = AttemptLost(
+                attempt=started.attempt,
+                kind=error.error,
+                status=error.status,
+                detail=detail,
+                provider_request_id=error.provider_request_id,
+                latency=latency,
+            )
+            return [lost], contents
+        failed = AttemptFailed(
+            attempt=started.attempt,
+            kind=error.error,
+            status=error.status,
+            retry_after=None if error.retry_after is None else Duration(round(error.retry_after * MILLION)),
+            billed=False,
+            detail=detail,
+            provider_request_id=error.provider_request_id,
+            latency=latency,
+        )
+        return [failed], contents
+
+    def _keep(self, text: str | None) -> tuple[ContentRef | None, list[Content]]:
+        if not text or not self._keep_content:
+            return None, []
+        return self._log.keep_text(self._run_id, text, self._subject)
+
+
+def _answer_text(answer: Answer) -> str:
+    """An answer as content: its text, and the tools it asks for."""
+    calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in answer.tool_calls]
+    return json.dumps({"text": answer.text, **({"tool_calls": calls} if calls else {})}, ensure_ascii=False)
+
+
+def _raw_text(answer: Answer) -> str | None:
+    """What the provider itself counted and measured; None where it gave nothing."""
+    given = {"usage": answer.raw_usage, "logprobs": answer.logprobs}
+    kept = {name: value for name, value in given.items() if value is not None}
+    return json.dumps(kept, ensure_ascii=False) if kept else None

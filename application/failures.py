@@ -1,0 +1,97 @@
+"""Why a run has no answer, and what to do about it, in one line; never a word of the prompt or of the provider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..domain.errors import ErrorKind, RunFailure
+from ..domain.events import (
+    AttemptFailed,
+    AttemptLost,
+    Exclusion,
+    ExclusionReason,
+    RoutingDecided,
+    RunCancelled,
+    RunFailed,
+    StrategySettings,
+)
+from ..domain.exclusions import exclusion_text
+from ..domain.run import Attempt, AttemptStatus, Run
+from ..domain.units import MILLION, Usd, plain
+
+ADVICE = {
+    ErrorKind.RATE_LIMITED: "rate limited: wait, or ask another model",
+    ErrorKind.OVERLOADED: "overloaded: try again later, or ask another model",
+    ErrorKind.TIME_OUT: "no answer in time: raise --timeout, or ask a faster model",
+    ErrorKind.CONNECTION: "no connection: check the network and the base_url",
+    ErrorKind.CUT: "the connection broke before the answer was whole: try again",
+    ErrorKind.CONTEXT_WINDOW: "the prompt is longer than the model's context window: shorten it, or ask another model",
+    ErrorKind.AUTH: "the key was refused: check it with `model-orchestrator doctor`",
+    ErrorKind.QUOTA: "the account has no money left with the provider: add some there, or ask another model",
+    ErrorKind.BAD_REQUEST: "the request was refused as invalid",
+    ErrorKind.NOT_FOUND: "the provider knows no such model: check its api_id",
+    ErrorKind.SERVER: "the provider failed: try again later",
+    ErrorKind.MALFORMED: "the reply was not what the protocol says: check the base_url",
+    ErrorKind.DEADLINE: "the time was up before the call could start: raise --timeout",
+    ErrorKind.CANCELLED: "cancelled",
+}
+
+NOT_MEANT = (ExclusionReason.NOT_ASKED, ExclusionReason.PROVIDER)
+
+
+def failure_of(run: Run) -> RunFailure:
+    """The error a caller gets for a run that ended without an answer."""
+    ended, started = run.ended, run.started
+    assert started is not None, "a run that ended was started"
+    if isinstance(ended, RunCancelled):
+        return RunFailure(f"{run.id} was cancelled by {ended.by}", kind=ErrorKind.CANCELLED, run_id=run.id)
+    assert isinstance(ended, RunFailed), "only a run that ended without an answer is a failure"
+    if run.routing is not None and not run.routing.plan:
+        return no_plan(run.routing, started.settings, started.max_cost, run_id=run.id)
+    return RunFailure(_attempt_text(run, ended.kind), kind=ended.kind, run_id=run.id)
+
+
+def no_plan(
+    routing: RoutingDecided, settings: StrategySettings, max_cost: Usd | None, *, run_id: str | None = None
+) -> RunFailure:
+    """The error for a request that no usable model can take, or none within the limit."""
+    if routing.needed is None:
+        why = _why_none(routing.excluded, settings.model)
+        return RunFailure(f"no usable model can answer: {why}", kind=ErrorKind.NO_CANDIDATE, run_id=run_id)
+    needed, limit = plain(routing.needed), None if max_cost is None else plain(max_cost)
+    return RunFailure(
+        f"no model fits the limit of ${limit}: ${needed} would do (--max-cost {needed})",
+        kind=ErrorKind.BUDGET,
+        run_id=run_id,
+        details={"limit": limit, "held": "0", "needed": needed, "would_fit": needed},
+    )
+
+
+def _why_none(excluded: Sequence[Exclusion], asked: str | None) -> str:
+    """The reasons, each with the models it holds for; of a model that was named, its own only."""
+    by_reason: dict[str, list[str]] = {}
+    for one in excluded:
+        if one.reason not in NOT_MEANT and asked in (None, one.model):
+            by_reason.setdefault(exclusion_text(one), []).append(one.model)
+    if not by_reason:
+        return "the catalogue has none for what was asked; see `model-orchestrator models list`"
+    return "; ".join(f"{reason} ({', '.join(models)})" for reason, models in by_reason.items())
+
+
+def _attempt_text(run: Run, kind: ErrorKind) -> str:
+    attempt = run.attempts[-1] if run.attempts else None
+    where = f"{attempt.model}: " if attempt else ""
+    status = _status(attempt)
+    lost = attempt is not None and attempt.status is AttemptStatus.LOST
+    money = "; whether it was billed is unknown" if lost else ""
+    return f"{where}{ADVICE.get(kind, kind.value)}{status}{money}"
+
+
+def _status(attempt: Attempt | None) -> str:
+    outcome = attempt.outcome if attempt else None
+    if not isinstance(outcome, AttemptFailed | AttemptLost):
+        return ""
+    notes = [f"HTTP {outcome.status}"] if outcome.status else []
+    if isinstance(outcome, AttemptFailed) and outcome.retry_after:
+        notes.append(f"retry after {outcome.retry_after / MILLION:g} s")
+    return f" ({', '.join(notes)})" if notes else ""

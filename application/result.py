@@ -1,0 +1,113 @@
+"""What a caller gets back from a run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from ..domain.events import ModelCalled, Money, RunCompleted
+from ..domain.exclusions import exclusion_text
+from ..domain.finish import FinishReason
+from ..domain.run import Attempt, Run
+from ..domain.units import MILLION, Duration, Timestamp, fraction, plain
+from .ports import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestrationResult:
+    """An answered run. `cost` is USD, None where unknown; `latency` is seconds; tokens are of all attempts."""
+
+    response: str
+    model_used: str
+    cost: Decimal | None
+    latency: float
+    confidence: float  # 0..1
+    input_tokens: int  # cached ones included
+    output_tokens: int  # reasoning included
+    strategy: str
+    fallback_chain: list[str]  # the models called, in order
+    ensemble_models: list[str]
+    metadata: dict[str, Any] = field(default_factory=dict)
+    timestamp: str = ""  # ISO 8601, UTC
+    run_id: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields for JSON; the cost as a plain decimal string."""
+        return {**asdict(self), "cost": None if self.cost is None else plain(self.cost)}
+
+
+def result_of(run: Run, answer: Answer, *, started_at: Timestamp, latency: Duration) -> OrchestrationResult:
+    """The result of a completed run."""
+    assert run.started is not None, "a completed run was started"
+    assert isinstance(run.ended, RunCompleted), "only a completed run has a result"
+    usages = [attempt.outcome.usage for attempt in run.attempts if isinstance(attempt.outcome, ModelCalled)]
+    return OrchestrationResult(
+        response=answer.text,
+        model_used=run.attempt(run.ended.attempt).model,
+        cost=run.ended.cost,
+        latency=latency / MILLION,
+        confidence=fraction(run.ended.confidence),
+        input_tokens=sum(usage.input_tokens for usage in usages if usage),
+        output_tokens=sum(usage.output_tokens for usage in usages if usage),
+        strategy=run.started.strategy,
+        fallback_chain=[attempt.model for attempt in run.attempts],
+        ensemble_models=[],
+        metadata=_metadata(run, answer),
+        timestamp=datetime.fromtimestamp(started_at / MILLION, UTC).isoformat(),
+        run_id=run.id,
+    )
+
+
+def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
+    assert run.assessment is not None
+    assert run.routing is not None
+    accepted = run.attempt(run.ended.attempt) if isinstance(run.ended, RunCompleted) else None
+    return {
+        "simulated": answer.money is Money.SIMULATED,
+        "task_type": run.assessment.task_type.value,
+        "capability": run.assessment.capability.value,
+        "prompt_signals": dict(run.assessment.signals),
+        "candidates": [
+            {"model": one.model, "expected_cost": None if one.expected_cost is None else plain(one.expected_cost)}
+            for one in run.routing.candidates
+        ],
+        "excluded": [{"model": one.model, "reason": exclusion_text(one)} for one in run.routing.excluded],
+        "attempts": [attempt_dict(attempt) for attempt in run.attempts],
+        "warnings": warnings(run),
+        "signals": dict(accepted.confidence.signals) if accepted and accepted.confidence else {},
+        "tool_calls": [asdict(call) for call in answer.tool_calls],
+    }
+
+
+def attempt_dict(attempt: Attempt) -> dict[str, Any]:
+    """One attempt for JSON: amounts as decimal strings, times in seconds, null where unknown."""
+    outcome, cost = attempt.outcome, attempt.cost
+    return {
+        "attempt": attempt.number,
+        "model": attempt.model,
+        "provider": attempt.started.provider,
+        "status": attempt.status.value,
+        "error": attempt.error and attempt.error.value,
+        "cost": None if cost is None or cost.amount is None else plain(cost.amount),
+        "estimated": bool(cost and cost.estimated),
+        "latency": None if outcome is None or outcome.latency is None else outcome.latency / MILLION,
+        "confidence": attempt.confidence and fraction(attempt.confidence.score),
+    }
+
+
+def warnings(run: Run) -> list[str]:
+    """What a caller should know of a run that went other than asked."""
+    said = []
+    assessment, routing = run.assessment, run.routing
+    if assessment and routing and routing.capability.rank < assessment.capability.rank:
+        said.append(f"the prompt needs {assessment.capability}; no usable model is above {routing.capability}")
+    for attempt in run.attempts:
+        if attempt.cost and attempt.cost.estimated:
+            said.append(f"{attempt.model} did not say its usage: its cost is the most the call could cost")
+        if attempt.cost and attempt.cost.amount is None:
+            said.append(f"{attempt.model} has no price: the cost is unknown")
+        if isinstance(attempt.outcome, ModelCalled) and attempt.outcome.finish_reason is FinishReason.LENGTH:
+            said.append(f"the answer of {attempt.model} was cut at {attempt.started.max_output_tokens} tokens")
+    return said

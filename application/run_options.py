@@ -1,0 +1,216 @@
+"""The words a caller may use for a run, checked and turned into the command that starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, Inexact, InvalidOperation
+from difflib import get_close_matches
+from typing import Any, TypedDict, cast
+
+from ..domain.catalogue import ModelProvider
+from ..domain.errors import InvalidRequest
+from ..domain.events import StrategySettings
+from ..domain.pricing import EXACT
+from ..domain.request import Message, Parameters, Request, ResponseFormat, Role, TextPart, Tool
+from ..domain.strategies import STRATEGIES
+from ..domain.units import Usd, plain
+
+_NAMES = {Role.SYSTEM: "the system message", Role.USER: "the prompt"}
+LABEL_LIMIT = 64  # characters of a category, a tag or a subject
+PICODOLLAR = Decimal("1e-12")
+MOST = 9_000_000  # USD that a limit can say
+
+
+class RunOptions(TypedDict, total=False):
+    """What can be said of a run beside its prompt; what is left out is as the settings say."""
+
+    messages: Sequence[Message | Mapping[str, str]]  # instead of a prompt; a mapping has role and content
+    strategy: str
+    model: str | None
+    provider: str | None  # live, simulated, anthropic or openai
+    max_cost: Decimal | str | int | float | None  # USD
+    category: str | None
+    tags: Mapping[str, str] | None
+    subject: str | None  # a pseudonym of whom the texts are about
+    system: str | None
+    max_tokens: int | None  # of output
+    temperature: float | None
+    stop: Sequence[str]
+    seed: int | None
+    response_format: ResponseFormat | None
+    tools: Sequence[Tool]
+    timeout: float | None  # seconds, for the whole run
+
+
+KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
+    "messages": (Sequence,),
+    "strategy": (str,),
+    "model": (str,),
+    "provider": (str,),
+    "max_cost": (Decimal, str, int, float),
+    "category": (str,),
+    "tags": (Mapping,),
+    "subject": (str,),
+    "system": (str,),
+    "max_tokens": (int,),
+    "temperature": (int, float),
+    "stop": (str, Sequence),
+    "seed": (int,),
+    "response_format": (ResponseFormat,),
+    "tools": (Sequence,),
+    "timeout": (int, float),
+}
+
+
+def request_of(prompt: str | None, options: RunOptions) -> Request:
+    """The request of a prompt, or of `messages`. Raises InvalidRequest."""
+    messages = options.get("messages")
+    if (prompt is None) == (messages is None):
+        raise InvalidRequest("give either a prompt or messages")
+    turns = [_message(Role.USER, prompt)] if prompt is not None else [_given(message) for message in messages or ()]
+    if system := options.get("system"):
+        turns.insert(0, _message(Role.SYSTEM, system))
+    request = Request(messages=tuple(turns), parameters=_parameters(options))
+    if not any(part for message in request.messages for part in message.parts if message.role is not Role.SYSTEM):
+        raise InvalidRequest("the request has no message: give a prompt")
+    return request
+
+
+def strategy_of(options: RunOptions) -> str:
+    """The strategy's name. Raises InvalidRequest for an unknown one."""
+    name = options.get("strategy") or "cheapest"
+    if name not in STRATEGIES:
+        raise InvalidRequest(f"unknown strategy {name!r}: {_nearest(name, list(STRATEGIES))}")
+    return name
+
+
+def settings_of(options: RunOptions) -> StrategySettings:
+    """What the caller chose of model and provider; `simulated` and `live` are no choice among the models."""
+    provider = options.get("provider")
+    vendor = provider if provider in list(ModelProvider) else None
+    return StrategySettings(model=options.get("model"), provider=vendor)
+
+
+def max_cost_of(options: RunOptions, default: Usd | None) -> Usd | None:
+    """USD, 0 or more, no finer than a picodollar; None: no limit. Raises InvalidRequest."""
+    given = options.get("max_cost")
+    if given is None:
+        return default
+    try:
+        amount = Decimal(str(given))
+    except InvalidOperation:
+        raise InvalidRequest(f"max cost {given!r} is not an amount of US dollars, such as 0.05") from None
+    try:
+        if not amount.is_finite() or not 0 <= amount <= MOST:
+            raise ValueError
+        return Usd(plain(EXACT.quantize(amount.copy_abs(), PICODOLLAR)))
+    except (ValueError, Inexact):
+        expected = f"expected US dollars from 0 to {MOST:,}, 12 decimals"
+        raise InvalidRequest(f"max cost {given} is not possible: {expected}") from None
+
+
+def label_of(name: str, value: str) -> str:
+    """A category, tag or subject: 1 to 64 printable characters. Raises InvalidRequest."""
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name}: expected text, got {type(value).__name__}")
+    if not value or len(value) > LABEL_LIMIT or not value.isprintable():
+        raise InvalidRequest(
+            f"{name} {value[:LABEL_LIMIT]!r} is not a label of 1 to {LABEL_LIMIT} printable characters"
+        )
+    return value
+
+
+def tags_of(options: RunOptions) -> dict[str, str]:
+    """Tags, by key. Raises InvalidRequest."""
+    tags = options.get("tags") or {}
+    return dict(sorted((label_of("tag", key), label_of(f"tag {key}", value)) for key, value in tags.items()))
+
+
+def subject_of(options: RunOptions) -> str | None:
+    """The pseudonym of whom the texts are about. Raises InvalidRequest."""
+    subject = options.get("subject")
+    return None if subject is None else label_of("subject", subject)
+
+
+def timeout_of(options: RunOptions, default: float) -> float:
+    """Seconds for the whole run. Raises InvalidRequest."""
+    timeout = options.get("timeout")
+    timeout = default if timeout is None else timeout
+    if not 0 < timeout <= 86_400:
+        raise InvalidRequest(f"timeout {timeout} is not possible: expected seconds above 0, at most 86,400")
+    return timeout
+
+
+def _parameters(options: RunOptions) -> Parameters:
+    temperature, max_tokens = options.get("temperature"), options.get("max_tokens")
+    if temperature is not None and not 0 <= temperature <= 2:
+        raise InvalidRequest(f"temperature {temperature} is not possible: expected 0 to 2")
+    if max_tokens is not None and max_tokens < 1:
+        raise InvalidRequest(f"max tokens {max_tokens} is not possible: expected 1 or more")
+    stop, tools = options.get("stop") or (), options.get("tools") or ()
+    if not all(isinstance(tool, Tool) for tool in tools):
+        raise InvalidRequest("option tools: expected Tool objects")
+    return Parameters(
+        temperature=temperature,
+        max_tokens=max_tokens,
+        stop=tuple(_valid(word, "a stop sequence") for word in ([stop] if isinstance(stop, str) else stop)),
+        seed=options.get("seed"),
+        response_format=options.get("response_format"),
+        tools=tuple(tools),
+    )
+
+
+def _given(message: Message | Mapping[str, str]) -> Message:
+    if isinstance(message, Message):
+        for part in message.parts:
+            if isinstance(part, TextPart):
+                _checked(part.text)
+        return message
+    given: Mapping[str, object] = message if isinstance(message, Mapping) else {}
+    role, content = given.get("role", ""), given.get("content")
+    if role not in list(Role) or not isinstance(content, str):
+        raise InvalidRequest(f"a message needs a role ({', '.join(Role)}) and its content as text, got role {role!r}")
+    return _message(Role(role), content)
+
+
+def _message(role: Role, text: str) -> Message:
+    return Message(role=role, parts=(TextPart(text=_checked(text, _NAMES.get(role, f"the message of role {role}"))),))
+
+
+def _checked(text: str, what: str = "the prompt") -> str:
+    """The text, if it can be sent. Raises InvalidRequest for an empty one or one that is not valid Unicode."""
+    if not _valid(text, what).strip():
+        raise InvalidRequest(f"{what} is empty")
+    return text
+
+
+def _valid(text: str, what: str) -> str:
+    if not isinstance(text, str):
+        raise InvalidRequest(f"{what} is not text but {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(f"{what} is not valid UTF-8 (at character {error.start + 1})") from None
+    return text
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+
+
+def checked_options(options: Mapping[str, Any]) -> RunOptions:
+    """The options that were given; None gives none. Raises InvalidRequest for a word that is none, with the nearest one."""
+    given = {}
+    for name, value in options.items():
+        if name not in KINDS:
+            raise InvalidRequest(f"unknown option {name!r}: {_nearest(name, list(KINDS))}")
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, KINDS[name]):
+            expected = " or ".join(kind.__name__ for kind in KINDS[name])
+            raise InvalidRequest(f"option {name}: expected {expected}, got {type(value).__name__}")
+        if value == "":
+            raise InvalidRequest(f"option {name} is empty: leave it out, or give a value")
+        given[name] = value
+    return cast(RunOptions, given)
