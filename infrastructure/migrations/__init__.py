@@ -1,0 +1,1 @@
+"""The database schema, one SQL file a revision and dialect."""

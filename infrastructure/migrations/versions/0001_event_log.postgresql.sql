@@ -1,0 +1,318 @@
+-- The log (truth, schema "log") and what is disposable beside it (schema "views").
+-- Times are microseconds since 1970-01-01 UTC; money is picodollars.
+
+CREATE SCHEMA IF NOT EXISTS log;
+CREATE SCHEMA IF NOT EXISTS views;
+
+CREATE TABLE log.events (
+    position bigint NOT NULL,
+    stream text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    event_id bytea NOT NULL,
+    type text COLLATE "C" NOT NULL,
+    schema_version integer NOT NULL,
+    occurred_at bigint NOT NULL,
+    recorded_at bigint NOT NULL,
+    causation_id text,
+    correlation_id text NOT NULL,
+    actor text NOT NULL,
+    payload text NOT NULL,
+    event_hash bytea NOT NULL,
+    chain_hash bytea NOT NULL,
+    CONSTRAINT pk_events PRIMARY KEY (position),
+    CONSTRAINT uq_events_stream_version UNIQUE (stream, version),
+    CONSTRAINT uq_events_event_id UNIQUE (event_id)
+);
+
+-- One row: where the log ends. Whoever appends holds it until the commit, so positions follow the commits' order.
+CREATE TABLE log.log_head (
+    id integer NOT NULL,
+    position bigint NOT NULL,
+    recorded_at bigint NOT NULL,
+    chain_hash bytea NOT NULL,
+    CONSTRAINT pk_log_head PRIMARY KEY (id),
+    CONSTRAINT ck_log_head_one_row CHECK (id = 1)
+) WITH (fillfactor = 10);
+INSERT INTO log.log_head VALUES (1, 0, 0, decode(repeat('00', 32), 'hex'));
+
+-- `body` is bytes: a text column cannot hold the character U+0000, and an encrypted body is no text.
+CREATE TABLE log.contents (
+    ref text COLLATE "C" NOT NULL,
+    subject text,
+    salt bytea NOT NULL,
+    body bytea NOT NULL,
+    CONSTRAINT pk_contents PRIMARY KEY (ref)
+);
+
+CREATE TABLE log.content_uses (
+    ref text COLLATE "C" NOT NULL,
+    stream text COLLATE "C" NOT NULL,
+    CONSTRAINT pk_content_uses PRIMARY KEY (ref, stream)
+);
+
+CREATE TABLE log.budgets (
+    scope text COLLATE "C" NOT NULL,
+    period text COLLATE "C" NOT NULL,
+    "limit" bigint NOT NULL,
+    CONSTRAINT pk_budgets PRIMARY KEY (scope, period)
+);
+
+CREATE TABLE log.balances (
+    scope text COLLATE "C" NOT NULL,
+    period text COLLATE "C" NOT NULL,
+    money text COLLATE "C" NOT NULL,
+    period_key text COLLATE "C" NOT NULL,
+    held numeric(38, 0) NOT NULL,
+    settled numeric(38, 0) NOT NULL,
+    CONSTRAINT pk_balances PRIMARY KEY (scope, period, money, period_key)
+) WITH (fillfactor = 50);
+
+CREATE TABLE log.meta (
+    key text COLLATE "C" NOT NULL,
+    value bytea NOT NULL,
+    CONSTRAINT pk_meta PRIMARY KEY (key)
+);
+INSERT INTO log.meta VALUES ('content_secret', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+    || uuid_send(gen_random_uuid())));
+
+CREATE TABLE views.leases (
+    run text COLLATE "C" NOT NULL,
+    worker text NOT NULL,
+    epoch bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    CONSTRAINT pk_leases PRIMARY KEY (run)
+);
+
+CREATE FUNCTION log.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'events are immutable: % on log.events is refused', TG_OP USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER events_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON log.events
+    FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+
+CREATE FUNCTION log.period_key(period text, at bigint) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE period
+        WHEN 'day' THEN to_char(timestamp '1970-01-01' + at * interval '1 microsecond', 'YYYY-MM-DD')
+        WHEN 'week' THEN to_char(timestamp '1970-01-01' + at * interval '1 microsecond', 'IYYY-"W"IW')
+        WHEN 'month' THEN to_char(timestamp '1970-01-01' + at * interval '1 microsecond', 'YYYY-MM')
+        WHEN 'total' THEN 'total'
+    END
+$$;
+
+-- Records a batch of appends in one transaction. Parallel arrays, each list in the order of the appends:
+--   streams  the distinct streams of the batch
+--   s_*      stream appends: the append it belongs to (from 1), its stream (index in `streams`), the version expected
+--            (-1 any, -2 none, -3 exists), how many events it adds
+--   e_*      events, in the order of s_*
+--   c_*      contents
+--   b_*      balance changes: kind (hold, settle, limit); held: the amount held, taken out of hold, or the limit
+-- A failed check is the answer to its own append; later appends see what earlier ones of the batch did:
+--   status   0 appended, 1 version conflict, 2 hold refused, 3 recorded before (the first result), 4 event id reused
+--   first    the first position; for 1 the index in s_*; for 2 the index in b_*
+--   last     the last position; for 1 the version found
+--   at       recorded_at
+--   versions of each stream append
+--   refused  limit, held and settled, one triple a refused hold
+CREATE FUNCTION log.append_events_v1(
+    appends integer, streams text[],
+    s_append integer[], s_stream integer[], s_expected bigint[], s_events integer[],
+    e_id bytea[], e_type text[], e_schema integer[], e_occurred bigint[], e_causation text[], e_correlation text[],
+    e_actor text[], e_payload text[], e_hash bytea[],
+    c_append integer[], c_ref text[], c_stream text[], c_subject text[], c_salt bytea[], c_body bytea[],
+    b_append integer[], b_kind text[], b_scope text[], b_period text[], b_money text[], b_at bigint[],
+    b_held numeric[], b_spent numeric[],
+    OUT status integer[], OUT first bigint[], OUT last bigint[], OUT at bigint[], OUT versions bigint[],
+    OUT refused numeric[]
+) LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    tag CONSTANT bytea := convert_to('model-orchestrator/chain/1', 'UTF8') || '\x00'::bytea;
+    n_s CONSTANT integer := cardinality(s_append);
+    n_e CONSTANT integer := cardinality(e_id);
+    n_b CONSTANT integer := cardinality(b_append);
+    start bigint; head bigint; clock bigint; chain bytea;              -- the log's end
+    current bigint[];                                                  -- the version of each of `streams`
+    known boolean;                                                     -- some event id is in the log already
+    n_stream text[]; n_position bigint[]; n_version bigint[]; n_chain bytea[];  -- of each event; NULL: not appended
+    -- Of each change the index of its balance (account) and of its limit (budget) in these arrays:
+    account integer[]; b_key text[]; held numeric[]; settled numeric[]; changes integer[];
+    budget integer[]; ceiling numeric[]; was numeric[]; limits integer[];
+    s integer; s_next integer := 1; e integer; e_next integer := 1; b integer; b_next integer := 1;
+    j integer; k integer; m integer; v bigint; x bigint; hits bigint; same bigint; lowest bigint; highest bigint;
+    spread bigint;
+BEGIN
+    -- 1. The head. The advisory lock queues the writers; the row lock refuses a snapshot older than the head.
+    PERFORM pg_advisory_xact_lock(7230185001);
+    SELECT h.position, h.recorded_at, h.chain_hash INTO STRICT start, clock, chain
+        FROM log.log_head h WHERE h.id = 1 FOR UPDATE;
+    head := start;
+    clock := greatest(clock, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+    PERFORM 1 FROM log.events o WHERE o.event_id = ANY (e_id) LIMIT 1;
+    known := FOUND;
+    current := ARRAY(
+        SELECT coalesce((SELECT o.version FROM log.events o WHERE o.stream = u.name ORDER BY o.version DESC LIMIT 1), 0)
+        FROM unnest(streams) WITH ORDINALITY u(name, i) ORDER BY u.i);
+    IF n_b > 0 THEN
+        SELECT array_agg(w.account ORDER BY w.i), array_agg(coalesce(o.held, 0) ORDER BY w.i),
+               array_agg(coalesce(o.settled, 0) ORDER BY w.i), array_agg(0 ORDER BY w.i),
+               array_agg(w.budget ORDER BY w.i), array_agg(l."limit" ORDER BY w.i), array_agg(w.key ORDER BY w.i)
+            INTO account, held, settled, changes, budget, ceiling, b_key
+            FROM (SELECT c.*, min(c.i) OVER (PARTITION BY c.scope, c.period, c.money, c.key) AS account,
+                         min(c.i) OVER (PARTITION BY c.scope, c.period) AS budget
+                  FROM (SELECT u.*, log.period_key(u.period, coalesce(u.at, clock)) AS key
+                        FROM unnest(b_scope, b_period, b_money, b_at) WITH ORDINALITY u(scope, period, money, at, i)
+                       ) c) w
+            LEFT JOIN log.balances o ON o.scope = w.scope AND o.period = w.period AND o.money = w.money
+                AND o.period_key = w.key
+            LEFT JOIN log.budgets l ON l.scope = w.scope AND l.period = w.period;
+        limits := changes;
+        was := ceiling;
+    END IF;
+    status := array_fill(0, ARRAY[appends]);
+    first := array_fill(0::bigint, ARRAY[appends]);
+    last := first;
+    at := array_fill(clock, ARRAY[appends]);
+    versions := array_fill(0::bigint, ARRAY[n_s]);
+    n_position := array_fill(NULL::bigint, ARRAY[n_e]);
+    n_version := n_position;
+    n_chain := array_fill(NULL::bytea, ARRAY[n_e]);
+    n_stream := array_fill(NULL::text, ARRAY[n_e]);
+
+    <<append>>
+    FOR a IN 1..appends LOOP
+        s := s_next; e := e_next; b := b_next;
+        WHILE s_next <= n_s AND s_append[s_next] = a LOOP
+            e_next := e_next + s_events[s_next];
+            s_next := s_next + 1;
+        END LOOP;
+        WHILE b_next <= n_b AND b_append[b_next] = a LOOP b_next := b_next + 1; END LOOP;
+
+        -- 2. Duplicates.
+        IF known THEN
+            SELECT count(*), count(*) FILTER (WHERE o.event_hash = n.hash), min(o.position), max(o.position),
+                   max(o.position - n.i) - min(o.position - n.i), min(o.recorded_at)
+                INTO hits, same, lowest, highest, spread, x
+                FROM unnest(e_id[e:e_next - 1], e_hash[e:e_next - 1]) WITH ORDINALITY n(id, hash, i)
+                JOIN log.events o ON o.event_id = n.id;
+            IF hits > 0 THEN
+                IF hits <> e_next - e OR same <> hits OR spread <> 0 THEN
+                    status[a] := 4;
+                    CONTINUE append;
+                END IF;
+                status[a] := 3; first[a] := lowest; last[a] := highest; at[a] := x;
+                FOR j IN s..s_next - 1 LOOP
+                    SELECT max(o.version) INTO v FROM log.events o
+                        WHERE o.stream = streams[s_stream[j]] AND o.position <= highest;
+                    versions[j] := coalesce(v, 0);
+                END LOOP;
+                CONTINUE append;
+            END IF;
+        END IF;
+
+        -- 3. Expected versions.
+        FOR j IN s..s_next - 1 LOOP
+            x := s_expected[j];
+            v := current[s_stream[j]];
+            IF NOT (x = v OR x = -1 OR (x = -2 AND v = 0) OR (x = -3 AND v > 0)) THEN
+                status[a] := 1; first[a] := j; last[a] := v;
+                CONTINUE append;
+            END IF;
+        END LOOP;
+
+        -- 4. Balances, in memory: each change in turn; a refused hold takes back those before it.
+        FOR j IN b..b_next - 1 LOOP
+            m := account[j]; k := budget[j];
+            IF b_kind[j] = 'hold' AND held[m] + settled[m] + b_held[j] > ceiling[k] THEN
+                status[a] := 2; first[a] := j;
+                refused := refused || ARRAY[ceiling[k], held[m], settled[m]];
+                FOR i IN REVERSE j - 1..b LOOP
+                    m := account[i]; k := budget[i];
+                    CASE b_kind[i]
+                        WHEN 'hold' THEN held[m] := held[m] - b_held[i]; changes[m] := changes[m] - 1;
+                        WHEN 'settle' THEN
+                            held[m] := held[m] + b_held[i]; settled[m] := settled[m] - b_spent[i];
+                            changes[m] := changes[m] - 1;
+                        ELSE ceiling[k] := was[i]; limits[k] := limits[k] - 1;
+                    END CASE;
+                END LOOP;
+                CONTINUE append;
+            END IF;
+            CASE b_kind[j]
+                WHEN 'hold' THEN held[m] := held[m] + b_held[j]; changes[m] := changes[m] + 1;
+                WHEN 'settle' THEN
+                    held[m] := held[m] - b_held[j]; settled[m] := settled[m] + b_spent[j];
+                    changes[m] := changes[m] + 1;
+                ELSE was[j] := ceiling[k]; ceiling[k] := b_held[j]; limits[k] := limits[k] + 1;
+            END CASE;
+        END LOOP;
+
+        -- 5. Positions, versions and the chain.
+        first[a] := head + 1;
+        FOR j IN s..s_next - 1 LOOP
+            k := s_stream[j];
+            v := current[k];
+            FOR i IN e..e + s_events[j] - 1 LOOP
+                head := head + 1;
+                v := v + 1;
+                chain := sha256(tag || chain || int8send(head) || int8send(v) || int8send(clock) || e_hash[i]);
+                n_stream[i] := streams[k]; n_position[i] := head; n_version[i] := v; n_chain[i] := chain;
+            END LOOP;
+            e := e + s_events[j];
+            current[k] := v;
+            versions[j] := v;
+        END LOOP;
+        last[a] := head;
+    END LOOP;
+
+    -- 6. Write: balance rows sorted, then contents, events and the head.
+    IF n_b > 0 THEN
+        INSERT INTO log.balances (scope, period, money, period_key, held, settled)
+            SELECT n.scope, n.period, n.money, n.key, n.held, n.settled
+            FROM unnest(b_scope, b_period, b_money, b_key, held, settled, changes)
+                n(scope, period, money, key, held, settled, changes)
+            WHERE n.changes > 0 ORDER BY 1, 2, 3, 4
+            ON CONFLICT ON CONSTRAINT pk_balances DO UPDATE SET held = excluded.held, settled = excluded.settled;
+    END IF;
+    IF 'limit' = ANY (b_kind) THEN
+        DELETE FROM log.budgets o USING unnest(b_scope, b_period, ceiling, limits) n(scope, period, ceiling, limits)
+            WHERE n.limits > 0 AND n.ceiling IS NULL AND o.scope = n.scope AND o.period = n.period;
+        INSERT INTO log.budgets (scope, period, "limit")
+            SELECT n.scope, n.period, n.ceiling
+            FROM unnest(b_scope, b_period, ceiling, limits) n(scope, period, ceiling, limits)
+            WHERE n.limits > 0 AND n.ceiling IS NOT NULL ORDER BY 1, 2
+            ON CONFLICT ON CONSTRAINT pk_budgets DO UPDATE SET "limit" = excluded."limit";
+    END IF;
+    IF cardinality(c_ref) > 0 THEN
+        INSERT INTO log.contents (ref, subject, salt, body)
+            SELECT n.ref, n.subject, n.salt, n.body
+            FROM unnest(c_append, c_ref, c_subject, c_salt, c_body) n(append, ref, subject, salt, body)
+            WHERE status[n.append] = 0 ON CONFLICT DO NOTHING;
+        INSERT INTO log.content_uses (ref, stream)
+            SELECT n.ref, n.stream FROM unnest(c_append, c_ref, c_stream) n(append, ref, stream)
+            WHERE status[n.append] = 0 ON CONFLICT DO NOTHING;
+    END IF;
+    IF head > start THEN
+        INSERT INTO log.events
+            SELECT n.position, n.stream, n.version, n.id, n.type, n.schema_version, n.occurred_at, clock, n.causation,
+                   n.correlation, n.actor, n.payload, n.hash, n.chain
+            FROM unnest(n_position, n_stream, n_version, e_id, e_type, e_schema, e_occurred, e_causation,
+                        e_correlation, e_actor, e_payload, e_hash, n_chain)
+                n(position, stream, version, id, type, schema_version, occurred_at, causation, correlation, actor,
+                  payload, hash, chain)
+            WHERE n.position IS NOT NULL;
+        UPDATE log.log_head SET position = head, recorded_at = clock, chain_hash = chain WHERE id = 1;
+        PERFORM pg_notify('model_orchestrator', '');
+    END IF;
+END $$;
+REVOKE ALL ON FUNCTION log.append_events_v1 FROM PUBLIC;
+REVOKE UPDATE, DELETE, TRUNCATE ON log.events FROM CURRENT_USER;
+
+-- What a role needs that runs the orchestrator and owns nothing: SELECT log.grant_application('orchestrator');
+CREATE FUNCTION log.grant_application(role regrole) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA log, views TO %s', role);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA log TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION log.append_events_v1 TO %s', role);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA views TO %s', role);
+END $$;
+REVOKE ALL ON FUNCTION log.grant_application FROM PUBLIC;

@@ -1,0 +1,1 @@
+"""Event stores: SQLite, PostgreSQL and memory behind one port."""

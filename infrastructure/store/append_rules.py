@@ -1,0 +1,237 @@
+"""How one append is decided, for the stores whose rules run in Python (SQLite, memory).
+
+Every check comes before the first write, so a refused append leaves nothing to undo: no exception, no savepoint, and
+the appends after it in the same batch see exactly what the accepted ones did. PostgreSQL keeps the same rules in its
+function `append_events_v1`; one contract suite holds all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...application.ports import (
+    Append,
+    Appended,
+    AppendResult,
+    BalanceHold,
+    BalanceSettle,
+    BudgetLimit,
+    Content,
+    Expected,
+    ExpectedVersion,
+    HoldRefused,
+    NewEvent,
+    RecordedEvent,
+    VersionConflict,
+)
+from ...domain.errors import EventIdReused, StoreError
+from ...domain.units import Timestamp
+from .append_checks import check_append, ordered
+from .chain import chain_hash, event_hash
+from .periods import period_key
+
+Outcome = AppendResult | StoreError  # an error is data here: it belongs to one caller of the batch
+Account = tuple[str, str, str, str]  # scope, period, money, period key: a balance row's id
+Funds = tuple[int, int]  # held, settled
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the log ends."""
+
+    position: int
+    recorded_at: Timestamp
+    chain_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the log says of an event id."""
+
+    position: int
+    version: int
+    recorded_at: Timestamp
+    event_hash: bytes
+
+
+class Transaction(Protocol):
+    """The log under its head lock, as this batch has changed it so far."""
+
+    head: Head
+    recorded_at: Timestamp  # of everything the batch records
+
+    def known(self, event_ids: Sequence[bytes]) -> dict[bytes, Known]:
+        """Those of the ids that are in the log."""
+
+    def version(self, stream: str) -> int:
+        """The stream's last version; 0 for none."""
+
+    def funds(self, account: Account) -> Funds:
+        """The balance row, (0, 0) where there is none."""
+
+    def limit(self, scope: str, period: str) -> int | None:
+        """The budget's limit."""
+
+    def put_limit(self, scope: str, period: str, limit: int | None) -> None:
+        """Set or remove it."""
+
+    def put_funds(self, account: Account, funds: Funds) -> None:
+        """Write the balance row."""
+
+    def add_events(self, events: Sequence[RecordedEvent]) -> None:
+        """Put the events at the log's end; the last one is its new head."""
+
+    def add_contents(self, contents: Sequence[Content]) -> None:
+        """Keep the texts whose ref is new, and who uses them."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A checked append, with what can be worked out before the head lock is taken."""
+
+    append: Append
+    events: list[tuple[str, NewEvent, bytes]]  # stream, event, event hash; in the append's order
+
+    @classmethod
+    def of(cls, append: Append) -> Prepared:
+        """Raises ValueError, InvalidRequest for what no store can record."""
+        check_append(append)
+        return cls(
+            append,
+            [(part.stream, event, event_hash(part.stream, event)) for part in append.streams for event in part.events],
+        )
+
+
+@dataclass(slots=True)
+class BalancePlan:
+    """What an append's balance changes come to."""
+
+    limits: dict[tuple[str, str], int | None]
+    funds: dict[Account, Funds]
+
+
+def apply(tx: Transaction, prepared: Prepared) -> Outcome:
+    """Duplicates, expected versions, balances, then the writes: in this order, always."""
+    append = prepared.append
+    if (known := _recorded_before(tx, prepared)) is not None:
+        return known
+    versions = [tx.version(part.stream) for part in append.streams]
+    for part, actual in zip(append.streams, versions, strict=True):
+        if not _as_expected(part.expected, actual):
+            return VersionConflict(part.stream, part.expected, actual)
+    plan = _plan_balances(tx, append) if append.balances else None
+    if isinstance(plan, HoldRefused):
+        return plan
+    if plan is not None:
+        _write_balances(tx, plan)
+    tx.add_contents(append.contents)
+    return _write_events(tx, prepared, dict(zip((part.stream for part in append.streams), versions, strict=True)))
+
+
+def _recorded_before(tx: Transaction, prepared: Prepared) -> Appended | EventIdReused | None:
+    """The first result where the log holds exactly these events; None where it holds none of them."""
+    ids = [event.event_id for _, event, _ in prepared.events]
+    if len(set(ids)) != len(ids):
+        return EventIdReused("an append brought the same event id twice; nothing was written")
+    known = tx.known(ids)
+    if not known:
+        return None
+    found = [known[id] for id in ids if id in known]
+    first = found[0].position
+    as_written = len(found) == len(ids) and all(
+        there.event_hash == digest and there.position == first + n
+        for n, (there, (_, _, digest)) in enumerate(zip(found, prepared.events, strict=True))
+    )
+    if not as_written:
+        return EventIdReused("event ids came again with other content or in another batch; nothing was written")
+    versions = {stream: there.version for there, (stream, _, _) in zip(found, prepared.events, strict=True)}
+    return Appended(
+        first_position=first,
+        last_position=found[-1].position,
+        versions=tuple(versions[part.stream] for part in prepared.append.streams),
+        recorded_at=found[0].recorded_at,
+        duplicate=True,
+    )
+
+
+def _as_expected(expected: ExpectedVersion, actual: int) -> bool:
+    match expected:
+        case Expected.ANY:
+            return True
+        case Expected.NONE:
+            return actual == 0
+        case Expected.EXISTS:
+            return actual > 0
+        case _:
+            return expected == actual
+
+
+def _plan_balances(tx: Transaction, append: Append) -> BalancePlan | HoldRefused:
+    plan = BalancePlan({}, {})
+    for change in ordered(append.balances):
+        budget = (change.scope, change.period)
+        if isinstance(change, BudgetLimit):
+            plan.limits[budget] = change.limit
+            continue
+        at = change.held_at if isinstance(change, BalanceSettle) else tx.recorded_at
+        account = (*budget, str(change.money), period_key(change.period, at))
+        held, settled = plan.funds.get(account) or tx.funds(account)
+        if isinstance(change, BalanceSettle):
+            plan.funds[account] = (held - change.held, settled + change.spent)
+            continue
+        limit = plan.limits[budget] if budget in plan.limits else tx.limit(*budget)
+        if limit is not None and held + settled + change.amount > limit:
+            return _refused(change, limit, held, settled)
+        plan.funds[account] = (held + change.amount, settled)
+    return plan
+
+
+def _refused(hold: BalanceHold, limit: int, held: int, settled: int) -> HoldRefused:
+    return HoldRefused(
+        scope=hold.scope, period=hold.period, limit=limit, held=held, settled=settled, needed=hold.amount
+    )
+
+
+def _write_balances(tx: Transaction, plan: BalancePlan) -> None:
+    for (scope, period), limit in plan.limits.items():
+        tx.put_limit(scope, period, limit)
+    for account, funds in sorted(plan.funds.items()):
+        tx.put_funds(account, funds)
+
+
+def _write_events(tx: Transaction, prepared: Prepared, versions: dict[str, int]) -> Appended:
+    position, chain, recorded_at = tx.head.position, tx.head.chain_hash, tx.recorded_at
+    events = []
+    for stream, event, digest in prepared.events:
+        position += 1
+        versions[stream] += 1
+        chain = chain_hash(chain, position, versions[stream], recorded_at, digest)
+        events.append(_record(stream, event, position, versions[stream], recorded_at, digest, chain))
+    first = tx.head.position + 1
+    tx.add_events(events)
+    return Appended(
+        first_position=first, last_position=position, versions=tuple(versions.values()), recorded_at=recorded_at
+    )
+
+
+def _record(
+    stream: str, event: NewEvent, position: int, version: int, recorded_at: Timestamp, digest: bytes, chain: bytes
+) -> RecordedEvent:
+    return RecordedEvent(
+        position=position,
+        stream=stream,
+        version=version,
+        event_id=event.event_id,
+        type=event.type,
+        schema_version=event.schema_version,
+        occurred_at=event.occurred_at,
+        recorded_at=recorded_at,
+        causation_id=event.causation_id,
+        correlation_id=event.correlation_id,
+        actor=event.actor,
+        payload=event.payload,
+        event_hash=digest,
+        chain_hash=chain,
+    )

@@ -1,0 +1,177 @@
+"""The event store in memory: for tests, and for runs nobody wants to keep."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from ...application.ports import Append, AppendResult, Balance, Content, RecordedEvent, StoredContent
+from ...domain.errors import StoreError, StoreUnavailable
+from ...domain.events import Money
+from ...domain.units import Timestamp
+from .append_rules import Account, Funds, Head, Known, Prepared, apply
+from .chain import GENESIS
+from .wakeups import Wakeups
+
+
+def _now() -> Timestamp:
+    return Timestamp(time.time_ns() // 1000)
+
+
+@dataclass(slots=True)
+class MemoryLog:
+    """The tables, and the transaction the append rules ask for: no check comes after a write, so none is undone."""
+
+    head: Head = Head(0, Timestamp(0), GENESIS)
+    recorded_at: Timestamp = Timestamp(0)
+    events: list[RecordedEvent] = field(default_factory=list)
+    streams: dict[str, list[RecordedEvent]] = field(default_factory=dict)
+    by_id: dict[bytes, RecordedEvent] = field(default_factory=dict)
+    contents: dict[str, StoredContent] = field(default_factory=dict)
+    limits: dict[tuple[str, str], int] = field(default_factory=dict)
+    balances: dict[Account, Funds] = field(default_factory=dict)
+
+    def known(self, event_ids: Sequence[bytes]) -> dict[bytes, Known]:
+        """Those of the ids that are in the log."""
+        found = [self.by_id[id] for id in event_ids if id in self.by_id]
+        return {
+            event.event_id: Known(event.position, event.version, event.recorded_at, event.event_hash) for event in found
+        }
+
+    def version(self, stream: str) -> int:
+        """The stream's last version; 0 for none."""
+        return len(self.streams.get(stream, ()))
+
+    def funds(self, account: Account) -> Funds:
+        """The balance row, (0, 0) where there is none."""
+        return self.balances.get(account, (0, 0))
+
+    def limit(self, scope: str, period: str) -> int | None:
+        """The budget's limit."""
+        return self.limits.get((scope, period))
+
+    def put_limit(self, scope: str, period: str, limit: int | None) -> None:
+        """Set or remove it."""
+        if limit is None:
+            self.limits.pop((scope, period), None)
+        else:
+            self.limits[scope, period] = limit
+
+    def put_funds(self, account: Account, funds: Funds) -> None:
+        """Write the balance row."""
+        self.balances[account] = funds
+
+    def add_events(self, events: Sequence[RecordedEvent]) -> None:
+        """Put the events at the log's end."""
+        for event in events:
+            self.events.append(event)
+            self.by_id[event.event_id] = event
+            self.streams.setdefault(event.stream, []).append(event)
+        self.head = Head(events[-1].position, self.recorded_at, events[-1].chain_hash)
+
+    def add_contents(self, contents: Sequence[Content]) -> None:
+        """Keep the texts whose ref is new."""
+        for new in contents:
+            text = StoredContent(ref=new.ref, subject=new.subject, salt=new.salt, body=new.body)
+            self.contents.setdefault(new.ref, text)
+
+
+class MemoryStore:
+    """The EventStore port without a database; what it holds ends with it."""
+
+    def __init__(self, *, clock: Callable[[], Timestamp] = _now) -> None:
+        self._log = MemoryLog()
+        self._clock = clock
+        self._mutex = threading.Lock()
+        self._wakeups = Wakeups()
+        self._secret = secrets.token_bytes(32)
+        self._closed = False
+
+    def _open_log(self) -> MemoryLog:
+        if self._closed:
+            raise StoreUnavailable("the event store is closed: open a new one")
+        return self._log
+
+    async def append(self, append: Append) -> AppendResult:
+        """Record it. Raises EventIdReused, StoreUnavailable."""
+        prepared = Prepared.of(append)
+        with self._mutex:
+            log = self._open_log()
+            log.recorded_at = max(log.head.recorded_at, self._clock())
+            outcome = apply(log, prepared)
+        if isinstance(outcome, StoreError):
+            raise outcome
+        self._wakeups.ring()
+        return outcome
+
+    async def read_stream(self, stream: str, *, after: int = 0) -> Sequence[RecordedEvent]:
+        """The stream's events with a version above `after`, in order; empty where there is none."""
+        return self._open_log().streams.get(stream, [])[max(0, after) :]
+
+    async def read_all(
+        self, *, after: int = 0, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""
+    ) -> Sequence[RecordedEvent]:
+        """One page of the log in order of position; fewer than `limit` events means the end."""
+        return _page(self._open_log().events[max(0, after) :], limit, types, stream_prefix)
+
+    async def read_backwards(
+        self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""
+    ) -> Sequence[RecordedEvent]:
+        """One page from the end (or from below `before`), newest first."""
+        events = self._open_log().events[: None if before is None else max(0, before - 1)]
+        return _page(events[::-1], limit, types, stream_prefix)
+
+    async def tail(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
+        """Every event above `after` in order, then each new one as it is recorded; never ends by itself."""
+        while True:
+            seat = self._wakeups.sit()
+            try:
+                if not (page := await self.read_all(after=after)):
+                    await seat[1]
+            finally:
+                self._wakeups.leave(seat)
+            for event in page:
+                yield event
+                after = event.position
+
+    async def head(self) -> int:
+        """The last position; 0 for an empty log."""
+        return self._open_log().head.position
+
+    async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
+        """The texts that still exist."""
+        contents = self._open_log().contents
+        return {ref: contents[ref] for ref in refs if ref in contents}
+
+    async def balances(self) -> Sequence[Balance]:
+        """Every balance row, sorted by scope, period, money and period key."""
+        log = self._open_log()
+        return [
+            Balance(
+                scope=scope,
+                period=period,
+                money=Money(money),
+                period_key=key,
+                limit=log.limits.get((scope, period)),
+                held=held,
+                settled=settled,
+            )
+            for (scope, period, money, key), (held, settled) in sorted(log.balances.items())
+        ]
+
+    async def content_secret(self) -> bytes:
+        """The store's own key for fingerprints of texts: 32 random bytes, made once."""
+        return self._secret
+
+    async def aclose(self) -> None:
+        """Refuse everything from now on."""
+        self._closed = True
+        self._wakeups.ring()
+
+
+def _page(events: Sequence[RecordedEvent], limit: int, types: Sequence[str], stream_prefix: str) -> list[RecordedEvent]:
+    wanted = (e for e in events if (not types or e.type in types) and e.stream.startswith(stream_prefix))
+    return [event for _, event in zip(range(limit), wanted, strict=False)]

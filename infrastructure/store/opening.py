@@ -1,0 +1,43 @@
+"""From a database URL to its stores; the drivers of other databases are not even imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...application.ports import EventStore, LeaseStore
+from ...domain.errors import ConfigurationError
+from .memory import MemoryStore
+from .sqlite import SqliteStore
+from .sqlite_state import SqliteLeases, state_path
+
+_SQLITE = "sqlite:///"
+_POSTGRESQL = ("postgresql://", "postgres://")
+FORMS = "sqlite:///relative/path, sqlite:////absolute/path, sqlite:///:memory: or postgresql://user@host/database"
+
+
+def open_store(database_url: str) -> EventStore:
+    """The event store at the URL; a file is created or upgraded first. Raises ConfigurationError, StoreError."""
+    if database_url.startswith(_POSTGRESQL):
+        from .postgres import PostgresStore
+
+        return PostgresStore(database_url)
+    path = sqlite_path(database_url)
+    return MemoryStore() if path is None else SqliteStore(path)
+
+
+def open_leases(database_url: str) -> LeaseStore:
+    """The leases that go with the store at the URL. Raises ConfigurationError."""
+    if database_url.startswith(_POSTGRESQL):
+        from .postgres_leases import PostgresLeases
+
+        return PostgresLeases(database_url)
+    path = sqlite_path(database_url)
+    return SqliteLeases(None if path is None else state_path(path))
+
+
+def sqlite_path(database_url: str) -> Path | None:
+    """The file a sqlite:/// URL names; None for :memory:. Raises ConfigurationError for any other URL."""
+    name = database_url.removeprefix(_SQLITE)
+    if name == database_url or not name:
+        raise ConfigurationError(f"database URL {database_url!r}: expected {FORMS}")
+    return None if name == ":memory:" else Path(name).expanduser()

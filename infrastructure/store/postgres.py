@@ -1,0 +1,121 @@
+"""The event store on PostgreSQL: one schema for the log, any number of processes and hosts.
+
+Appends go through the database's own function `log.append_events_v1`, in one round trip a batch; it holds the log's
+head until the commit, so positions are gapless and follow the commits' order, and a reader that has seen position n has
+seen everything before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeVar
+
+from ...application.ports import Append, AppendResult, Balance, RecordedEvent, StoredContent
+from . import postgres_reader as read
+from .append_checks import check_append
+from .fork_safety import watch
+from .group_commit import GroupCommit
+from .postgres_connection import Connection, check_schema
+from .postgres_listener import Listener
+from .postgres_reader import ReadConnections
+from .postgres_writer import PATIENCE, PostgresWriter
+from .wakeups import Wakeups
+
+T = TypeVar("T")
+PAGE = 1000  # events a tail reads at once
+POLL = 1.0  # seconds after which a tail looks without having been woken
+
+
+class PostgresStore:
+    """EventStore on the database at `url`, which `db upgrade` has prepared. Blocks while it connects."""
+
+    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+        self._reads = ReadConnections(url)
+        self._reads.run(lambda connection: check_schema(url, connection))
+        self._wakeups = Wakeups()
+        self._listener = Listener(url, self._wakeups.ring)
+        self._writer = PostgresWriter(url, patience=patience)
+        self._commits = GroupCommit(self._writer.append_batch)
+        self._closed = False
+        watch(self)
+
+    async def append(self, append: Append) -> AppendResult:
+        """Make it durable, then return. Raises EventIdReused, StoreUnavailable."""
+        check_append(append)
+        result = await self._commits.append(append)
+        self._wakeups.ring()
+        return result
+
+    async def read_stream(self, stream: str, *, after: int = 0) -> Sequence[RecordedEvent]:
+        """The stream's events with a version above `after`."""
+        return await self._read(lambda connection: read.stream_events(connection, stream, after))
+
+    async def read_all(
+        self, *, after: int = 0, limit: int = PAGE, types: Sequence[str] = (), stream_prefix: str = ""
+    ) -> Sequence[RecordedEvent]:
+        """One page of the log in order of position."""
+        return await self._read(lambda connection: read.page(connection, after, limit, types, stream_prefix))
+
+    async def read_backwards(
+        self, *, before: int | None = None, limit: int = PAGE, types: Sequence[str] = (), stream_prefix: str = ""
+    ) -> Sequence[RecordedEvent]:
+        """One page from the end, newest first."""
+        return await self._read(lambda connection: read.page_backwards(connection, before, limit, types, stream_prefix))
+
+    async def tail(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
+        """Every event above `after`, then each new one."""
+        await asyncio.to_thread(self._listener.start)
+        while True:
+            seat = self._wakeups.sit()
+            try:
+                events = await self.read_all(after=after)
+                for event in events:
+                    after = event.position
+                    yield event
+                if len(events) < PAGE:
+                    await asyncio.wait([seat[1]], timeout=POLL)
+            finally:
+                self._wakeups.leave(seat)
+
+    async def head(self) -> int:
+        """The last position; 0 for an empty log."""
+        return await self._read(read.head)
+
+    async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
+        """The texts that still exist."""
+        return await self._read(lambda connection: read.contents(connection, refs))
+
+    async def balances(self) -> Sequence[Balance]:
+        """Every balance row, sorted."""
+        return await self._read(read.balances)
+
+    async def content_secret(self) -> bytes:
+        """The database's own key for fingerprints of texts."""
+        return await self._read(read.secret)
+
+    async def aclose(self) -> None:
+        """Finish what is under way and close."""
+        await self._commits.aclose()
+        await asyncio.to_thread(self._close)
+
+    def before_fork(self) -> None:
+        """Connections stay open: the parent goes on with them."""
+
+    def after_fork(self, *, child: bool) -> None:
+        """A child starts with connections of its own."""
+        if child:
+            self._writer.forget()
+            self._reads.after_fork_in_child()
+            self._wakeups.after_fork_in_child()
+            self._listener.after_fork_in_child()
+            self._commits.after_fork_in_child()
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        return await asyncio.to_thread(self._reads.run, query)
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._reads.close()
+        self._listener.close()
+        self._wakeups.ring()  # tails look once more, and find the store closed

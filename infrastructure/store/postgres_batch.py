@@ -1,0 +1,162 @@
+"""A batch of appends as the arguments of `log.append_events_v1`, and its answer as results."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from typing import Any, assert_never
+
+from ...application.ports import (
+    Append,
+    Appended,
+    BalanceChange,
+    BalanceHold,
+    BalanceSettle,
+    BudgetLimit,
+    Content,
+    Expected,
+    HoldRefused,
+    NewEvent,
+    StreamAppend,
+    VersionConflict,
+)
+from ...domain.errors import EventIdReused
+from ...domain.units import Timestamp
+from . import postgres_arrays as pg
+from .append_checks import ordered
+from .append_rules import Outcome
+from .chain import event_hash
+
+Row = tuple[Any, ...]
+_EXPECTED = {Expected.ANY: -1, Expected.NONE: -2, Expected.EXISTS: -3}
+_APPENDED, _CONFLICT, _REFUSED, _DUPLICATE = 0, 1, 2, 3
+
+# One encoder a column; the last two of a balance change are numbers in text form.
+_STREAM = (pg.int4s, pg.int4s, pg.int8s, pg.int4s)
+_EVENT = (pg.byteas, pg.texts, pg.int4s, pg.int8s, pg.texts, pg.texts, pg.texts, pg.texts, pg.byteas)
+_CONTENT = (pg.int4s, pg.texts, pg.texts, pg.texts, pg.byteas, pg.byteas)
+_BALANCE = (pg.int4s, pg.texts, pg.texts, pg.texts, pg.texts, pg.int8s, pg.numerics, pg.numerics)
+_OIDS: dict[Callable[[Any], bytes], int] = {
+    pg.int4s: pg.INT4_ARRAY,
+    pg.int8s: pg.INT8_ARRAY,
+    pg.texts: pg.TEXT_ARRAY,
+    pg.byteas: pg.BYTEA_ARRAY,
+    pg.numerics: pg.NUMERIC_ARRAY,
+}
+_COLUMNS = (*_STREAM, *_EVENT, *_CONTENT, *_BALANCE)
+PARAMETER_TYPES = (pg.INT4, pg.TEXT_ARRAY, *(_OIDS[column] for column in _COLUMNS))
+PARAMETER_FORMATS = (1, 1, *(0 if column is pg.numerics else 1 for column in _COLUMNS))
+STATEMENT = (
+    "SELECT status, first, last, at, versions, refused FROM log.append_events_v1("
+    + ", ".join(f"${number}" for number in range(1, len(PARAMETER_TYPES) + 1))
+    + ")"
+)
+
+
+class Batch:
+    """Appends on their way into the database, flattened into the function's lists."""
+
+    def __init__(self) -> None:
+        self.appends: list[Append] = []
+        self._streams: dict[str, int] = {}
+        self._stream_rows: list[Row] = []
+        self._event_rows: list[Row] = []
+        self._content_rows: list[Row] = []
+        self._balance_rows: list[Row] = []
+
+    def add(self, append: Append) -> None:
+        """Take it in. Raises UnicodeEncodeError, struct.error for what cannot be hashed, and takes nothing then."""
+        number = len(self.appends) + 1
+        events = [_event_row(part.stream, event) for part in append.streams for event in part.events]
+        contents = [_content_row(number, content) for content in append.contents]
+        balances = [_balance_row(number, change) for change in ordered(append.balances)]
+        self._stream_rows += [self._stream_row(number, part) for part in append.streams]
+        self._event_rows += events
+        self._content_rows += contents
+        self._balance_rows += balances
+        self.appends.append(append)
+
+    def arguments(self) -> list[bytes]:
+        """One a parameter."""
+        return [
+            struct.pack(">i", len(self.appends)),
+            pg.texts(tuple(self._streams)),
+            *_columns(_STREAM, self._stream_rows),
+            *_columns(_EVENT, self._event_rows),
+            *_columns(_CONTENT, self._content_rows),
+            *_columns(_BALANCE, self._balance_rows),
+        ]
+
+    def results(self, answer: Sequence[bytes | None]) -> list[Outcome]:
+        """The function's row (status, first, last, at, versions, refused) as one result an append."""
+        status, first, last, at, versions, refused = map(pg.integers, answer)
+        triples = iter(zip(refused[::3], refused[1::3], refused[2::3], strict=True))
+        results: list[Outcome] = []
+        after = 0
+        for index, append in enumerate(self.appends):
+            before, after = after, after + len(append.streams)
+            if status[index] in (_APPENDED, _DUPLICATE):
+                results.append(
+                    Appended(
+                        first_position=first[index],
+                        last_position=last[index],
+                        versions=tuple(versions[before:after]),
+                        recorded_at=Timestamp(at[index]),
+                        duplicate=status[index] == _DUPLICATE,
+                    )
+                )
+            elif status[index] == _CONFLICT:
+                part = append.streams[first[index] - 1 - before]
+                results.append(VersionConflict(part.stream, part.expected, last[index]))
+            elif status[index] == _REFUSED:
+                results.append(self._refusal(first[index] - 1, *next(triples)))
+            else:
+                results.append(
+                    EventIdReused("event ids came again with other content or in another batch; nothing was written")
+                )
+        return results
+
+    def _refusal(self, row: int, limit: int, held: int, settled: int) -> HoldRefused:
+        _, _, scope, period, _, _, needed, _ = self._balance_rows[row]
+        return HoldRefused(scope=scope, period=period, limit=limit, held=held, settled=settled, needed=needed)
+
+    def _stream_row(self, number: int, part: StreamAppend) -> Row:
+        expected = _EXPECTED[part.expected] if isinstance(part.expected, Expected) else part.expected
+        index = self._streams.setdefault(part.stream, len(self._streams) + 1)
+        return number, index, expected, len(part.events)
+
+
+def _event_row(stream: str, event: NewEvent) -> Row:
+    return (
+        event.event_id,
+        event.type,
+        event.schema_version,
+        event.occurred_at,
+        event.causation_id,
+        event.correlation_id,
+        event.actor,
+        event.payload,
+        event_hash(stream, event),
+    )
+
+
+def _content_row(number: int, content: Content) -> Row:
+    return number, content.ref, content.stream, content.subject, content.salt, content.body.encode()
+
+
+def _balance_row(number: int, change: BalanceChange) -> Row:
+    match change:
+        case BalanceHold():
+            return number, "hold", change.scope, change.period, change.money, None, change.amount, 0
+        case BalanceSettle():
+            at = change.held_at
+            return number, "settle", change.scope, change.period, change.money, at, change.held, change.spent
+        case BudgetLimit():
+            return number, "limit", change.scope, change.period, None, None, change.limit, 0
+    assert_never(change)
+
+
+def _columns(encoders: Sequence[Callable[[Any], bytes]], rows: Sequence[Row]) -> list[bytes]:
+    columns = zip(*rows, strict=True) if rows else repeat(())
+    return [encode(column) for encode, column in zip(encoders, columns, strict=False)]

@@ -1,0 +1,183 @@
+"""The read side on PostgreSQL: a few connections, each used by one thread at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+
+from ...application.ports import Balance, RecordedEvent, StoredContent
+from ...domain.errors import StoreCorrupted, StoreUnavailable
+from ...domain.events import Money
+from ..database_url import masked
+from .postgres_connection import Connection, connect, unavailable
+
+Row = tuple[Any, ...]
+T = TypeVar("T")
+MOST_KEPT = 4  # idle connections
+
+_EVENTS: LiteralString = (
+    "SELECT position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, causation_id, "
+    "correlation_id, actor, payload, event_hash, chain_hash FROM log.events "
+)
+_BALANCES: LiteralString = (
+    'SELECT b.scope, b.period, b.money, b.period_key, l."limit", b.held::text, b.settled::text FROM log.balances b '
+    "LEFT JOIN log.budgets l ON l.scope = b.scope AND l.period = b.period ORDER BY 1, 2, 3, 4"
+)
+
+
+class ReadConnections:
+    """Connections that reads borrow; at most MOST_KEPT stay open for the next ones."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+        self._closed = False
+
+    def run(self, query: Callable[[Connection], T]) -> T:
+        """What `query` returns; a connection that broke while it was idle is replaced once. Blocks."""
+        while True:
+            connection, kept = self._take()
+            try:
+                result = query(connection)
+            except psycopg.Error as error:
+                broken = connection.broken
+                self._give(connection)
+                if not (kept and broken):
+                    raise unavailable(self._url, error) from None
+            except UnicodeDecodeError:
+                self._give(connection)
+                raise StoreCorrupted(f"{masked(self._url)}: a stored text is not valid UTF-8") from None
+            else:
+                self._give(connection)
+                return result
+
+    def close(self) -> None:
+        """Close what is idle, now, and what is borrowed when it comes back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def after_fork_in_child(self) -> None:
+        """The parent's connections stayed with the parent; psycopg says nothing to their servers from here."""
+        self._lock = threading.Lock()
+        self._idle = []
+
+    def _take(self) -> tuple[Connection, bool]:
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable("the event store is closed: open a new one")
+            if self._idle:
+                return self._idle.pop(), True
+        return connect(self._url), False
+
+    def _give(self, connection: Connection) -> None:
+        with self._lock:
+            if not (connection.broken or self._closed or len(self._idle) >= MOST_KEPT):
+                self._idle.append(connection)
+                return
+        connection.close()
+
+
+def stream_events(connection: Connection, stream: str, after: int) -> list[RecordedEvent]:
+    """A stream's events above a version."""
+    return _events(connection, "WHERE stream = %s AND version > %s ORDER BY version", (stream, after))
+
+
+def page(
+    connection: Connection, after: int, limit: int, types: Sequence[str], stream_prefix: str
+) -> list[RecordedEvent]:
+    """Events above a position, upwards."""
+    where, parameters = _filter(types, stream_prefix)
+    return _events(connection, f"WHERE position > %s{where} ORDER BY position LIMIT %s", (after, *parameters, limit))
+
+
+def page_backwards(
+    connection: Connection, before: int | None, limit: int, types: Sequence[str], stream_prefix: str
+) -> list[RecordedEvent]:
+    """Events below a position, downwards; None: from the end."""
+    where, parameters = _filter(types, stream_prefix)
+    below: LiteralString = "position > 0" if before is None else "position < %s"
+    first = () if before is None else (before,)
+    return _events(connection, f"WHERE {below}{where} ORDER BY position DESC LIMIT %s", (*first, *parameters, limit))
+
+
+def head(connection: Connection) -> int:
+    """The last position."""
+    return int(_one(connection, "SELECT position FROM log.log_head"))
+
+
+def secret(connection: Connection) -> bytes:
+    """The database's own key for fingerprints."""
+    return bytes(_one(connection, "SELECT value FROM log.meta WHERE key = 'content_secret'"))
+
+
+def contents(connection: Connection, refs: Sequence[str]) -> dict[str, StoredContent]:
+    """Those of the texts that exist."""
+    rows = connection.execute(
+        "SELECT ref, subject, salt, body FROM log.contents WHERE ref = ANY(%s)", (list(refs),), binary=True
+    )
+    return {row[0]: StoredContent(ref=row[0], subject=row[1], salt=row[2], body=row[3].decode()) for row in rows}
+
+
+def balances(connection: Connection) -> list[Balance]:
+    """Every balance row, sorted."""
+    return [
+        Balance(
+            scope=scope,
+            period=period,
+            money=Money(money),
+            period_key=key,
+            limit=limit,
+            held=int(held),
+            settled=int(settled),
+        )
+        for scope, period, money, key, limit, held, settled in connection.execute(_BALANCES)
+    ]
+
+
+def _filter(types: Sequence[str], stream_prefix: str) -> tuple[LiteralString, Row]:
+    where: LiteralString = ""
+    parameters: list[object] = []
+    if types:
+        where += " AND type = ANY(%s)"
+        parameters.append(list(types))
+    if stream_prefix:
+        where += " AND starts_with(stream, %s)"
+        parameters.append(stream_prefix)
+    return where, tuple(parameters)
+
+
+def _events(connection: Connection, clauses: LiteralString, parameters: Row) -> list[RecordedEvent]:
+    return [_recorded(row) for row in connection.execute(_EVENTS + clauses, parameters, binary=True)]
+
+
+def _recorded(row: Row) -> RecordedEvent:
+    return RecordedEvent(
+        position=row[0],
+        stream=row[1],
+        version=row[2],
+        event_id=row[3],
+        type=row[4],
+        schema_version=row[5],
+        occurred_at=row[6],
+        recorded_at=row[7],
+        causation_id=row[8],
+        correlation_id=row[9],
+        actor=row[10],
+        payload=row[11],
+        event_hash=row[12],
+        chain_hash=row[13],
+    )
+
+
+def _one(connection: Connection, query: LiteralString) -> Any:
+    row = connection.execute(query, binary=True).fetchone()
+    if row is None:
+        raise StoreCorrupted("a row that every event log has is missing: restore the database from a backup")
+    return row[0]

@@ -1,0 +1,128 @@
+"""The embedded event store: one SQLite file, any number of processes on one machine.
+
+Writes: write-ahead log, synchronous=FULL, one transaction a batch, under a lock file `NAME.lock` that all processes
+share. Reads: a connection of their own that never waits. What other processes commit is noticed by asking SQLite for
+its data version every POLL seconds; this process's own commits wake its tails at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from ...application.ports import Append, AppendResult, Balance, RecordedEvent, StoredContent
+from ...domain.units import Timestamp
+from .append_rules import Prepared
+from .file_lock import FileLock
+from .fork_safety import watch
+from .group_commit import GroupCommit, Upkeep
+from .sqlite_connection import translated
+from .sqlite_reader import END, DataVersion, SqliteReader
+from .sqlite_schema import bring_up_to_date
+from .sqlite_transaction import now
+from .sqlite_writer import SqliteWriter
+from .wakeups import Wakeups
+
+POLL = 0.025  # seconds until a tail sees another process's commit, at most
+TAIL_PAGE = 500
+
+
+class SqliteStore:
+    """The EventStore port on a SQLite file, which is created or upgraded first."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], Timestamp] = now) -> None:
+        lock = FileLock(path.with_name(f"{path.name}.lock"))
+        with translated(path):
+            bring_up_to_date(path, lock)
+        self.path = path
+        self._writer = SqliteWriter(path, lock, clock=clock)
+        self._reader = SqliteReader(path)
+        self._wakeups = Wakeups()
+        self._commits = GroupCommit(
+            self._writer.append_batch,
+            append_alone=self._writer.append_alone,
+            after_commit=self._wakeups.ring,
+            upkeep=Upkeep(self._writer.checkpoint_is_due, self._writer.checkpoint),
+        )
+        watch(self)
+
+    async def append(self, append: Append) -> AppendResult:
+        """Make it durable, then return. Raises EventIdReused, StoreUnavailable."""
+        return await self._commits.append(Prepared.of(append))
+
+    async def read_stream(self, stream: str, *, after: int = 0) -> Sequence[RecordedEvent]:
+        """The stream's events with a version above `after`, in order; empty where there is none."""
+        return self._reader.stream(stream, after)
+
+    async def read_all(
+        self, *, after: int = 0, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""
+    ) -> Sequence[RecordedEvent]:
+        """One page of the log in order of position; fewer than `limit` events means the end."""
+        return self._reader.page(after=after, limit=limit, types=types, stream_prefix=stream_prefix)
+
+    async def read_backwards(
+        self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""
+    ) -> Sequence[RecordedEvent]:
+        """One page from the end (or from below `before`), newest first."""
+        start = END if before is None else before
+        return self._reader.page(before=start, limit=limit, types=types, stream_prefix=stream_prefix)
+
+    async def tail(self, *, after: int = 0) -> AsyncIterator[RecordedEvent]:
+        """Every event above `after` in order, then each new one as it is committed; never ends by itself."""
+        while True:
+            seat = self._wakeups.sit()
+            try:
+                seen = self._reader.data_version()
+                page = self._reader.page(after=after, limit=TAIL_PAGE)
+                if not page:
+                    await self._until_news(seat[1], seen)
+            finally:
+                self._wakeups.leave(seat)
+            for event in page:
+                yield event
+                after = event.position
+
+    async def _until_news(self, rung: asyncio.Future[None], seen: DataVersion) -> None:
+        while not rung.done() and self._reader.data_version() == seen:
+            await asyncio.wait((rung,), timeout=POLL)
+
+    async def head(self) -> int:
+        """The last position; 0 for an empty log."""
+        return self._reader.head()
+
+    async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
+        """The texts that still exist."""
+        return self._reader.contents(refs)
+
+    async def balances(self) -> Sequence[Balance]:
+        """Every balance row, sorted by scope, period, money and period key."""
+        return self._reader.balances()
+
+    async def content_secret(self) -> bytes:
+        """The database's own key for fingerprints of texts: 32 random bytes, made once."""
+        if (secret := self._reader.content_secret()) is not None:
+            return secret
+        with translated(self.path):
+            return self._writer.content_secret(secrets.token_bytes(32))
+
+    async def aclose(self) -> None:
+        """Finish what is under way and close."""
+        await self._commits.aclose()
+        self._reader.close()
+        self._writer.close()
+        self._wakeups.ring()
+
+    def before_fork(self) -> None:
+        """Close what a child must not inherit; parent and child open again when they need it."""
+        self._writer.before_fork()
+        self._reader.before_fork()
+
+    def after_fork(self, *, child: bool) -> None:
+        """Work may begin again; a child leaves its parent's callers to the parent."""
+        self._reader.after_fork()
+        self._writer.after_fork()
+        if child:
+            self._commits.after_fork_in_child()
+            self._wakeups.after_fork_in_child()

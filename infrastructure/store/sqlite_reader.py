@@ -1,0 +1,127 @@
+"""The read side of the SQLite store: one read-only connection, shared by the process's threads."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...application.ports import Balance, RecordedEvent, StoredContent
+from ...domain.errors import StoreUnavailable
+from ...domain.events import Money
+from .sqlite_connection import connect_reader, translated
+from .sqlite_transaction import COLUMNS
+
+REFS_A_QUERY = 500
+END = 2**63 - 1  # above every position
+DataVersion = tuple[int, int]
+_NAMES = tuple(COLUMNS.split(", "))
+
+
+class SqliteReader:
+    """Blocking; a reader never waits for a writer. Usable from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mutex = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+        self._openings = 0
+
+    def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[Any]:
+        with self._mutex, translated(self._path):
+            if self._closed:
+                raise StoreUnavailable("the event store is closed: open a new one")
+            if self._connection is None:
+                self._connection = connect_reader(self._path)
+                self._openings += 1
+            return self._connection.execute(query, parameters).fetchall()
+
+    def stream(self, stream: str, after: int) -> list[RecordedEvent]:
+        """The stream's events above a version."""
+        query = f"SELECT {COLUMNS} FROM events WHERE stream = ? AND version > ? ORDER BY version"
+        return [_event(row) for row in self._rows(query, (stream, after))]
+
+    def page(
+        self,
+        *,
+        after: int | None = None,
+        before: int = END,
+        limit: int,
+        types: Sequence[str] = (),
+        stream_prefix: str = "",
+    ) -> list[RecordedEvent]:
+        """Up to `limit` events: above `after` in order or, without it, below `before` newest first."""
+        comparison, order = ("position > ?", "ASC") if after is not None else ("position < ?", "DESC")
+        conditions: list[str] = [comparison]
+        parameters: list[object] = [before if after is None else after, *types]
+        if types:
+            conditions.append(f"type IN ({', '.join('?' * len(types))})")
+        if stream_prefix:
+            conditions.append("substr(stream, 1, ?) = ?")
+            parameters += [len(stream_prefix), stream_prefix]
+        query = f"SELECT {COLUMNS} FROM events WHERE {' AND '.join(conditions)} ORDER BY position {order} LIMIT ?"
+        return [_event(row) for row in self._rows(query, (*parameters, limit))]
+
+    def head(self) -> int:
+        """The last position."""
+        return int(self._rows("SELECT position FROM log_head")[0][0])
+
+    def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
+        """The texts that exist."""
+        found: dict[str, StoredContent] = {}
+        for start in range(0, len(refs), REFS_A_QUERY):
+            some = refs[start : start + REFS_A_QUERY]
+            query = f"SELECT ref, subject, salt, body FROM contents WHERE ref IN ({', '.join('?' * len(some))})"
+            for ref, subject, salt, body in self._rows(query, some):
+                found[ref] = StoredContent(ref=ref, subject=subject, salt=salt, body=body.decode())
+        return found
+
+    def balances(self) -> list[Balance]:
+        """Every row, in the order of its key."""
+        query = (
+            'SELECT scope, period, money, period_key, "limit", held, settled FROM balances '
+            "LEFT JOIN budgets USING (scope, period) ORDER BY scope, period, money, period_key"
+        )
+        return [
+            Balance(
+                scope=scope, period=period, money=Money(money), period_key=key, limit=limit, held=held, settled=settled
+            )
+            for scope, period, money, key, limit, held, settled in self._rows(query)
+        ]
+
+    def content_secret(self) -> bytes | None:
+        """The stored secret, if any."""
+        rows = self._rows("SELECT value FROM meta WHERE key = 'content_secret'")
+        return bytes(rows[0][0]) if rows else None
+
+    def data_version(self) -> DataVersion:
+        """Differs after any commit of another connection, in this process or not; reads no page of the log."""
+        version = int(self._rows("PRAGMA data_version")[0][0])
+        return self._openings, version  # SQLite's number means something on one connection only
+
+    def close(self) -> None:
+        """Close; every later read is refused."""
+        with self._mutex:
+            self._closed = True
+            self._close_connection()
+
+    def _close_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def before_fork(self) -> None:
+        """Close, and keep the others out until after the fork."""
+        self._mutex.acquire()
+        self._close_connection()
+
+    def after_fork(self) -> None:
+        """Let them in again; the next one opens what it needs."""
+        self._mutex.release()
+
+
+def _event(row: Sequence[Any]) -> RecordedEvent:
+    return RecordedEvent(**dict(zip(_NAMES, row, strict=True)))

@@ -1,0 +1,26 @@
+"""How long SQLite's write-ahead log is, read from the file itself.
+
+The file keeps its size when it starts again from the top, and a counter in this process would not see other
+processes' commits. But each frame repeats the salts of the file's header, which change at every new start: a frame
+with the header's salts belongs to the current round. Source: https://www.sqlite.org/fileformat2.html section 4.1.
+(SQLite puts no locks on this file, so opening and closing it is safe; the database and -shm files would lose theirs.)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HEADER, FRAME_HEADER = 32, 24
+
+
+def has_frames(path: Path, frames: int) -> bool:
+    """Whether the write-ahead log at `path` holds at least `frames` frames that a reader still needs to know of."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            header = file.read(HEADER)
+            page = int.from_bytes(header[8:12], "big")
+            file.seek(HEADER + (frames - 1) * (FRAME_HEADER + page))
+            frame = file.read(FRAME_HEADER)
+    except FileNotFoundError:
+        return False
+    return len(frame) == FRAME_HEADER and frame[8:16] == header[16:24]

@@ -1,0 +1,252 @@
+"""Group commit by itself, with an engine the test holds back and lets go."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from model_orchestrator.application.ports import Appended
+from model_orchestrator.domain.errors import EventIdReused, StoreUnavailable
+from model_orchestrator.domain.units import Timestamp
+from model_orchestrator.infrastructure.store.append_rules import Outcome
+from model_orchestrator.infrastructure.store.group_commit import GroupCommit, Upkeep
+
+
+class Engine:
+    """Numbers what it is given; waits while `held`."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.begun = threading.Event()
+        self.held = threading.Event()
+        self.held.set()
+        self.threads: set[str] = set()
+
+    def append_batch(self, appends: Sequence[int]) -> list[Outcome]:
+        self.begun.set()
+        assert self.held.wait(10)
+        self.threads.add(threading.current_thread().name)
+        self.batches.append(list(appends))
+        return [outcome(append) for append in appends]
+
+
+def outcome(number: int) -> Outcome:
+    if number < 0:
+        return EventIdReused(f"{number}")
+    return Appended(first_position=number, last_position=number, versions=(1,), recorded_at=Timestamp(0))
+
+
+def position(result: object) -> int:
+    assert isinstance(result, Appended)
+    return result.first_position
+
+
+async def begun(engine: Engine) -> None:
+    assert await asyncio.get_running_loop().run_in_executor(None, engine.begun.wait, 10)
+
+
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def test_what_waits_during_a_commit_becomes_the_next_batch() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch)
+        engine.held.clear()
+        first = asyncio.ensure_future(group.append(0))
+        await begun(engine)
+        others = [asyncio.ensure_future(group.append(n)) for n in range(1, 11)]
+        await turns()
+        engine.held.set()
+        assert [position(result) for result in await asyncio.gather(first, *others)] == list(range(11))
+        assert engine.batches == [[0], list(range(1, 11))]
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_an_outcome_that_is_an_error_is_raised_for_its_own_caller() -> None:
+    async def scenario() -> None:
+        group = GroupCommit(Engine().append_batch)
+        results = await asyncio.gather(*(group.append(n) for n in (1, -2, 3)), return_exceptions=True)
+        assert position(results[0]) == 1
+        assert isinstance(results[1], EventIdReused)
+        assert position(results[2]) == 3
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_an_engine_that_breaks_tells_its_batch_and_serves_the_next() -> None:
+    async def scenario() -> None:
+        def append_batch(appends: Sequence[int]) -> list[Outcome]:
+            if 0 in appends:
+                raise RuntimeError("broken")
+            return [outcome(append) for append in appends]
+
+        group = GroupCommit(append_batch)
+        with pytest.raises(RuntimeError, match="broken"):
+            await group.append(0)
+        assert position(await group.append(1)) == 1
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_full_queue_keeps_callers_at_the_door_in_order() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, max_batch=2, max_queue=3)
+        engine.held.clear()
+        tasks = [asyncio.ensure_future(group.append(0))]
+        await begun(engine)
+        tasks += [asyncio.ensure_future(group.append(n)) for n in range(1, 12)]
+        await turns()
+        assert len(group._queue) == 3
+        assert len(group._door) == 8
+        engine.held.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 10)
+        assert [number for batch in engine.batches for number in batch] == list(range(12))
+        assert max(len(batch) for batch in engine.batches) == 2
+        assert group._reserved == 0
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_callers_who_give_up_at_the_door_or_inside_hold_up_nobody() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, max_queue=1)
+        engine.held.clear()
+        tasks = [asyncio.ensure_future(group.append(0))]
+        await begun(engine)
+        tasks += [asyncio.ensure_future(group.append(n)) for n in range(1, 9)]
+        await turns()
+        for number in (0, 1, 2, 3, 6):
+            tasks[number].cancel()
+        await turns()
+        engine.held.set()
+        results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
+        assert [position(results[number]) for number in (4, 5, 7, 8)] == [4, 5, 7, 8]
+        assert [number for batch in engine.batches for number in batch] == [0, 1, 4, 5, 7, 8]
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_place_promised_to_a_caller_who_gives_up_goes_to_the_next() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, max_queue=1)
+        engine.held.clear()
+        tasks = [asyncio.ensure_future(group.append(n)) for n in range(4)]
+        await begun(engine)
+        await turns()
+        group._state.acquire()  # the writer cannot take a batch between the promise and the cancelling
+        engine.held.set()
+        group._queue.clear()
+        group._open_door()
+        tasks[2].cancel()
+        group._state.release()
+        assert position(await asyncio.wait_for(tasks[3], 10)) == 3
+        tasks[1].cancel()
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_lone_caller_commits_in_its_own_thread() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, append_alone=lambda append: engine.append_batch([append])[0])
+        for number in range(3):
+            assert position(await group.append(number)) == number
+        assert engine.threads == {threading.current_thread().name}
+        await asyncio.gather(*(group.append(number) for number in range(3, 9)))
+        assert len(engine.batches) < 9
+        assert "event-store-writer" in engine.threads
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_lone_caller_who_would_have_to_wait_is_queued() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, append_alone=lambda append: None)
+        assert position(await group.append(1)) == 1
+        assert engine.threads == {"event-store-writer"}
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_upkeep_runs_in_the_writer_after_the_answer() -> None:
+    async def scenario() -> None:
+        done = threading.Event()
+        threads: list[str] = []
+
+        def do() -> None:
+            threads.append(threading.current_thread().name)
+            done.set()
+
+        engine = Engine()
+        upkeep = Upkeep(lambda: bool(engine.batches) and not done.is_set(), do)
+        group = GroupCommit(
+            engine.append_batch, append_alone=lambda append: engine.append_batch([append])[0], upkeep=upkeep
+        )
+        await group.append(1)
+        assert await asyncio.get_running_loop().run_in_executor(None, done.wait, 10)
+        assert threads == ["event-store-writer"]
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_closed_event_loop_is_passed_over() -> None:
+    engine = Engine()
+    group = GroupCommit(engine.append_batch)
+    engine.held.clear()
+    gone = asyncio.new_event_loop()
+    task = gone.create_task(group.append(1))
+    gone.run_until_complete(begun(engine))
+    task.cancel()
+    gone.run_until_complete(asyncio.gather(task, return_exceptions=True))
+    gone.run_until_complete(gone.shutdown_default_executor())
+    gone.close()
+
+    async def scenario() -> None:
+        second = asyncio.ensure_future(group.append(2))
+        await turns()
+        engine.held.set()
+        assert position(await second) == 2
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_closing_commits_what_waits_and_refuses_what_comes() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, max_queue=2)
+        engine.held.clear()
+        tasks = [asyncio.ensure_future(group.append(n)) for n in range(5)]
+        await begun(engine)
+        await turns()
+        closing = asyncio.ensure_future(group.aclose())
+        await turns()
+        engine.held.set()
+        await asyncio.wait_for(closing, 10)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, Appended | StoreUnavailable) for result in results)
+        assert sum(len(batch) for batch in engine.batches) == sum(isinstance(result, Appended) for result in results)
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await group.append(9)
+
+    asyncio.run(scenario())
