@@ -1,0 +1,1 @@
+"""Adapters of the ports, settings and the composition root."""

@@ -1,0 +1,214 @@
+"""The composition root: settings in, a working Orchestrator out. Built by hand, imported lazily."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import uuid_utils
+
+from ..application.failures import failure_of, no_plan
+from ..application.orchestrator import RunLoop, StartRun, World, assess
+from ..application.ports import DeltaSink, EventStore
+from ..application.result import OrchestrationResult, result_of
+from ..application.run_options import (
+    RunOptions,
+    checked_options,
+    label_of,
+    max_cost_of,
+    request_of,
+    settings_of,
+    strategy_of,
+    subject_of,
+    tags_of,
+    timeout_of,
+)
+from ..domain import routing
+from ..domain.events import PlannedCall, PromptAssessed, RoutingDecided
+from ..domain.exclusions import exclusion_text
+from ..domain.run import RunStatus
+from ..domain.units import Usd, plain
+from .clock import SystemClock
+from .database_url import masked
+from .run_log import StoredRunLog
+from .settings import Settings
+from .worlds import Worlds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run would do, without doing it."""
+
+    provider: str
+    assessment: PromptAssessed
+    routing: RoutingDecided
+
+    @property
+    def calls(self) -> tuple[PlannedCall, ...]:
+        """The calls, in order; never empty."""
+        return self.routing.plan
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: `plan`, a call a row, and `price_range`; amounts as decimal strings, null where unknown."""
+        return {
+            "provider": self.provider,
+            "simulated": self.provider == "simulated",
+            "task_type": self.assessment.task_type.value,
+            "capability": self.assessment.capability.value,
+            "plan": [_call_dict(call) for call in self.calls],
+            "price_range": {"min": _text(self.calls[0].min_cost), "max": _text(self.calls[0].max_cost)},
+            "excluded": [{"model": one.model, "reason": exclusion_text(one)} for one in self.routing.excluded],
+        }
+
+
+class Orchestrator:
+    """Answers prompts, and keeps the store and the connections open between them.
+
+    Use it as `async with Orchestrator(settings) as orchestrator:`; without settings they are loaded as the CLI does.
+    Raises ConfigurationError for a bad setting, StoreError where the database cannot be used.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.load()
+        self._clock = SystemClock()
+        self._store: EventStore | None = None
+        self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections and the store."""
+        await self._worlds.aclose()
+        if self._store is not None:
+            await self._store.aclose()
+
+    @property
+    def store(self) -> EventStore:
+        """The event store, opened at first use."""
+        if self._store is None:
+            from .store.opening import open_store
+
+            self._store = open_store(self.settings.database_url)
+        return self._store
+
+    @property
+    def log(self) -> StoredRunLog:
+        """The run log over the store."""
+        return StoredRunLog(self.store, self._clock, actor="local")
+
+    async def run(
+        self, prompt: str | None = None, *, on_delta: DeltaSink | None = None, **options: Unpack[RunOptions]
+    ) -> OrchestrationResult:
+        """Answer a prompt. With `on_delta`, pieces of the answer are passed on as they arrive.
+
+        Raises InvalidRequest before anything is done, RunFailure where the run ended without an answer.
+        """
+        command, world = self.prepare(prompt, **options)
+        log = self.log
+        world = replace(world, introduce=await self._worlds.introduction(world, log))
+        started_at = self._clock.now()
+        finished = await RunLoop(command, world, log, self._clock, on_delta).run()
+        if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
+            raise failure_of(finished.run)
+        return result_of(finished.run, finished.answer, started_at=started_at, latency=finished.latency)
+
+    def plan(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> Plan:
+        """What a run would do: nothing is sent, nothing is stored.
+
+        Raises InvalidRequest, and RunFailure where no usable model can answer.
+        """
+        command, world = self.prepare(prompt, **options)
+        assessment = assess(command.request)
+        decision = routing.decide(
+            command.request,
+            assessment,
+            usable=world.usable,
+            unusable=world.unusable,
+            settings=command.settings,
+            max_cost=command.max_cost,
+        )
+        if not decision.plan:
+            raise no_plan(decision, command.settings, command.max_cost)
+        return Plan(provider=world.provider, assessment=assessment, routing=decision)
+
+    async def first_run_notice(self) -> str | None:
+        """Where texts are stored and how not to; None once the database holds a run."""
+        if not self.settings.store_content or await self.store.head():
+            return None
+        return (
+            f"prompts and answers are stored in {masked(self.settings.database_url)}; "
+            "to keep them out, set MODEL_ORCHESTRATOR_STORE_CONTENT=false"
+        )
+
+    def provider_notice(self, asked: str | None) -> str | None:
+        """What a user should be told about who answers, where they did not choose."""
+        return self._worlds.provider(asked)[1]
+
+    def prepare(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> tuple[StartRun, World]:
+        """The command of a run and the models it would see; nothing is opened. Raises InvalidRequest."""
+        settings, given = self.settings, checked_options(options)
+        given.setdefault("max_tokens", settings.max_output_tokens)
+        command = StartRun(
+            run_id=f"run-{uuid_utils.uuid7()}",
+            request=request_of(prompt, given),
+            strategy=strategy_of(given),
+            settings=settings_of(given),
+            category=label_of("category", given.get("category") or settings.category),
+            tags=tags_of(given),
+            subject=subject_of(given),
+            max_cost=max_cost_of(given, settings.max_cost),
+            timeout=timeout_of(given, settings.timeout),
+            keep_content=settings.store_content,
+        )
+        return command, self._worlds.world(given.get("provider"), model=given.get("model"))
+
+
+def _call_dict(call: PlannedCall) -> dict[str, Any]:
+    amounts = {"min_cost": call.min_cost, "expected_cost": call.expected_cost, "max_cost": call.max_cost}
+    return asdict(call) | {name: _text(amount) for name, amount in amounts.items()}
+
+
+def _text(amount: Usd | None) -> str | None:
+    return None if amount is None else plain(amount)
+
+
+def run_orchestration(
+    prompt: str | None = None, *, database: str | None = None, config: Path | None = None, **options: Unpack[RunOptions]
+) -> OrchestrationResult:
+    """Answer a prompt, blocking; works inside a running event loop too. Takes what `Orchestrator.run` takes.
+
+    `database` and `config` are as the CLI has them. All calls of a process share its stores and connections.
+    """
+    from .portal import shared_portal
+
+    settings = Settings.load(config, database_url=database)
+    return shared_portal().call(settings, lambda orchestrator: orchestrator.run(prompt, **options))
+
+
+async def run_orchestration_async(
+    prompt: str | None = None, *, database: str | None = None, config: Path | None = None, **options: Unpack[RunOptions]
+) -> OrchestrationResult:
+    """Answer a prompt from async code, sharing the process's stores and connections. Cancelling it cancels the run."""
+    from .portal import shared_portal
+
+    settings = Settings.load(config, database_url=database)
+    return await shared_portal().call_async(settings, lambda orchestrator: orchestrator.run(prompt, **options))
+
+
+def route_to_model(prompt: str, *, config: Path | None = None, **options: Unpack[RunOptions]) -> str:
+    """The name of the cheapest model that can answer, by the expected cost of this prompt; nothing is called.
+
+    Raises InvalidRequest, and RunFailure where no usable model can answer.
+    """
+    plan = Orchestrator(Settings.load(config)).plan(prompt, **options)
+    return plan.calls[0].model

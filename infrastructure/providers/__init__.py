@@ -1,0 +1,1 @@
+"""Model clients: real SDKs, the simulator and recorded answers."""

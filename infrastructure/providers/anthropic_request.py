@@ -1,0 +1,102 @@
+"""A call as a Messages body. Source: anthropic 2.13.0, types/message_create_params.py (2026-11-24)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...application.ports import ModelCall
+from ...domain.request import (
+    ImagePart,
+    Message,
+    Parameters,
+    Part,
+    Role,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from .carry import json_arguments, reject
+
+MAX_TEMPERATURE = 1.0
+WHO = "Anthropic's protocol"
+
+
+def anthropic_body(call: ModelCall) -> dict[str, Any]:
+    """The body without `stream`. Raises InvalidRequest for what Messages cannot carry."""
+    messages = call.request.messages
+    system = [message for message in messages if message.role is Role.SYSTEM]
+    if list(messages[: len(system)]) != system:
+        reject(WHO, "a system message after the first other message")
+    body: dict[str, Any] = {
+        "model": call.model.api_id,
+        "max_tokens": call.max_output_tokens,
+        "messages": [_message(message, call.model.name) for message in messages[len(system) :]],
+        **_parameters(call.request.parameters),
+    }
+    if system:
+        body["system"] = _content([part for message in system for part in message.parts], call.model.name)
+    return body
+
+
+def _parameters(parameters: Parameters) -> dict[str, Any]:
+    """The parameters that are set, under this protocol's names."""
+    if parameters.seed is not None:
+        reject(WHO, "a seed")
+    if parameters.temperature is not None and parameters.temperature > MAX_TEMPERATURE:
+        reject(WHO, f"temperature {parameters.temperature} (at most {MAX_TEMPERATURE})")
+    named = {
+        # No argument of the SDK any more: Claude 4.7 and later refuse it, earlier models take it.
+        "extra_body": None if parameters.temperature is None else {"temperature": parameters.temperature},
+        "stop_sequences": list(parameters.stop) or None,
+        "output_config": _output_config(parameters),
+        "tools": [_tool(tool) for tool in parameters.tools] or None,
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _output_config(parameters: Parameters) -> dict[str, Any] | None:
+    wanted = parameters.response_format
+    if wanted is None:
+        return None
+    if wanted.json_schema is None:
+        reject(WHO, "a response format without a schema")
+    return {"format": {"type": "json_schema", "schema": wanted.json_schema}}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": tool.name, "input_schema": {"type": "object", **tool.parameters}}
+    if tool.description:
+        described["description"] = tool.description
+    return described
+
+
+def _message(message: Message, model: str) -> dict[str, Any]:
+    """Tool results are spoken by the user here."""
+    role = Role.USER if message.role is Role.TOOL else message.role
+    return {"role": role.value, "content": _content(list(message.parts), model)}
+
+
+def _content(parts: list[Part], model: str) -> str | list[dict[str, Any]]:
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
+        return parts[0].text
+    return [_block(part, model) for part in parts]
+
+
+def _block(part: Part, model: str) -> dict[str, Any]:
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text}
+        case ImagePart():
+            return {"type": "image", "source": _source(part)}
+        case ToolCallPart():
+            return {"type": "tool_use", "id": part.id, "name": part.name, "input": json_arguments(part, model)}
+        case ToolResultPart():
+            result: dict[str, Any] = {"type": "tool_result", "tool_use_id": part.call_id, "content": part.text}
+            return {**result, "is_error": True} if part.is_error else result
+
+
+def _source(part: ImagePart) -> dict[str, Any]:
+    if part.url is not None:
+        return {"type": "url", "url": part.url}
+    return {"type": "base64", "media_type": part.media_type, "data": part.data}

@@ -1,0 +1,133 @@
+"""The event store in the domain's words: encodes events, draws their ids, and keeps texts apart from them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Sequence
+
+import uuid_utils
+
+from ..application.ports import Append, AppendResult, Clock, Content, EventStore, LoggedEvent, NewEvent, StreamAppend
+from ..domain.events import ContentRef, RunEvent
+from ..domain.request import Request
+from ..domain.units import Timestamp
+from .content_codec import manifest_from_json, manifest_json, message_from_json, message_json
+from .event_codec import Event, decode, encode
+
+
+class StoredRunLog:
+    """RunLog over an event store. `actor` is who acts in every event appended here."""
+
+    def __init__(self, store: EventStore, clock: Clock, actor: str) -> None:
+        self.store = store
+        self._clock = clock
+        self._actor = actor
+        self._secret: bytes | None = None
+
+    async def append(
+        self,
+        run_id: str,
+        *,
+        expected: int,
+        events: Sequence[RunEvent],
+        contents: Sequence[Content] = (),
+        cause: str | None = None,
+        beside: Append | None = None,
+    ) -> tuple[AppendResult, str]:
+        """Append a run's events with their texts, and `beside` with them."""
+        new = self.new_events(run_id, events, cause)
+        append = Append(
+            streams=(StreamAppend(run_id, expected, new), *(beside.streams if beside else ())),
+            contents=(*contents, *(beside.contents if beside else ())),
+            balances=beside.balances if beside else (),
+        )
+        return await self.store.append(append), event_id_text(new[-1].event_id)
+
+    def new_events(self, correlation: str, events: Sequence[Event], cause: str | None = None) -> tuple[NewEvent, ...]:
+        """Envelopes for events that happen now; each is caused by the one before it, the first by `cause`."""
+        now = self._clock.now()
+        new = []
+        for event in events:
+            new.append(self._envelope(event, now, correlation, cause))
+            cause = event_id_text(new[-1].event_id)
+        return tuple(new)
+
+    async def read(self, run_id: str) -> Sequence[LoggedEvent]:
+        """The run's events, decoded."""
+        recorded = await self.store.read_stream(run_id)
+        return [
+            LoggedEvent(event=decode(entry.type, entry.schema_version, entry.payload), envelope=entry)
+            for entry in recorded
+        ]
+
+    async def keep_request(
+        self, run_id: str, request: Request, subject: str | None
+    ) -> tuple[ContentRef, list[Content]]:
+        """The manifest under a random id; each message under the HMAC of its text, so that a chat stores it once."""
+        secret = await self._content_secret()
+        messages = []
+        for message in request.messages:
+            body = message_json(message)
+            ref = "m-" + hmac.digest(secret, f"{subject or ''}\0{body}".encode(), "sha256").hex()[:40]
+            messages.append(Content(ref=ref, stream=run_id, subject=subject, salt=b"", body=body))
+        manifest = manifest_json([content.ref for content in messages], request.parameters)
+        reference, kept = self.keep_text(run_id, manifest, subject)
+        return reference, kept + messages
+
+    def keep_text(self, run_id: str, text: str, subject: str | None) -> tuple[ContentRef, list[Content]]:
+        """A text under a random id; the digest is worthless without the salt, which is erased with the text."""
+        ref, salt = f"c-{uuid_utils.uuid7()}", os.urandom(16)
+        content = Content(ref=ref, stream=run_id, subject=subject, salt=salt, body=text)
+        return ContentRef(ref, content_digest(salt, text)), [content]
+
+    async def request(self, ref: ContentRef) -> Request | None:
+        """The request, or None where any part of it was erased."""
+        manifest = await self.text(ref)
+        if manifest is None:
+            return None
+        refs, parameters = manifest_from_json(manifest)
+        stored = await self.store.contents(refs)
+        if any(name not in stored for name in refs):
+            return None
+        return Request(messages=tuple(message_from_json(stored[name].body) for name in refs), parameters=parameters)
+
+    async def text(self, ref: ContentRef) -> str | None:
+        """The text, or None where it was erased."""
+        stored = await self.store.contents([ref.id])
+        return stored[ref.id].body if ref.id in stored else None
+
+    async def answer(self, ref: ContentRef) -> str | None:
+        """The text of an answer, or None where it was erased."""
+        stored = await self.text(ref)
+        return None if stored is None else str(json.loads(stored)["text"])
+
+    async def _content_secret(self) -> bytes:
+        if self._secret is None:
+            self._secret = await self.store.content_secret()
+        return self._secret
+
+    def _envelope(self, event: Event, now: Timestamp, correlation: str, cause: str | None) -> NewEvent:
+        name, schema_version, payload = encode(event)
+        return NewEvent(
+            event_id=uuid_utils.uuid7().bytes,
+            type=name,
+            schema_version=schema_version,
+            occurred_at=now,
+            causation_id=cause,
+            correlation_id=correlation,
+            actor=self._actor,
+            payload=payload,
+        )
+
+
+def event_id_text(event_id: bytes) -> str:
+    """The id as people write a UUID."""
+    return str(uuid_utils.UUID(bytes=event_id))
+
+
+def content_digest(salt: bytes, text: str) -> str:
+    """SHA-256(salt, text) in hex."""
+    return hashlib.sha256(salt + text.encode()).hexdigest()

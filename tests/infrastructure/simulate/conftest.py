@@ -1,0 +1,3 @@
+from tests.simulator import simulator
+
+__all__ = ["simulator"]
