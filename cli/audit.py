@@ -1,0 +1,86 @@
+"""`audit`: what a run did, event by event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .output import print_json
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Read what a run did, event by event.",
+)
+
+
+@app.callback()
+def group() -> None:
+    """Read what a run did, event by event."""
+
+
+@app.command(epilog="Example: model-orchestrator audit trail last")
+def trail(
+    run: Annotated[str, typer.Argument(help="A run id, the beginning of one, or last.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the events as they are stored.")] = False,
+    database: Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A settings file.")] = None,
+) -> None:
+    """Show a run as a timeline: each event, when, what it cost, why."""
+    import asyncio
+
+    from ..application.runs import LoggedRun, find_run, load_run
+    from ..infrastructure.bootstrap import Orchestrator
+    from ..infrastructure.settings import Settings
+
+    async def load() -> LoggedRun:
+        async with Orchestrator(Settings.load(config, database_url=database)) as orchestrator:
+            return await load_run(orchestrator.log, await find_run(orchestrator.store, run))
+
+    logged = asyncio.run(load())
+    if as_json:
+        print_json([_event_dict(entry) for entry in logged.events])
+    else:
+        _print_timeline(logged)
+
+
+def _print_timeline(logged: Any) -> None:
+    from ..projections.audit_trail import trail as timeline
+
+    events = [(entry.envelope.version, entry.envelope.recorded_at, entry.event) for entry in logged.events]
+    began = events[0][1]
+    print(f"{logged.run.id} ({logged.run.status.value}), {_iso(began)}")
+    for entry in timeline(events):
+        print(f"{entry.version:>3}  +{(entry.recorded_at - began) / 1_000_000:8.3f} s  {entry.type:<16}  {entry.says}")
+        for detail in entry.details:
+            print(f"{'':37}{detail}")
+
+
+def _event_dict(entry: Any) -> dict[str, Any]:
+    import json
+
+    envelope = entry.envelope
+    return {
+        "position": envelope.position,
+        "version": envelope.version,
+        "event_id": envelope.event_id.hex(),
+        "type": envelope.type,
+        "schema_version": envelope.schema_version,
+        "occurred_at": _iso(envelope.occurred_at),
+        "recorded_at": _iso(envelope.recorded_at),
+        "causation_id": envelope.causation_id,
+        "correlation_id": envelope.correlation_id,
+        "actor": envelope.actor,
+        "payload": json.loads(envelope.payload),
+        "event_hash": envelope.event_hash.hex(),
+        "chain_hash": envelope.chain_hash.hex(),
+    }
+
+
+def _iso(timestamp: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(timestamp / 1_000_000, UTC).isoformat()

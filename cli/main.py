@@ -1,0 +1,87 @@
+"""The command line: a table of commands, each loaded only when it is called.
+
+Data goes to stdout, talk to stderr; exit 0: done, 1: the run failed, 2: misuse, 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from .. import __version__
+from ..domain.errors import OrchestratorError
+from .output import exit_code, say
+
+COMMANDS = {  # name: (module:app, what it does)
+    "run": ("run:app", "Answer a prompt with the cheapest model that can."),
+    "runs": ("runs:app", "List, show and cancel runs."),
+    "audit": ("audit:app", "Read what a run did, event by event."),
+    "models": ("models:app", "List the models and what they cost."),
+    "config": ("config:app", "Write or show the settings."),
+    "db": ("db:app", "Upgrade the database, or show how it stands."),
+    "doctor": ("doctor:app", "Check keys, reach, models and the database."),
+    "selftest": ("selftest:app", "Try the parts of the orchestrator on themselves."),
+    "simulate": ("simulate:app", "Serve simulated models on a port, for tests and demos."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Imports a command's module when the command is called, and none of them to list them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, name: str) -> Any:
+        """The command, loaded now."""
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name][0].split(":")
+        command = typer.main.get_command(getattr(import_module(f"..{module}", __name__), attribute))
+        command.name = name
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As usual, but an unknown name is told the nearest."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Commands: {', '.join(COMMANDS)}."
+            ctx.fail(f"No such command {name!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The table, without loading a command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help) for name, (_, help) in COMMANDS.items()])
+
+
+app = typer.Typer(cls=LazyGroup, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"model-orchestrator {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog='Try: model-orchestrator run "What is Python?"')
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Route a prompt to the right language model, and prove what it did and what it cost."""
+
+
+def main() -> None:
+    """Run the command line; errors are one line on stderr."""
+    try:
+        app(prog_name="model-orchestrator")
+    except OrchestratorError as error:
+        say(f"model-orchestrator: {error}")
+        sys.exit(exit_code(error))

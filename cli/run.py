@@ -1,0 +1,186 @@
+"""`run`: answer one prompt."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..domain.errors import InvalidRequest, OrchestratorError
+from .output import error_dict, exit_code, money, print_json, say
+
+if TYPE_CHECKING:
+    from ..application.result import OrchestrationResult
+    from ..infrastructure.bootstrap import Orchestrator, Plan
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(epilog='Example: model-orchestrator run "What is Python?" --max-cost 0.01')
+def run(
+    prompt_argument: Annotated[
+        str | None, typer.Argument(metavar="[PROMPT]", help="The prompt; - reads standard input.", show_default=False)
+    ] = None,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="The prompt, as an option.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Read the prompt from a file.")] = None,
+    strategy: Annotated[str, typer.Option("--strategy", help="How models are chosen: cheapest.")] = "cheapest",
+    model: Annotated[str | None, typer.Option("--model", help="Ask this model and no other.")] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="live, simulated, anthropic or openai.", show_default=False)
+    ] = None,
+    max_cost: Annotated[str | None, typer.Option("--max-cost", help="The most the run may cost, in USD.")] = None,
+    category: Annotated[str | None, typer.Option("--category", help="What the run is reported by.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="key=value; repeatable.")] = None,
+    system: Annotated[str | None, typer.Option("--system", help="A system message.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="0 to 2.")] = None,
+    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds for the whole run.")] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was chosen.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the answer only.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and its price; send nothing.")] = False,
+    database: Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="A settings file.")] = None,
+) -> None:
+    """Answer a prompt with the cheapest model that can; the answer on stdout, what it took on stderr."""
+    try:
+        from ..infrastructure.bootstrap import Orchestrator
+        from ..infrastructure.settings import Settings
+
+        orchestrator = Orchestrator(Settings.load(config, database_url=database))
+        text = read_prompt(prompt_argument, prompt, file)
+        options: dict[str, Any] = {
+            "strategy": strategy,
+            "model": model,
+            "provider": provider,
+            "max_cost": max_cost,
+            "category": category,
+            "tags": parse_tags(tag or []),
+            "system": system,
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "timeout": timeout,
+        }
+        if not quiet and (notice := orchestrator.provider_notice(provider)):
+            say(notice)
+        if dry_run:
+            _show_plan(orchestrator.plan(text, **options), as_json=as_json)
+        else:
+            result = _answer(orchestrator, text, options, stream=stream and not as_json, quiet=quiet)
+            _show_result(result, as_json=as_json, streamed=stream, verbose=verbose, quiet=quiet)
+    except OrchestratorError as error:
+        if not as_json:
+            raise
+        print_json({"error": error_dict(error)})
+        raise typer.Exit(exit_code(error)) from None
+    except KeyboardInterrupt:
+        say("interrupted: the run is recorded as cancelled; see `model-orchestrator audit trail last`")
+        raise typer.Exit(130) from None
+
+
+def read_prompt(argument: str | None, option: str | None, file: Path | None) -> str:
+    """The prompt from the one place it was given. Raises InvalidRequest for none, several, or no text."""
+    given = [source for source in (argument, option, file) if source is not None]
+    if len(given) > 1:
+        raise InvalidRequest("the prompt was given more than once: use one of the argument, --prompt or --file")
+    if file is not None:
+        try:
+            return _decoded(file.read_bytes(), str(file))
+        except OSError as error:
+            raise InvalidRequest(f"cannot read {file}: {error.strerror}") from None
+    if given and given != ["-"]:
+        return str(given[0])
+    if sys.stdin is None or (not given and sys.stdin.isatty()):
+        raise InvalidRequest('no prompt: give one, as in `model-orchestrator run "What is Python?"`, or - for stdin')
+    return _decoded(sys.stdin.buffer.read(), "standard input")
+
+
+def parse_tags(tags: list[str]) -> dict[str, str]:
+    """key=value words. Raises InvalidRequest."""
+    parsed = {}
+    for tag in tags:
+        key, equals, value = tag.partition("=")
+        if not equals or not key or not value:
+            raise InvalidRequest(f"--tag {tag!r} is not key=value")
+        if key in parsed:
+            raise InvalidRequest(f"--tag {key} was given twice")
+        parsed[key] = value
+    return parsed
+
+
+def _decoded(data: bytes, source: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{source} is not valid UTF-8 (at byte {error.start + 1})") from None
+
+
+def _answer(
+    orchestrator: Orchestrator, text: str, options: dict[str, Any], *, stream: bool, quiet: bool
+) -> OrchestrationResult:
+    import asyncio
+
+    async def answer() -> OrchestrationResult:
+        orchestrator.prepare(text, **options)  # the caller's mistakes are found before anything is opened
+        async with orchestrator:
+            if not quiet and (notice := await orchestrator.first_run_notice()):
+                say(notice)
+            return await orchestrator.run(text, on_delta=_print_delta if stream else None, **options)
+
+    return asyncio.run(answer())
+
+
+def _print_delta(text: str) -> None:
+    print(text, end="", flush=True)
+
+
+def _show_result(result: OrchestrationResult, *, as_json: bool, streamed: bool, verbose: bool, quiet: bool) -> None:
+    if as_json:
+        print_json(result.to_dict())
+        return
+    print("" if streamed else result.response)
+    if quiet:
+        return
+    if verbose:
+        _show_how(result)
+    for warning in result.metadata["warnings"]:
+        say(f"warning: {warning}")
+    cost = money(result.cost, simulated=result.metadata["simulated"])
+    say(f"{result.model_used} | {cost} | {result.latency:.2f} s | confidence {result.confidence:.2f} | {result.run_id}")
+
+
+def _show_how(result: OrchestrationResult) -> None:
+    """How the model was chosen and how the answer was judged."""
+    data = result.metadata
+    say(f"assessed: {data['capability']}, {data['task_type']}; signals: {_signals(data['prompt_signals'])}")
+    for one in data["candidates"]:
+        expected = None if one["expected_cost"] is None else Decimal(one["expected_cost"])
+        say(f"  candidate {one['model']}: expected {money(expected)}")
+    for one in data["excluded"]:
+        say(f"  excluded  {one['model']}: {one['reason']}")
+    for one in data["attempts"]:
+        say(f"attempt {one['attempt']}: {one['model']} ({one['provider']}) {one['error'] or one['status']}")
+    say(f"tokens: {result.input_tokens} in, {result.output_tokens} out; confidence from: {_signals(data['signals'])}")
+
+
+def _signals(signals: dict[str, int]) -> str:
+    return ", ".join(f"{name} {value / 1_000_000:.2f}" for name, value in signals.items()) or "none"
+
+
+def _show_plan(plan: Plan, *, as_json: bool) -> None:
+    if as_json:
+        print_json(plan.to_dict())
+        return
+    for call in plan.calls:
+        print(f"would ask {call.model} ({plan.provider})")
+        print(f"  price: {money(call.min_cost)} to {money(call.max_cost)}, expected {money(call.expected_cost)}")
+        print(f"  input: about {call.expected_input_tokens} tokens, at most {call.max_input_tokens}")
+        print(f"  output: about {call.expected_output_tokens} tokens, at most {call.max_output_tokens}")
+    from ..domain.exclusions import exclusion_text
+
+    for one in plan.routing.excluded:
+        print(f"  not {one.model}: {exclusion_text(one)}")

@@ -1,0 +1,140 @@
+"""`runs`: the runs in the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..domain.units import plain
+from .output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from ..application.runs import LoggedRun
+    from ..infrastructure.bootstrap import Orchestrator
+
+app = typer.Typer(
+    rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, help="List, show and cancel runs."
+)
+RunName = Annotated[str, typer.Argument(help="A run id, the beginning of one, or last.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
+Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
+
+
+@app.command("list", epilog="Example: model-orchestrator runs list --limit 20")
+def list_(
+    limit: Annotated[int | None, typer.Option("--limit", help="At most so many, newest first.")] = None,
+    as_json: AsJson = False,
+    database: Database = None,
+    config: Config = None,
+) -> None:
+    """List the runs, newest first."""
+    import asyncio
+
+    from ..application.runs import list_runs
+
+    async def rows() -> list[dict[str, Any]]:
+        async with _orchestrator(config, database) as orchestrator:
+            return [_row(run) async for run in list_runs(orchestrator.store, orchestrator.log, limit=limit)]
+
+    found = asyncio.run(rows())
+    if as_json:
+        print_json(found)
+    elif found:
+        columns = ("run_id", "started_at", "status", "strategy", "category", "model", "cost", "money")
+        print_table(columns, ([row[column] or "" for column in columns] for row in found))
+    else:
+        say('no runs yet: start one, as in `model-orchestrator run "What is Python?"`')
+
+
+@app.command(epilog="Example: model-orchestrator runs show last")
+def show(run: RunName, as_json: AsJson = False, database: Database = None, config: Config = None) -> None:
+    """Show one run with its answer."""
+    import asyncio
+
+    from ..application.runs import find_run, load_run
+
+    async def load() -> dict[str, Any]:
+        async with _orchestrator(config, database) as orchestrator:
+            logged = await load_run(orchestrator.log, await find_run(orchestrator.store, run))
+            return await _shown(orchestrator, logged)
+
+    data = asyncio.run(load())
+    if as_json:
+        print_json(data)
+        return
+    for name in ("run_id", "status", "started_at", "strategy", "category", "tags", "error", "confidence"):
+        if data[name] not in (None, {}):
+            print(f"{name:<12}{data[name]}")
+    print(f"{'cost':<12}{data['cost'] or 'unknown'} {data['money'] or ''}".rstrip())
+    for attempt in data["attempts"]:
+        print(f"{'attempt':<12}{attempt['attempt']}: {attempt['model']} {attempt['error'] or attempt['status']}")
+    print(f"{'prompt':<12}{data['prompt'] if data['prompt'] is not None else '(not stored)'}")
+    print(f"{'answer':<12}{data['response'] if data['response'] is not None else '(none stored)'}")
+
+
+@app.command(epilog="Example: model-orchestrator runs cancel last")
+def cancel(run: RunName, as_json: AsJson = False, database: Database = None, config: Config = None) -> None:
+    """End a run that is under way; a call that already left is still paid and recorded."""
+    import asyncio
+
+    from ..application.runs import cancel_run, find_run
+
+    async def end() -> str:
+        async with _orchestrator(config, database) as orchestrator:
+            run_id = await find_run(orchestrator.store, run)
+            await cancel_run(orchestrator.log, run_id, by="local")
+            return run_id
+
+    run_id = asyncio.run(end())
+    if as_json:
+        print_json({"run_id": run_id, "status": "cancelled"})
+    else:
+        say(f"{run_id} is cancelled")
+
+
+def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
+    from ..infrastructure.bootstrap import Orchestrator
+    from ..infrastructure.settings import Settings
+
+    return Orchestrator(Settings.load(config, database_url=database))
+
+
+def _row(logged: LoggedRun) -> dict[str, Any]:
+    """A run as `runs list --json` shows it; null where unknown."""
+    from datetime import UTC, datetime
+
+    run = logged.run
+    started_at = datetime.fromtimestamp(logged.events[0].envelope.recorded_at / 1_000_000, UTC)
+    kinds = sorted({attempt.cost.money.value for attempt in run.attempts if attempt.cost})
+    return {
+        "run_id": run.id,
+        "status": run.status.value,
+        "strategy": run.started.strategy if run.started else None,
+        "category": run.started.category if run.started else None,
+        "cost": None if run.cost is None else plain(run.cost),
+        "money": ", ".join(kinds) or None,
+        "model": run.attempts[-1].model if run.attempts else None,
+        "started_at": started_at.isoformat(timespec="seconds"),
+    }
+
+
+async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any]:
+    from ..application.result import attempt_dict, warnings
+    from ..domain.events import RunCompleted, RunFailed
+    from ..domain.units import fraction
+
+    run, log = logged.run, orchestrator.log
+    request = await log.request(run.started.request) if run.started and run.started.request else None
+    answer = await log.answer(run.ended.answer) if isinstance(run.ended, RunCompleted) and run.ended.answer else None
+    return _row(logged) | {
+        "tags": run.started.tags if run.started else {},
+        "error": run.ended.kind.value if isinstance(run.ended, RunFailed) else None,
+        "confidence": fraction(run.ended.confidence) if isinstance(run.ended, RunCompleted) else None,
+        "attempts": [attempt_dict(attempt) for attempt in run.attempts],
+        "warnings": warnings(run),
+        "prompt": request.prompt if request else None,
+        "response": answer,
+    }
