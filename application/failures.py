@@ -75,7 +75,10 @@ def _why_none(excluded: Sequence[Exclusion], asked: str | None) -> str:
             by_reason.setdefault(exclusion_text(one), []).append(one.model)
     if not by_reason:
         return "the catalogue has none for what was asked; see `model-orchestrator models list`"
-    return "; ".join(f"{reason} ({', '.join(models)})" for reason, models in by_reason.items())
+    reasons = [f"{reason} ({', '.join(models)})" for reason, models in by_reason.items()]
+    if any(one.reason is ExclusionReason.CONTEXT_WINDOW for one in excluded):
+        reasons.append("shorten the prompt")
+    return "; ".join(reasons)
 
 
 def _attempt_text(run: Run, kind: ErrorKind) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -29,7 +30,7 @@ from ..domain.events import (
 from ..domain.request import Request
 from ..domain.run import Run
 from ..domain.strategies import due
-from ..domain.units import MILLION, Duration, Timestamp, Usd
+from ..domain.units import MILLION, Duration, Timestamp, Usd, probability
 from .attempts import OutcomeRecorder, attempt_started
 from .ports import Answer, Append, Clock, Content, DeltaSink, ModelCall, ModelClient, RunLog
 from .session import Observer, RunSession, uninterrupted
@@ -269,9 +270,12 @@ def assess(request: Request) -> PromptAssessed:
 
 
 def score(attempt: int, answer: Answer, request: Request) -> ConfidenceScored:
-    """How far the answer can be trusted, by the built-in detector."""
+    """How far the answer can be trusted; the geometric mean of its token probabilities stands beside, where given."""
     found = ConfidenceDetector().score(answer.text, finish_reason=answer.finish_reason, question=request.prompt)
-    return ConfidenceScored(attempt=attempt, score=found.score, signals=found.signals, scorer=found.scorer)
+    signals = dict(found.signals)
+    if answer.logprobs:
+        signals["token_probability"] = probability(math.exp(math.fsum(answer.logprobs) / len(answer.logprobs)))
+    return ConfidenceScored(attempt=attempt, score=found.score, signals=signals, scorer=found.scorer)
 
 
 def _completed(run: Run, number: int) -> RunCompleted:

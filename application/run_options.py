@@ -166,7 +166,7 @@ def _given(message: Message | Mapping[str, str]) -> Message:
             if isinstance(part, TextPart):
                 _checked(part.text)
         return message
-    given: Mapping[str, object] = message if isinstance(message, Mapping) else {}
+    given: Mapping[str, Any] = message if isinstance(message, Mapping) else {}
     role, content = given.get("role", ""), given.get("content")
     if role not in list(Role) or not isinstance(content, str):
         raise InvalidRequest(f"a message needs a role ({', '.join(Role)}) and its content as text, got role {role!r}")
@@ -200,7 +200,7 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 
 def checked_options(options: Mapping[str, Any]) -> RunOptions:
-    """The options that were given; None gives none. Raises InvalidRequest for a word that is none, with the nearest one."""
+    """The options that were given; None gives none. Raises InvalidRequest for an unknown one, with the nearest."""
     given = {}
     for name, value in options.items():
         if name not in KINDS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..domain.errors import InvalidRequest, RunNotFound
 from ..domain.events import RunCancelled
-from ..domain.run import Run, RunStatus, fold
+from ..domain.run import AttemptStatus, Run, RunStatus, fold
 from .ports import Appended, EventStore, LoggedEvent, RunLog
 
 RUN_PREFIX = "run-"
@@ -71,7 +71,8 @@ async def cancel_run(log: RunLog, run_id: str, *, by: str) -> Run:
         run = (await load_run(log, run_id)).run
         if run.status is not RunStatus.RUNNING:
             raise InvalidRequest(f"{run_id} is not under way: it is {run.status.value}")
-        cancelled = RunCancelled(by=by, cost=run.cost, released=())
+        under_way = any(attempt.status is AttemptStatus.OPEN for attempt in run.attempts)
+        cancelled = RunCancelled(by=by, cost=None if under_way else run.cost, released=())
         result, _ = await log.append(run_id, expected=run.version, events=[cancelled])
         if isinstance(result, Appended):
             return (await load_run(log, run_id)).run

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from ...application.ports import ModelCall
 from ...domain.errors import InvalidRequest
-from ...domain.request import ImagePart, Message, Part, Role, TextPart, ToolCallPart, ToolResultPart
+from ...domain.request import ImagePart, Message, Role, TextPart, ToolCallPart, ToolResultPart
 from ...domain.routing import features_asked
 
 _ALLOWED: dict[Role, tuple[type, ...]] = {
@@ -68,8 +68,3 @@ def json_arguments(part: ToolCallPart, model: str) -> dict[str, Any]:
     if not isinstance(arguments, dict):
         reject(model, f"the arguments of tool call {part.id}: they are no JSON object")
     return arguments
-
-
-def texts(parts: tuple[Part, ...]) -> list[str]:
-    """The text of the text parts, in order."""
-    return [part.text for part in parts if isinstance(part, TextPart)]

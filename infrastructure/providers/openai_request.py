@@ -41,6 +41,8 @@ def openai_body(call: ModelCall, *, at_vendor: bool) -> dict[str, Any]:
         limit: call.max_output_tokens,
         **_parameters(parameters),
     }
+    if at_vendor:
+        body["service_tier"] = "default"  # unset, a project's setting could double the price above what was held
     if Feature.LOGPROBS in call.model.features:
         body["logprobs"] = True
     return body

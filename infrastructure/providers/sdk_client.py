@@ -7,6 +7,7 @@ constructor alone: with an address of its own and no key, nothing from the envir
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from abc import ABC, abstractmethod
 from typing import Any
@@ -19,6 +20,13 @@ from .error_map import model_error
 from .reply import Reply, plain
 
 NO_KEY = "none"  # for a server of one's own that asks for no key: the SDKs insist on one
+
+
+def _silence() -> None:
+    """Below WARNING the SDKs and their HTTP client log headers and bodies: keys, prompts and answers."""
+    for name in ("anthropic", "openai", "httpx2", "httpcore2"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))
 
 
 class SdkClient(ABC):
@@ -86,6 +94,7 @@ class SdkClient(ABC):
             if self._key is None and self.at_vendor:
                 raise ModelRefused(ErrorKind.AUTH, detail="no key is set for the vendor's own address")
             self._sdk = self._connect(self._key or NO_KEY)
+            _silence()
         return self._sdk
 
     @abstractmethod

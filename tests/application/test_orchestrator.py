@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from itertools import pairwise
 
 import pytest
@@ -19,6 +20,7 @@ from model_orchestrator.domain.errors import (
 from model_orchestrator.domain.events import (
     AttemptFailed,
     AttemptLost,
+    ConfidenceScored,
     CostIncurred,
     ModelCalled,
     RoutingDecided,
@@ -79,6 +81,14 @@ def test_an_answer_without_usage_costs_the_most_the_call_could() -> None:
     plan = next(event for event in stage.events() if isinstance(event, RoutingDecided)).plan
     assert incurred.estimated
     assert incurred.amount == plan[0].max_cost
+
+
+def test_token_probabilities_are_a_signal_beside_the_score() -> None:
+    """Their geometric mean: two tokens of 1/2 and 1/8 come to 1/4."""
+    stage = Stage(answer(logprobs=(math.log(0.5), math.log(0.125))))
+    stage.run()
+    scored = next(event for event in stage.events() if isinstance(event, ConfidenceScored))
+    assert scored.signals["token_probability"] == 250_000
 
 
 def test_texts_are_contents_and_never_events() -> None:

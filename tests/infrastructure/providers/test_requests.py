@@ -134,6 +134,12 @@ def test_the_output_limit_is_always_sent_under_the_right_name() -> None:
     assert anthropic_body(call())["max_tokens"] == 99
 
 
+def test_openai_is_asked_for_its_plain_tier_and_nobody_else_for_any() -> None:
+    """A project's setting could double the price above what was held."""
+    assert openai_body(call(), at_vendor=True)["service_tier"] == "default"
+    assert "service_tier" not in openai_body(call(), at_vendor=False)
+
+
 def test_openai_takes_at_most_four_stop_sequences() -> None:
     """Another server decides for itself."""
     many = call(stop=("a", "b", "c", "d", "e"))
@@ -153,6 +159,7 @@ def test_every_parameter_is_in_an_openai_body() -> None:
         "model": "m",
         "messages": [{"role": "user", "content": "hi"}],
         "max_completion_tokens": 99,
+        "service_tier": "default",
         "temperature": 0.0,
         "seed": 0,
         "stop": ["x"],
