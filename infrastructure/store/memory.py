@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -87,7 +87,7 @@ class MemoryStore:
         self._clock = clock
         self._mutex = threading.Lock()
         self._wakeups = Wakeups()
-        self._secret = secrets.token_bytes(32)
+        self._secret = os.urandom(32)
         self._closed = False
 
     def _open_log(self) -> MemoryLog:

@@ -49,9 +49,10 @@ def upgrade_postgres(url: str) -> None:
         )
     try:
         command.upgrade(alembic_config(url), "head")
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg.Error):
-            raise unavailable(url, error.orig) from None
+    except (psycopg.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, psycopg.Error):
+            raise unavailable(url, cause) from None
         raise
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from ...application.ports import EventStore, LeaseStore
 from ...domain.errors import ConfigurationError
+from ..database_url import MEMORY, SQLITE, masked
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 from .sqlite_state import SqliteLeases, state_path
 
-_SQLITE = "sqlite:///"
 _POSTGRESQL = ("postgresql://", "postgres://")
 FORMS = "sqlite:///relative/path, sqlite:////absolute/path, sqlite:///:memory: or postgresql://user@host/database"
 
@@ -37,7 +37,9 @@ def open_leases(database_url: str) -> LeaseStore:
 
 def sqlite_path(database_url: str) -> Path | None:
     """The file a sqlite:/// URL names; None for :memory:. Raises ConfigurationError for any other URL."""
-    name = database_url.removeprefix(_SQLITE)
+    if database_url == MEMORY:
+        return None
+    name = database_url.removeprefix(SQLITE)
     if name == database_url or not name:
-        raise ConfigurationError(f"database URL {database_url!r}: expected {FORMS}")
-    return None if name == ":memory:" else Path(name).expanduser()
+        raise ConfigurationError(f"database URL {masked(database_url)!r}: expected {FORMS}")
+    return Path(name).expanduser()

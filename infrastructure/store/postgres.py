@@ -32,12 +32,15 @@ class PostgresStore:
 
     def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
         self._reads = ReadConnections(url)
-        self._reads.run(lambda connection: check_schema(url, connection))
+        try:
+            self._reads.run(lambda connection: check_schema(url, connection))
+        except BaseException:
+            self._reads.close()
+            raise
         self._wakeups = Wakeups()
         self._listener = Listener(url, self._wakeups.ring)
         self._writer = PostgresWriter(url, patience=patience)
         self._commits = GroupCommit(self._writer.append_batch)
-        self._closed = False
         watch(self)
 
     async def append(self, append: Append) -> AppendResult:

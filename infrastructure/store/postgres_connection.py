@@ -26,8 +26,9 @@ _DEFAULTS = {
     "keepalives_count": "4",
     "tcp_user_timeout": "30000",
 }
-# A commit that returns before its log is on disk is none; whoever cannot have the log's head in 30 s is told so.
-_SETTINGS = "SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', '30s', false)"
+LOCK_TIMEOUT = 30_000  # milliseconds; whoever cannot have the log's head for so long is told so
+# A commit that returns before its log is on disk is none.
+_SETTINGS = "SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', %s, false)"
 _SCHEMA_MISSING = ("3F000", "42P01", "42883")  # schema, table, function
 _CORRUPTED = ("XX001", "XX002")  # data, index
 _COMING_BACK = (None, "57P01", "57P02", "57P03", "53300")  # no answer, shut down, crashed, starting, all seats taken
@@ -109,6 +110,6 @@ def _check_session(url: str, connection: Connection) -> None:
     if connection.info.server_version < OLDEST_SERVER * 10_000:
         version = connection.info.server_version // 10_000
         raise StoreUnavailable(f"{masked(url)} is PostgreSQL {version}: version {OLDEST_SERVER} or later is needed")
-    (row,) = connection.execute(_SETTINGS).fetchall()
+    (row,) = connection.execute(_SETTINGS, (str(LOCK_TIMEOUT),)).fetchall()
     if row[0] != "on":
         raise StoreUnavailable(f"{masked(url)} does not accept synchronous_commit=on")

@@ -42,18 +42,14 @@ class ReadConnections:
         while True:
             connection, kept = self._take()
             try:
-                result = query(connection)
+                return query(connection)
             except psycopg.Error as error:
-                broken = connection.broken
-                self._give(connection)
-                if not (kept and broken):
+                if not (kept and connection.broken):
                     raise unavailable(self._url, error) from None
             except UnicodeDecodeError:
-                self._give(connection)
                 raise StoreCorrupted(f"{masked(self._url)}: a stored text is not valid UTF-8") from None
-            else:
+            finally:
                 self._give(connection)
-                return result
 
     def close(self) -> None:
         """Close what is idle, now, and what is borrowed when it comes back."""

@@ -14,7 +14,6 @@ _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
 _MEANING = {
     "fsync": "fsync is off: a power cut can lose or corrupt everything; set fsync = on in postgresql.conf",
     "full_page_writes": "full_page_writes is off: a power cut can corrupt pages; set full_page_writes = on",
-    "data_checksums": "data_checksums is off: a page the disk has damaged goes unnoticed; see pg_checksums",
 }
 
 

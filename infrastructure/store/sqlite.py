@@ -8,7 +8,7 @@ its data version every POLL seconds; this process's own commits wake its tails a
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -105,7 +105,7 @@ class SqliteStore:
         if (secret := self._reader.content_secret()) is not None:
             return secret
         with translated(self.path):
-            return self._writer.content_secret(secrets.token_bytes(32))
+            return self._writer.content_secret(os.urandom(32))
 
     async def aclose(self) -> None:
         """Finish what is under way and close."""

@@ -32,6 +32,7 @@ def metadata(dialect: str) -> MetaData:
     _money(tables)
     if postgresql:
         _leases(tables)
+        _limits(tables)
     return tables
 
 
@@ -126,5 +127,30 @@ def _leases(tables: MetaData) -> None:
         Column("epoch", Long, nullable=False),
         Column("expires_at", Long, nullable=False),
         PrimaryKeyConstraint("run", name="pk_leases"),
+        schema="views",
+    )
+
+
+def _limits(tables: MetaData) -> None:
+    moments = ("life", "asked", "granted", "latest")
+    buckets = ("requests_full_at", "requests_total", "tokens_full_at", "tokens_total")
+    Table(
+        "rate_limits",
+        tables,
+        Column("model", Text, nullable=False),
+        *(Column(name, Long, nullable=False) for name in (*moments, *buckets)),
+        PrimaryKeyConstraint("model", name="pk_rate_limits"),
+        schema="views",
+    )
+    Table(
+        "breakers",
+        tables,
+        Column("name", Text, nullable=False),
+        Column("failures", Integer, nullable=False),
+        Column("failed_at", Long, nullable=False),
+        Column("opened", Integer, nullable=False),
+        Column("open_until", Long, nullable=False),
+        Column("probe_until", Long, nullable=False),
+        PrimaryKeyConstraint("name", name="pk_breakers"),
         schema="views",
     )

@@ -74,7 +74,7 @@ def say(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-def _ready() -> None:
+def ready() -> None:
     say("ready")
     sys.stdin.readline()
 
@@ -82,7 +82,7 @@ def _ready() -> None:
 async def append_alone(url: str, name: str, count: int) -> None:
     """`append URL NAME COUNT`: one after the other, each of 1 to 3 events; prints POSITIONS MICROSECONDS."""
     store = open_store(url)
-    _ready()
+    ready()
     for n in range(count):
         begin = time.perf_counter_ns()
         result = await appended(store, on_stream(name, *(new_event(f'"{name}"') for _ in range(1 + n % 3))))
@@ -93,7 +93,7 @@ async def append_alone(url: str, name: str, count: int) -> None:
 async def append_together(url: str, name: str, count: int, callers: int) -> None:
     """`together URL NAME COUNT CALLERS`: that many callers share a store; prints the acknowledged event ids."""
     store = open_store(url)
-    _ready()
+    ready()
     await asyncio.gather(*(_appends(store, f"{name}-{caller}", count) for caller in range(callers)))
     await store.aclose()
 
@@ -119,7 +119,7 @@ def kill_rounds(url: str, rounds: int) -> None:
     """
     if url.startswith("postgresql:"):
         import_module("model_orchestrator.infrastructure.store.postgres")  # here, and not in every child
-    _ready()
+    ready()
     for number in range(rounds):
         reader, writer = os.pipe()
         if (child := os.fork()) == 0:
@@ -159,7 +159,7 @@ async def acknowledge(url: str, synchronous: str) -> None:
     await appended(store, on_stream("first"))
     if synchronous != "FULL":  # break the promise behind the store's back
         store._writer._connection.execute(f"PRAGMA synchronous={synchronous}")  # type: ignore[attr-defined]
-    _ready()
+    ready()
     for n in range(20):
         await appended(store, on_stream("alone"))
         say(f"{n}")
@@ -171,12 +171,11 @@ async def acknowledge(url: str, synchronous: str) -> None:
 async def fill(url: str) -> None:
     """`fill URL`: append until the store says it is full; prints the ids acknowledged, then `full`, then goes on."""
     store = open_store(url)
-    _ready()
-    number = 0
+    ready()
     try:
-        while True:
+        for number in range(5000):
             await _acknowledged_append(store, "fill", number)
-            number += 1
+        say("full: never")
     except StoreUnavailable as error:
         say(f"full: {error}")
     sys.stdin.readline()

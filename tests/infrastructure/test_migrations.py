@@ -6,7 +6,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from model_orchestrator.infrastructure.migrations.revisions import NEWEST, REVIS
 from model_orchestrator.infrastructure.store import database
 from model_orchestrator.infrastructure.store.migrating import alembic_config
 from model_orchestrator.infrastructure.store.opening import open_store
+from tests.postgres import database_name
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = ROOT / "infrastructure" / "migrations" / "versions"
@@ -48,7 +48,7 @@ def execute(url: str, *statements: str) -> None:
     else:
         with psycopg.connect(url) as connection:
             for statement in statements:
-                connection.execute(statement)  # type: ignore[call-overload]
+                connection.execute(statement)
 
 
 def by_alembic(url: str) -> None:
@@ -113,20 +113,11 @@ def test_each_way_accepts_what_the_other_made(url: str, create: Callable[[str], 
 
 
 def test_upgrades_at_the_same_moment_do_it_once(url: str) -> None:
-    failures: list[BaseException] = []
-
-    def upgrade() -> None:
-        try:
-            database.upgrade(url)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=upgrade) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    words = [sys.executable, "-m", "model_orchestrator", "db", "upgrade", "--database", url]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    processes = [subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
     command.check(alembic_config(url))
 
 
@@ -157,7 +148,7 @@ def test_a_file_of_another_program_is_left_alone(file_url: str) -> None:
 
 
 def test_a_role_that_may_not_create_schemas_is_told_so(empty_postgres_url: str) -> None:
-    name = f"plain_{psycopg.conninfo.conninfo_to_dict(empty_postgres_url)['dbname']}"
+    name = f"plain_{database_name(empty_postgres_url)}"
     execute(empty_postgres_url, f"CREATE ROLE {name} LOGIN")
     try:
         with pytest.raises(StoreUnavailable, match="permission denied for database"):

@@ -25,7 +25,7 @@ from model_orchestrator.infrastructure.store.postgres import PostgresStore
 from model_orchestrator.infrastructure.store.postgres_leases import PostgresLeases
 from model_orchestrator.infrastructure.store.postgres_listener import Listener
 from tests.contracts.appends import appended, assert_sound, on_stream, whole_log
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, database_name
 
 from .cut_proxy import CutProxy
 
@@ -113,11 +113,11 @@ def test_a_store_goes_on_after_its_sessions_were_ended(postgres_url: str) -> Non
 async def follow(reader: PostgresStore, writer: PostgresStore) -> None:
     """A tail of one store sees what another appends."""
     tail = reader.tail()
-    first = asyncio.ensure_future(anext(tail))  # type: ignore[arg-type]
+    first = asyncio.ensure_future(anext(tail))
     for position in range(1, 4):
         await appended(writer, on_stream("a"))
         assert (await asyncio.wait_for(first, 10)).position == position
-        first = asyncio.ensure_future(anext(tail))  # type: ignore[arg-type]
+        first = asyncio.ensure_future(anext(tail))
         await asyncio.sleep(0)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
@@ -263,7 +263,7 @@ def test_a_text_that_is_no_text_is_damage(postgres_url: str) -> None:
 
 
 def test_commits_are_synchronous_whatever_the_database_says(postgres_url: str) -> None:
-    name = psycopg.conninfo.conninfo_to_dict(postgres_url)["dbname"]
+    name = database_name(postgres_url)
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     with psycopg.connect(postgres_url) as plain:
@@ -275,5 +275,3 @@ def test_commits_are_synchronous_whatever_the_database_says(postgres_url: str) -
 def stamp(url: str, revision: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE log.alembic_version SET version_num = %s", (revision,))
-
-

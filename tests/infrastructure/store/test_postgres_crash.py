@@ -1,4 +1,4 @@
-"""A private PostgreSQL whose postmaster is killed, and whose flushed log is watched: what is acknowledged is on disk."""
+"""A private PostgreSQL whose postmaster is killed and whose log's flushes are watched: acknowledged means on disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from model_orchestrator.infrastructure.store import database
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream, whole_log
 from tests.contracts.store_process import go, start
-from tests.postgres import PostgresServer, socket_dir, start_server
+from tests.postgres import PostgresServer, database_name, socket_dir, start_server
 
 KILLS = 10
 
@@ -90,7 +90,7 @@ def test_a_killed_server_has_everything_it_acknowledged(private: Any, url: str) 
 @pytest.fixture
 def watched(private: Any, url: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection that watches the log of a server where only commits flush it, and no commit has to."""
-    name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+    name = database_name(url)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
         connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")

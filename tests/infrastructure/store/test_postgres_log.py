@@ -1,4 +1,4 @@
-"""What makes the log on PostgreSQL trustworthy: one head, immutable events, a chain, checks that speak for one caller."""
+"""What makes the log on PostgreSQL trustworthy: one head, immutable events, a chain, checks for each caller alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from model_orchestrator.application.ports import (
 )
 from model_orchestrator.domain.errors import EventIdReused, StoreUnavailable
 from model_orchestrator.domain.events import Money
-from model_orchestrator.infrastructure.store import postgres_writer
+from model_orchestrator.domain.units import Timestamp
+from model_orchestrator.infrastructure.store import postgres_connection
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
 from model_orchestrator.infrastructure.store.postgres_batch import PARAMETER_FORMATS, PARAMETER_TYPES, STATEMENT, Batch
 from model_orchestrator.infrastructure.store.postgres_writer import PostgresWriter
@@ -31,7 +32,7 @@ from model_orchestrator.infrastructure.store.verify import verify_log
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream, whole_log
 from tests.contracts.event_store_shared import check
 from tests.contracts.store_process import finished, go, start
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, database_name
 
 
 def hold(amount: int, scope: str = "global") -> BalanceHold:
@@ -209,7 +210,7 @@ def budget(limit: int) -> BudgetLimit:
         on_stream("zero\0stream"),
         on_stream("a", new_event('"\ud800"')),
         on_stream("a", contents=[Content(ref="\ud800", stream="a", subject=None, salt=b"", body="")]),
-        on_stream("a", replace(new_event(), occurred_at=2**63)),  # type: ignore[type-var]
+        on_stream("a", replace(new_event(), occurred_at=Timestamp(2**63))),
         on_stream("a", replace(new_event(), schema_version=2**31)),
         on_stream("s" * 1_000_000),
     ],
@@ -272,14 +273,14 @@ def test_not_even_a_superuser_changes_an_event_by_accident(postgres_url: str, ch
     PostgresWriter(postgres_url).append_batch([on_stream("a")])
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="immutable"):
-            connection.execute(change)  # type: ignore[call-overload]
+            connection.execute(change)
         assert connection.execute("SELECT count(*) FROM log.events").fetchall() == [(1,)]
 
 
 @pytest.fixture
 def role(postgres: PostgresServer, postgres_url: str) -> Any:
     """A role that owns nothing and was given what the application needs."""
-    name = f"app_{psycopg.conninfo.conninfo_to_dict(postgres_url)['dbname']}"
+    name = f"app_{database_name(postgres_url)}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {name} LOGIN")
         connection.execute("SELECT log.grant_application(%s)", (name,))
@@ -305,7 +306,7 @@ def test_a_plain_role_appends_and_reads_but_has_no_right_to_change(postgres_url:
     with psycopg.connect(mine, autocommit=True) as connection:
         for change in changes:
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied"):
-                connection.execute(change)  # type: ignore[call-overload]
+                connection.execute(change)
 
 
 def test_a_role_without_the_grants_is_told_so(postgres: PostgresServer, postgres_url: str, role: str) -> None:
@@ -346,7 +347,7 @@ def test_a_change_of_any_field_is_found(postgres_url: str, field: str) -> None:
         with psycopg.connect(postgres_url) as connection:
             connection.execute("SET session_replication_role = replica")
             where = "version = 3" if field == "position" else "position = 2"
-            connection.execute(f"UPDATE log.events SET {field} = {FIELDS[field]} WHERE {where}")  # type: ignore[call-overload]
+            connection.execute(f"UPDATE log.events SET {field} = {FIELDS[field]} WHERE {where}")
         assert await verify_log(store)
         await store.aclose()
 
@@ -368,15 +369,8 @@ def test_a_missing_event_is_found_also_at_the_end(postgres_url: str) -> None:
 
 def test_a_stalled_head_is_an_error_in_the_end(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever behind a session that keeps the head."""
+    monkeypatch.setattr(postgres_connection, "LOCK_TIMEOUT", 10)
     writer = PostgresWriter(postgres_url)
-    opened = postgres_writer.connect
-
-    def impatient(url: str) -> Any:
-        connection = opened(url)
-        connection.execute("SET lock_timeout = '10ms'")
-        return connection
-
-    monkeypatch.setattr(postgres_writer, "connect", impatient)
     with psycopg.connect(postgres_url) as stalled:
         call(stalled, on_stream("stalled"))
         (outcome,) = writer.append_batch([on_stream("a")])

@@ -59,11 +59,13 @@ def test_a_process_that_dies_with_the_lock_leaves_it_free(tmp_path: Path) -> Non
         os.write(writer, b"x")
         signal.pause()
         os._exit(0)
-    assert os.read(reader, 1) == b"x"
     lock = FileLock(path)
-    assert not lock.acquire(wait=False)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    try:
+        assert os.read(reader, 1) == b"x"
+        assert not lock.acquire(wait=False)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     assert lock.acquire()
     lock.close()
 
@@ -75,6 +77,7 @@ async def _log(store: EventStore) -> list[str]:
 def forked(work: object) -> int:
     """The exit status of a child that runs `work`."""
     if (child := os.fork()) == 0:
+        signal.alarm(20)  # a child that hangs ends too
         status = 1
         try:
             work()  # type: ignore[operator]

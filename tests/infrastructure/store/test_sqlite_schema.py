@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from model_orchestrator.domain.errors import ConfigurationError, StoreCorrupted, StoreTooNew, StoreUnavailable
-from model_orchestrator.infrastructure.migrations.revisions import NEWEST
+from model_orchestrator.infrastructure.migrations.revisions import NEWEST, REVISIONS
 from model_orchestrator.infrastructure.store import sqlite_connection, sqlite_schema
 from model_orchestrator.infrastructure.store.file_lock import FileLock
 from model_orchestrator.infrastructure.store.memory import MemoryStore
@@ -74,14 +74,22 @@ def test_opening_twice_at_once_makes_one_schema(tmp_path: Path) -> None:
     write_one(path)
 
 
-def test_a_failed_upgrade_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("broken", REVISIONS)
+def test_a_failed_revision_leaves_the_file_at_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
     path = tmp_path / "log.db"
-    good = sqlite_schema.revision_sql(NEWEST)
-    monkeypatch.setattr(sqlite_schema, "revision_sql", lambda name: good + "CREATE TABLE events (x);")
+    whole = sqlite_schema.revision_sql
+    twice = "CREATE TABLE half (x); CREATE TABLE half (x);"
+    monkeypatch.setattr(sqlite_schema, "revision_sql", lambda name: whole(name) + (twice if name == broken else ""))
     with pytest.raises(StoreUnavailable, match="already exists"):
         SqliteStore(path)
     connection = sqlite3.connect(path)
-    assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    assert "half" not in tables
+    before = REVISIONS[: REVISIONS.index(broken)][-1:]
+    stamped = connection.execute("SELECT version_num FROM alembic_version").fetchall() if tables else []
+    assert stamped == [(name,) for name in before]
     connection.close()
     monkeypatch.undo()
     write_one(path)
@@ -215,6 +223,12 @@ def test_other_urls_are_refused_with_the_forms_that_are_not(url: str) -> None:
     for opening in (open_store, open_leases):
         with pytest.raises(ConfigurationError, match="sqlite:///relative/path"):
             opening(url)
+
+
+def test_a_refused_url_does_not_show_its_password() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        open_store("mysql://me:hunter2@host/database")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_deleting_the_state_file_loses_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+-- Nothing: rate limits and breakers are in NAME.state.db, which makes its own tables.
