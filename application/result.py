@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from ..domain.events import ModelCalled, Money, RunCompleted
+from ..domain.events import ModelCalled, Money, PromptAssessed, RoutingDecided, RunCompleted
 from ..domain.exclusions import exclusion_text
 from ..domain.finish import FinishReason
 from ..domain.run import Attempt, Run
@@ -97,12 +97,16 @@ def attempt_dict(attempt: Attempt) -> dict[str, Any]:
     }
 
 
+def class_warnings(assessment: PromptAssessed, routing: RoutingDecided) -> list[str]:
+    """That no usable model reaches what the prompt needs, where that is so."""
+    if routing.capability.rank >= assessment.capability.rank:
+        return []
+    return [f"the prompt needs {assessment.capability}; no usable model is above {routing.capability}"]
+
+
 def warnings(run: Run) -> list[str]:
     """What a caller should know of a run that went other than asked."""
-    said = []
-    assessment, routing = run.assessment, run.routing
-    if assessment and routing and routing.capability.rank < assessment.capability.rank:
-        said.append(f"the prompt needs {assessment.capability}; no usable model is above {routing.capability}")
+    said = class_warnings(run.assessment, run.routing) if run.assessment and run.routing else []
     for attempt in run.attempts:
         if attempt.cost and attempt.cost.estimated:
             said.append(f"{attempt.model} did not say its usage: its cost is the most the call could cost")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..domain.errors import InvalidRequest, RunNotFound
 from ..domain.events import RunCancelled
-from ..domain.run import AttemptStatus, Run, RunStatus, fold
+from ..domain.run import Run, RunStatus, fold
 from .ports import Appended, EventStore, LoggedEvent, RunLog
 
 RUN_PREFIX = "run-"
@@ -46,10 +46,15 @@ async def load_run(log: RunLog, run_id: str) -> LoggedRun:
     return LoggedRun(fold(run_id, [entry.event for entry in events]), events)
 
 
-async def list_runs(store: EventStore, log: RunLog, *, limit: int | None = None) -> AsyncIterator[LoggedRun]:
-    """Runs, newest first; all of them unless limited. Raises InvalidRequest for a limit below 1."""
+def list_limit(limit: int | None) -> int | None:
+    """How many runs to list; None: all. Raises InvalidRequest for less than 1."""
     if limit is not None and limit < 1:
         raise InvalidRequest(f"limit {limit} is not possible: expected 1 or more")
+    return limit
+
+
+async def list_runs(store: EventStore, log: RunLog, *, limit: int | None = None) -> AsyncIterator[LoggedRun]:
+    """Runs, newest first; all of them unless limited."""
     before, left = None, limit
     while left is None or left > 0:
         size = PAGE if left is None else min(PAGE, left)
@@ -71,8 +76,7 @@ async def cancel_run(log: RunLog, run_id: str, *, by: str) -> Run:
         run = (await load_run(log, run_id)).run
         if run.status is not RunStatus.RUNNING:
             raise InvalidRequest(f"{run_id} is not under way: it is {run.status.value}")
-        under_way = any(attempt.status is AttemptStatus.OPEN for attempt in run.attempts)
-        cancelled = RunCancelled(by=by, cost=None if under_way else run.cost, released=())
+        cancelled = RunCancelled(by=by, cost=run.cost, released=())
         result, _ = await log.append(run_id, expected=run.version, events=[cancelled])
         if isinstance(result, Appended):
             return (await load_run(log, run_id)).run

@@ -11,6 +11,7 @@ from .output import print_json
 
 app = typer.Typer(
     rich_markup_mode=None,
+    add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     help="Read what a run did, event by event.",
@@ -38,6 +39,7 @@ def trail(
 
     async def load() -> LoggedRun:
         async with Orchestrator(Settings.load(config, database_url=database)) as orchestrator:
+            orchestrator.expect_runs()
             return await load_run(orchestrator.log, await find_run(orchestrator.store, run))
 
     logged = asyncio.run(load())

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from ..infrastructure.settings import Settings
 
 app = typer.Typer(
-    help="Write or show the settings.", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+    help="Write or show the settings.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
 )
 
 Config = Annotated[Path | None, typer.Option(help="The settings file.", metavar="FILE")]

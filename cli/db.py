@@ -16,6 +16,7 @@ app = typer.Typer(
     help="Upgrade the database, or show how it stands.",
     no_args_is_help=True,
     rich_markup_mode=None,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -51,7 +52,9 @@ def show_status(database: Database = None, config: Config = None, as_json: AsJso
     for warning in now.warnings:
         say(f"warning: {warning}")
     if not now.usable:
-        say(f"this release needs schema {now.newest}; run: model-orchestrator db upgrade")
+        newer = now.revision is not None and now.revision > now.newest
+        advice = "a newer release wrote it: install that one" if newer else "run: model-orchestrator db upgrade"
+        say(f"this release needs schema {now.newest}; {advice}")
         raise typer.Exit(1)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from .output import print_json
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 MARKS = {True: "ok", None: "note", False: "BAD"}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -14,7 +15,7 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..domain.errors import OrchestratorError
-from .output import exit_code, say
+from .output import error_dict, exit_code, print_json, say
 
 COMMANDS = {  # name: (module:app, what it does)
     "run": ("run:app", "Answer a prompt with the cheapest model that can."),
@@ -79,9 +80,23 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; errors are one line on stderr."""
+    """Run the command line; errors are one line on stderr, or an object on stdout with --json."""
+    if isinstance(sys.stdout, TextIOWrapper):  # None where it is closed
+        sys.stdout.reconfigure(errors="backslashreplace")  # a paid answer is shown whatever the terminal's encoding
     try:
-        app(prog_name="model-orchestrator")
+        try:
+            app(prog_name="model-orchestrator")
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except OrchestratorError as error:
-        say(f"model-orchestrator: {error}")
+        if "--json" in sys.argv:
+            print_json({"error": error_dict(error)})
+        else:
+            say(f"model-orchestrator: {error}")
         sys.exit(exit_code(error))
+    except OSError as error:  # the output cannot be written
+        sys.stdout = None  # else the interpreter tries once more
+        if not isinstance(error, BrokenPipeError):
+            say(f"model-orchestrator: {error.strerror or error}")
+        sys.exit(1)

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from ..domain.pricing import PriceCard
 
 app = typer.Typer(
-    help="List the models, or add one.", no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+    help="List the models, or add one.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
 )
 
 Config = Annotated[Path | None, typer.Option(help="The settings file.", metavar="FILE")]

@@ -18,8 +18,9 @@ def say(text: str) -> None:
 
 
 def print_json(data: Any) -> None:
-    """One JSON document; text as it is, not escaped."""
-    print(json.dumps(data, ensure_ascii=False, indent=2))
+    """One JSON document; text as it is, escaped only where the terminal cannot show all of it."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # there is none where stdout is closed
+    print(json.dumps(data, ensure_ascii=not encoding.lower().startswith("utf"), indent=2))
 
 
 def error_dict(error: OrchestratorError) -> dict[str, Any]:

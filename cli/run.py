@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..domain.errors import InvalidRequest, OrchestratorError
-from .output import error_dict, exit_code, money, print_json, say
+from ..domain.errors import InvalidRequest
+from .output import money, print_json, say
 
 if TYPE_CHECKING:
     from ..application.result import OrchestrationResult
     from ..infrastructure.bootstrap import Orchestrator, Plan
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.command(epilog='Example: model-orchestrator run "What is Python?" --max-cost 0.01')
@@ -72,13 +72,8 @@ def run(
         else:
             result = _answer(orchestrator, text, options, stream=stream and not as_json, quiet=quiet)
             _show_result(result, as_json=as_json, streamed=stream, verbose=verbose, quiet=quiet)
-    except OrchestratorError as error:
-        if not as_json:
-            raise
-        print_json({"error": error_dict(error)})
-        raise typer.Exit(exit_code(error)) from None
     except KeyboardInterrupt:
-        say("interrupted: the run is recorded as cancelled; see `model-orchestrator audit trail last`")
+        say("interrupted: if the run had begun, it is recorded as cancelled; see `model-orchestrator runs list`")
         raise typer.Exit(130) from None
 
 
@@ -129,20 +124,28 @@ def _answer(
         async with orchestrator:
             if not quiet and (notice := await orchestrator.first_run_notice()):
                 say(notice)
-            return await orchestrator.run(text, on_delta=_print_delta if stream else None, **options)
+            return await orchestrator.run(text, on_delta=print_delta if stream else None, **options)
 
-    return asyncio.run(answer())
+    began = False
 
+    def print_delta(text: str) -> None:
+        nonlocal began
+        began = True
+        print(text, end="", flush=True)
 
-def _print_delta(text: str) -> None:
-    print(text, end="", flush=True)
+    try:
+        return asyncio.run(answer())
+    finally:
+        if began:  # whatever comes next starts a line of its own
+            print()
 
 
 def _show_result(result: OrchestrationResult, *, as_json: bool, streamed: bool, verbose: bool, quiet: bool) -> None:
     if as_json:
         print_json(result.to_dict())
         return
-    print("" if streamed else result.response)
+    if not streamed:
+        print(result.response)
     if quiet:
         return
     if verbose:
@@ -175,6 +178,9 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         print_json(plan.to_dict())
         return
+    print(f"assessed: {plan.assessment.capability}, {plan.assessment.task_type}")
+    for warning in plan.warnings:
+        say(f"warning: {warning}")
     for call in plan.calls:
         print(f"would ask {call.model} ({plan.provider})")
         print(f"  price: {money(call.min_cost)} to {money(call.max_cost)}, expected {money(call.expected_cost)}")

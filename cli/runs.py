@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..domain.errors import RunNotFound
 from ..domain.units import plain
 from .output import print_json, print_table, say
 
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from ..infrastructure.bootstrap import Orchestrator
 
 app = typer.Typer(
-    rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True, help="List, show and cancel runs."
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    help="List, show and cancel runs.",
 )
 RunName = Annotated[str, typer.Argument(help="A run id, the beginning of one, or last.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -33,20 +38,24 @@ def list_(
     """List the runs, newest first."""
     import asyncio
 
-    from ..application.runs import list_runs
+    from ..application.runs import list_limit, list_runs
 
     async def rows() -> list[dict[str, Any]]:
+        most = list_limit(limit)
         async with _orchestrator(config, database) as orchestrator:
-            return [_row(run) async for run in list_runs(orchestrator.store, orchestrator.log, limit=limit)]
+            orchestrator.expect_runs()
+            return [_row(run) async for run in list_runs(orchestrator.store, orchestrator.log, limit=most)]
 
-    found = asyncio.run(rows())
+    try:
+        found = asyncio.run(rows())
+    except RunNotFound as error:
+        say(str(error))
+        found = []
     if as_json:
         print_json(found)
     elif found:
         columns = ("run_id", "started_at", "status", "strategy", "category", "model", "cost", "money")
         print_table(columns, ([row[column] or "" for column in columns] for row in found))
-    else:
-        say('no runs yet: start one, as in `model-orchestrator run "What is Python?"`')
 
 
 @app.command(epilog="Example: model-orchestrator runs show last")
@@ -58,6 +67,7 @@ def show(run: RunName, as_json: AsJson = False, database: Database = None, confi
 
     async def load() -> dict[str, Any]:
         async with _orchestrator(config, database) as orchestrator:
+            orchestrator.expect_runs()
             logged = await load_run(orchestrator.log, await find_run(orchestrator.store, run))
             return await _shown(orchestrator, logged)
 
@@ -84,6 +94,7 @@ def cancel(run: RunName, as_json: AsJson = False, database: Database = None, con
 
     async def end() -> str:
         async with _orchestrator(config, database) as orchestrator:
+            orchestrator.expect_runs()
             run_id = await find_run(orchestrator.store, run)
             await cancel_run(orchestrator.log, run_id, by="local")
             return run_id

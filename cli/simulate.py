@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..infrastructure.simulate.server import SimulatorOptions
 
 
-app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
 
 @app.command(epilog="Example: model-orchestrator simulate --port 8080 --fault rate_limit=0.1")

@@ -93,8 +93,8 @@ class ModelConfig:
         if price is None and cost_per_1k_input_tokens is not None and cost_per_1k_output_tokens is not None:
             price = PriceCard(
                 id=f"{name}@given",
-                input=Usd(plain(cost_per_1k_input_tokens * 1000)),
-                output=Usd(plain(cost_per_1k_output_tokens * 1000)),
+                input=Usd(plain(Decimal(str(cost_per_1k_input_tokens)) * 1000)),
+                output=Usd(plain(Decimal(str(cost_per_1k_output_tokens)) * 1000)),
             )
         values: dict[str, object] = {
             "name": name,

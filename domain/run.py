@@ -121,12 +121,12 @@ class Run:
 
     @property
     def cost(self) -> Usd | None:
-        """USD of every attempt so far; None where one's cost is unknown (a lost attempt, a model without price)."""
+        """USD of every attempt; None where one's cost is unknown: it is under way, lost, or its model has no price."""
         total = EXACT.create_decimal(0)
         for attempt in self.attempts:
             if attempt.cost is not None and attempt.cost.amount is not None:
                 total = EXACT.add(total, attempt.cost.amount)
-            elif attempt.cost is not None or attempt.status in (AttemptStatus.ANSWERED, AttemptStatus.LOST):
+            elif attempt.cost is not None or attempt.status is not AttemptStatus.FAILED:
                 return None
         return Usd(plain(total))
 

@@ -13,8 +13,9 @@ import uuid_utils
 
 from ..application.failures import failure_of, no_plan
 from ..application.orchestrator import RunLoop, StartRun, World, assess
+from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
-from ..application.result import OrchestrationResult, result_of
+from ..application.result import OrchestrationResult, class_warnings, result_of
 from ..application.run_options import (
     RunOptions,
     checked_options,
@@ -28,6 +29,7 @@ from ..application.run_options import (
     timeout_of,
 )
 from ..domain import routing
+from ..domain.errors import RunNotFound
 from ..domain.events import PlannedCall, PromptAssessed, RoutingDecided
 from ..domain.exclusions import exclusion_text
 from ..domain.run import RunStatus
@@ -62,7 +64,13 @@ class Plan:
             "plan": [_call_dict(call) for call in self.calls],
             "price_range": {"min": _text(self.calls[0].min_cost), "max": _text(self.calls[0].max_cost)},
             "excluded": [{"model": one.model, "reason": exclusion_text(one)} for one in self.routing.excluded],
+            "warnings": self.warnings,
         }
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a caller should know before running it."""
+        return class_warnings(self.assessment, self.routing)
 
 
 class Orchestrator:
@@ -101,6 +109,14 @@ class Orchestrator:
             self._store = open_store(self.settings.database_url)
         return self._store
 
+    def expect_runs(self) -> None:
+        """For who only reads: a missing file is not created. Raises RunNotFound."""
+        from .store.opening import is_there
+
+        if not is_there(self.settings.database_url):
+            where = masked(self.settings.database_url)
+            raise RunNotFound(f'there is no run yet: start one, as in `model-orchestrator run "hello"` ({where})')
+
     @property
     def log(self) -> StoredRunLog:
         """The run log over the store."""
@@ -111,15 +127,19 @@ class Orchestrator:
     ) -> OrchestrationResult:
         """Answer a prompt. With `on_delta`, pieces of the answer are passed on as they arrive.
 
-        Raises InvalidRequest before anything is done, RunFailure where the run ended without an answer.
+        Raises InvalidRequest before anything is done, RunFailure where the run ended without an answer, and what
+        `on_delta` raised, once the answer is recorded.
         """
         command, world = self.prepare(prompt, **options)
         log = self.log
         world = replace(world, introduce=await self._worlds.introduction(world, log))
         started_at = self._clock.now()
-        finished = await RunLoop(command, world, log, self._clock, on_delta).run()
+        sink = None if on_delta is None else PassingOn(on_delta)
+        finished = await RunLoop(command, world, log, self._clock, sink).run()
         if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
             raise failure_of(finished.run)
+        if sink is not None and sink.error is not None:
+            raise sink.error
         return result_of(finished.run, finished.answer, started_at=started_at, latency=finished.latency)
 
     def plan(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> Plan:

@@ -101,7 +101,8 @@ def _unknown_model(catalogue: Catalogue, name: str) -> str:
             if model.successor and catalogue.get(model.successor):
                 gone = f"{name} is not in the catalogue {catalogue.name} (its vendor retires it on {model.retired_on})"
                 return f"{gone}; use {model.successor}"
-            return f"{name} is not in the catalogue {catalogue.name} but in {other}: --catalogue {other}"
+            there = f"{name} is not in the catalogue {catalogue.name} but in {other}"
+            return f"{there}: set MODEL_ORCHESTRATOR_CATALOGUE={other}"
     from .prices import priced_names
 
     if any(name in (model_id, f"{vendor}/{model_id}") for vendor, model_id in priced_names()):

@@ -125,7 +125,7 @@ class Settings:
             **found,
             providers=MappingProxyType(providers),
             models=MappingProxyType(models),
-            keys=MappingProxyType({name: Secret(env[name].strip()) for name in variables if name and name in env}),
+            keys=MappingProxyType({name: _key(name, env[name]) for name in variables if name and name in env}),
             sources=MappingProxyType(sources),
             file=file,
         )
@@ -139,6 +139,14 @@ class Settings:
             "database_url": masked(self.database_url)
         }
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def _key(variable: str, value: str) -> Secret:
+    """An API key; one that no header can carry would otherwise look like a network fault. Never shown."""
+    key = value.strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigurationError(f"{variable} is not an API key: expected printable ASCII without spaces")
+    return Secret(key)
 
 
 def find_file(config: Path | None = None, env: Mapping[str, str] | None = None) -> Path | None:
@@ -212,7 +220,9 @@ def _parse(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigurationError(f"cannot read the settings file {file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ArithmeticError) as error:
-        text = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is not UTF-8 text"
+        text = (
+            "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error) or "a number is too large"
+        )
         raise ConfigurationError(f"the settings file {file} is not TOML: {text}") from None
 
 

@@ -8,7 +8,8 @@ from functools import cached_property
 from ..application.orchestrator import World
 from ..application.ports import Append, Content, Expected, ModelClient, StreamAppend
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName, ModelProvider
-from ..domain.events import PriceListPublished
+from ..domain.errors import InvalidRequest
+from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
 from .availability import access, availability
 from .catalogues import catalogue_hash, catalogue_json, find_model, load_catalogue
 from .logging import RunLogging
@@ -41,10 +42,14 @@ class Worlds:
     def world(self, asked: str | None, *, model: ModelName | None) -> World:
         """The world as the settings make it. Raises InvalidRequest for a model that is unknown, or retired."""
         provider, _ = self.provider(asked)
+        if provider not in ("live", "simulated"):
+            raise InvalidRequest(f"provider {provider!r}: this release has no recorded answers to play")
         catalogue = self.catalogue(provider)
         if model is not None:
             find_model(catalogue, model, settings=self._settings, provider=provider)
         usable, unusable = availability(catalogue, self._settings, provider)
+        if asked in list(ModelProvider):
+            unusable = tuple(_not_asked(catalogue, one, str(asked)) for one in unusable)
         return World(
             provider=provider,
             catalogue=catalogue,
@@ -67,7 +72,7 @@ class Worlds:
         if not missing:
             return None
         stored = await log.store.contents([ref for ref, _ in missing.values()])
-        self._introduced.update(missing)
+        self._introduced.update(digest for digest, (ref, _) in missing.items() if ref in stored)
         new = [(ref, body) for ref, body in missing.values() if ref not in stored]
         if not new:
             return None
@@ -98,6 +103,14 @@ class Worlds:
         if place not in self._clients:
             self._clients[place] = _new_client(model.provider, key, reached.base_url)
         return self._clients[place]
+
+
+def _not_asked(catalogue: Catalogue, exclusion: Exclusion, vendor: str) -> Exclusion:
+    """Of a vendor that was not asked it does not matter what its models lack."""
+    model = catalogue.get(exclusion.model)
+    if model is None or model.provider.value == vendor:
+        return exclusion
+    return Exclusion(model=exclusion.model, reason=ExclusionReason.PROVIDER, limit=vendor)
 
 
 def _new_client(provider: ModelProvider, key: str | None, base_url: str) -> ModelClient:

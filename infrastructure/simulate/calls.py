@@ -21,7 +21,7 @@ UNREADABLE = "(unreadable)"  # the model of a body that names none
 
 
 class CallHandler:
-    """Handles calls of both protocols; `open` counts those under way."""
+    """Handles calls of both protocols; `open` counts those whose answer is on its way."""
 
     def __init__(self, stats: Stats, faults: FaultBook, *, latency: float, hold: float, as_real: bool) -> None:
         self._stats, self._faults = stats, faults
@@ -32,15 +32,11 @@ class CallHandler:
     async def handle(self, request: web.Request, protocol: Protocol) -> web.StreamResponse:
         """The reply to one call, however it ends."""
         self._count += 1
-        self.open += 1
         name = f"{self._count:08x}"
         headers = {"x-request-id": f"req_{name}", "request-id": f"req_{name}"}
         if not self._as_real:
             headers["x-simulated"] = "1"
-        try:
-            return await self._handle(Delivery(request, protocol, headers, hold=self._hold), name)
-        finally:
-            self.open -= 1
+        return await self._handle(Delivery(request, protocol, headers, hold=self._hold), name)
 
     async def _handle(self, delivery: Delivery, name: str) -> web.StreamResponse:
         request, protocol = delivery.request, delivery.protocol
@@ -61,8 +57,12 @@ class CallHandler:
         fault = planned.fault if planned else None
         reply = _reply(asked, body, fault, name)
         self._stats.billed(asked.model, reply.written.usage)  # also where the answer gets lost on its way
-        await asyncio.sleep(self._latency)
-        return await delivery.send(reply, fault)
+        self.open += 1
+        try:
+            await asyncio.sleep(self._latency)
+            return await delivery.send(reply, fault)
+        finally:
+            self.open -= 1
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

@@ -25,6 +25,12 @@ def open_store(database_url: str) -> EventStore:
     return MemoryStore() if path is None else SqliteStore(path)
 
 
+def is_there(database_url: str) -> bool:
+    """Whether there is something to read: a SQLite file exists; another database says so itself when it is asked."""
+    path = None if database_url.startswith(_POSTGRESQL) else sqlite_path(database_url)
+    return path is None or path.exists()
+
+
 def open_leases(database_url: str) -> LeaseStore:
     """The leases that go with the store at the URL. Raises ConfigurationError."""
     if database_url.startswith(_POSTGRESQL):

@@ -26,7 +26,7 @@ INSERT INTO alembic_version VALUES ('{revision}');
 
 def bring_up_to_date(path: Path, lock: FileLock) -> None:
     """Create or upgrade the file. Raises StoreTooNew, StoreCorrupted, sqlite3.Error, OSError."""
-    if path.exists():
+    if path.is_file():
         reader = connect_reader(path)
         try:
             if _revision(reader, path) == NEWEST:

@@ -26,7 +26,7 @@ class StateFile:
     """One opening of the file, with the tables its user needs. Usable from any thread, and after a fork."""
 
     def __init__(self, path: Path | None, schema: str) -> None:
-        """`schema` is one CREATE TABLE IF NOT EXISTS. A path of None keeps the table in memory."""
+        """`schema` is of CREATE TABLE IF NOT EXISTS. A path of None keeps the tables in memory."""
         self._path = path or Path(":memory:")
         self._schema = schema
         self._lock = None if path is None else FileLock(path.with_name(f"{path.name}.lock"))
@@ -90,7 +90,7 @@ def _open(path: Path, schema: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(schema)
+        connection.executescript(schema)
     except BaseException:
         connection.close()
         raise

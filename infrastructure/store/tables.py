@@ -132,14 +132,22 @@ def _leases(tables: MetaData) -> None:
 
 
 def _limits(tables: MetaData) -> None:
-    moments = ("life", "asked", "granted", "latest")
-    buckets = ("requests_full_at", "requests_total", "tokens_full_at", "tokens_total")
+    moments = ("life", "asked", "granted", "latest", "latest_before")
+    buckets = (f"{bucket}_{name}" for bucket in ("requests", "tokens") for name in ("full_at", "before", "total"))
     Table(
         "rate_limits",
         tables,
         Column("model", Text, nullable=False),
         *(Column(name, Long, nullable=False) for name in (*moments, *buckets)),
         PrimaryKeyConstraint("model", name="pk_rate_limits"),
+        schema="views",
+    )
+    Table(
+        "rate_limit_places",
+        tables,
+        Column("model", Text, nullable=False),
+        *(Column(name, Long, nullable=False) for name in ("start", "tokens", "life", "requests_mark", "tokens_mark")),
+        PrimaryKeyConstraint("model", "requests_mark", name="pk_rate_limit_places"),
         schema="views",
     )
     Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from model_orchestrator.application.failures import failure_of
 from model_orchestrator.domain.errors import ErrorKind
 from model_orchestrator.domain.events import Exclusion, ExclusionReason, RunCancelled, RunFailed
