@@ -334,7 +334,9 @@ def test_a_model_of_elsewhere_says_where() -> None:
         InvalidRequest, match=r"claude-opus-3 is not in .*retires it on 2026-01-05\); use claude-opus-5-5"
     ):
         find_model(current, "claude-opus-3")
-    with pytest.raises(InvalidRequest, match="not in the catalogue seed but in current: set MODEL_ORCHESTRATOR_CATALOGUE"):
+    with pytest.raises(
+        InvalidRequest, match="not in the catalogue seed but in current: set MODEL_ORCHESTRATOR_CATALOGUE"
+    ):
         find_model(named_catalogue("seed"), "gpt-6-luna")
     with pytest.raises(InvalidRequest, match=r"`models add gpt-5\.4` adds it"):
         find_model(current, "gpt-5.4")
