@@ -100,15 +100,25 @@ async def append_together(url: str, name: str, count: int, callers: int) -> None
 
 async def _appends(store: EventStore, stream: str, count: int) -> None:
     for n in range(count):
-        await _acknowledged_append(store, stream, n)
+        await _acknowledged_append(store, stream, n, patient=True)
 
 
-async def _acknowledged_append(store: EventStore, stream: str, number: int) -> None:
-    """An append of three events on two commits' worth of tables, each event saying how many belong together."""
+async def _acknowledged_append(store: EventStore, stream: str, number: int, *, patient: bool = False) -> None:
+    """An append of three events on two commits' worth of tables, each event saying how many belong together.
+
+    A patient one does as the error of a store that is long away says: again, with the same event ids.
+    """
     name = f"{stream}-{number}"
     events = [new_event(f'{{"append":"{name}","of":3}}') for _ in range(3)]
     content = Content(ref=name, stream=stream, subject=None, salt=b"s", body=name)
-    await appended(store, on_stream(stream, *events, contents=[content]))
+    append = on_stream(stream, *events, contents=[content])
+    while True:
+        try:
+            await appended(store, append)
+            break
+        except StoreUnavailable:
+            if not patient:
+                raise
     say(name)
 
 
