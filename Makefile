@@ -73,7 +73,8 @@ prices: .venv/dev ## renew the snapshot of public prices
 	@$(BIN)/python -m model_orchestrator.infrastructure.prices_snapshot
 
 bench: .venv/dev ## measure
-	@$(BIN)/pytest -q -s tests/benchmarks
+	@$(BIN)/python -m tests.benchmarks.bench_start
+	@$(BIN)/python -m tests.benchmarks.bench_store
 
 e2e: .venv/e2e ## ask a real local model
 	@$(BIN)/pytest -q tests/e2e
