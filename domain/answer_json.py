@@ -16,7 +16,7 @@ _COMMAND = re.compile(
     r"|r(?:angle|ceil|floor|ho|ight|m)|t(?:au|ext|frac|heta|ilde|imes|o|riangle|an))"
 )
 
-Found = tuple[str | None, bool]  # the value as text, None where it is null, cut or ambiguous; whether it was a string
+Found = tuple[str | None, bool]  # the value as text, None where it is cut or ambiguous; whether it was a string
 
 
 def answer_in_json(text: str) -> Found | None:
@@ -45,7 +45,7 @@ def _value(rest: str) -> Found:
         value, end = json.JSONDecoder().raw_decode(rest[:4_000])
         whole = end < len(rest) or not isinstance(value, int | float) or isinstance(value, bool)
         if whole and _ENDS.match(rest, end):
-            return (None if value is None else json.dumps(value, ensure_ascii=False)), False
+            return json.dumps(value, ensure_ascii=False), False
     except (ValueError, RecursionError):
         pass
     line, _, more = rest.partition("\n")

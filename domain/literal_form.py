@@ -48,7 +48,7 @@ def _read(text: str) -> tuple[Any] | None:
     try:
         if _TOKENS.fullmatch(bare):
             return (ast.literal_eval(bare),)
-        return (json.loads(bare),) if bare[0] in "[{" or bare in ("true", "false") else None
+        return (json.loads(bare),) if bare[0] in "[{" or bare in ("true", "false", "null") else None
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # TypeError: a list as a key
         return None
 
@@ -64,8 +64,6 @@ def _shallow(text: str) -> bool:
 
 def _written(value: Any) -> str:
     match value:
-        case bool() | None:
-            return str(value)
         case int() | float():
             number = rational(repr(value))
             return repr(value) if number is None else exact(number)

@@ -28,7 +28,7 @@ _NO_UNIT = frozenset(
 )
 
 _LATEX_SPELLED = (
-    (r"(?<!\\)\\{2,}+(?=[a-zA-Z])", r"\\"),
+    (r"\\\\(?=[a-zA-Z])", r"\\"),  # escaped twice
     (r"\\(?:left|right|displaystyle|limits|,|;|:|!| |quad|qquad)(?![a-zA-Z])", ""),
     (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
     (r"\\frac\s?(\d)\s?(\d)", r"\\frac{\1}{\2}"),

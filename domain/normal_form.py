@@ -115,7 +115,7 @@ def _braced(value: str) -> bool:
 
 def _phrase(bare: str) -> str | None:
     """Yes, no or a few words, without case, quotes, end marks and a leading article."""
-    if bare.endswith(("?", "？", "؟", "…", "...", ":", ",")) or "\n" in bare or _SENTENCES.search(bare):
+    if bare.endswith(("...", ",")) or "\n" in bare or _SENTENCES.search(bare):
         return None
     folded = " ".join(bare.casefold().split()).strip(" .!。！।\"'“”‘’*_")
     if not _PLAIN.fullmatch(folded):

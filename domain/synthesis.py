@@ -78,8 +78,11 @@ def vote(members: Sequence[Member], question: str) -> Synthesis | None:
     """The answer most members gave; None where no member's can be extracted.
 
     Answers with equal votes: the one whose members' confidences sum higher, then that of the most trusted member, who
-    also speaks for an answer among equally confident ones. A member without an answer counts as dissent. Capability
-    breaks no tie: on ZeroEval and MMLU-Pro (dev halves) it cost four panels of six 0.8 to 3 points of accuracy.
+    also speaks for an answer among equally confident ones. A member without an answer counts as dissent.
+
+    Capability breaks no tie, and confidence weighs no vote: on ZeroEval and MMLU-Pro (dev halves, read 2026-11-24) the
+    first cost five panels of seven 0.4 to 3 points of accuracy and helped only one that did not list its best first;
+    the second did not help.
     """
     answers = extracted(members, question)
     groups: dict[str, list[Member]] = {}

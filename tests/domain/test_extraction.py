@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_orchestrator.domain.extraction import WINDOW, extract_answer
+from model_orchestrator.domain.literal_form import literal_form
 from model_orchestrator.domain.normal_form import LONGEST, normal_form
 
 SAMPLE = [
@@ -24,7 +25,8 @@ STEPS = "First we add the two, then we halve the sum and check it against the ta
 EQUAL = [
     ("numbers", "", ["1000", "1,000", "1000.0", "$1,000.00", "1 000", "1e3", "1000.", "+1000"]),
     ("negative", "", ["-5", "−5", "$-5$", "x = -5"]),
-    ("units", "", ["18", "18 apples", "$18", "18%", "18 dollars", "18 km/h", "about 18", "18^\\circ", "18 cm^2"]),
+    ("units", "", ["18", "18 apples", "$18", "18%", "18 dollars", "18 km/h", "about 18",
+                 "18^\\circ", "18 cm^2", "x = 18 apples"]),
     ("scales", "", ["1500000", "1.5 million", "$1.5 million", "1.5 Millionen"]),
     ("decimal comma", "", ["3.5", "3,5", "3,5 kg", "7/2", "3 1/2"]),
     ("both separators", "", ["1234.5", "1,234.5", "1.234,5 €"]),
@@ -35,6 +37,7 @@ EQUAL = [
     ("intervals", "", ["\\boxed{[1, 2)}", "[1,2)", "\\left[1, 2\\right)"]),
     ("points", "", ["(3, 4)", "(3,4)", "\\left( 3, 4 \\right)"]),
     ("sets", "", ["\\{1, 2\\}", "\\{2, 1\\}", "{1,2}"]),
+    ("sets of signs", "", ["\\{x, 2\\}", "{2,x}", "\\left\\{ 2, x \\right\\}"]),
     ("words in LaTeX", "", ["Yardley", "\\boxed{{\\text{Yardley}}}", "\\text{Yardley}", "**Yardley**"]),
     ("short strings", "", ["Paris", "paris.", '"Paris"', "**Paris**", "Answer: Paris", "The answer is Paris."]),
     ("articles", "", ["the Eiffel Tower", "Eiffel tower"]),
@@ -59,6 +62,8 @@ EQUAL = [
     ("code dicts", CODE, ["{'a': 1, 'b': [2]}", '{"b": [2], "a": 1}', '{"answer": "{\\"a\\": 1, \\"b\\": [2]}"}',
                           '{"answer": "{"a": 1, "b": [2]}"}']),
     ("code truth", CODE, ["True", '{"answer": true}', '{"answer": "True"}']),
+    ("code nothing", CODE, ["None", '{"answer": null}', '{"answer": "None"}']),
+    ("quotes in quotes", CODE, ["a", "'\"a\"'"]),
     ("an empty string", CODE, ["''", '""', '{"answer": ""}']),
     ("a string of two lines", CODE, ["'a\\nb'", '{"answer": "a\\nb"}',
                                      '{"answer": "\'a\\\\nb\'"}', '{"answer": "\'a\\nb\'"}']),
@@ -85,6 +90,7 @@ UNEQUAL = [
     (CODE, "'a.'", "'a'"),
     (CODE, "True", "1"),
     (CODE, "[1]", "(1,)"),
+    (CODE, "1", "(1,)"),
     (CODE, "['1']", "[1]"),
     (CODE, '{"answer": " a"}', '{"answer": "a"}'),
     (CHOICE, "A", "B"),
@@ -109,6 +115,14 @@ NOTHING = [
     f"The issues are manifold; any solution for disaster relief is a compromise. {STEPS}",
     "Here are the answers:\n\n1. 85\n2. Paris\n3. no",
     f"{STEPS}\n```python\nanswer = 5\n```\n{STEPS}",
+    f"{STEPS} The answer is 5. {STEPS}",
+    f"The answer is quite open, as it depends on what is added. {STEPS}",
+    f"{STEPS}\nSo between 3 and 5 are needed.",
+    "Answer:\n1. 85 apples\n2. Paris",
+    "Run this:\n```python\nanswer = 5\nprint(answer)\n```\nIt prints the sum.",
+    "Paris is big. Berlin is bigger.",
+    "It is...",
+    "First,",
     '{"reasoning": "First we',
     '{"reasoning": "so", "answer": "12',
     '{"reasoning": "so", "answer": 12',
@@ -155,6 +169,16 @@ def test_a_number_stands_where_the_options_are_statements() -> None:
 )
 def test_options_are_read_from_lines_or_brackets(question: str) -> None:
     assert extract_answer("The answer is apple.", question=question) == "B"
+
+
+def test_a_sentence_is_no_value_of_a_program() -> None:
+    assert extract_answer("It returns the text", question=CODE) is None
+
+
+def test_only_a_bounded_depth_of_brackets_is_read() -> None:
+    """So that a form does not depend on how deep its caller stands."""
+    assert extract_answer('{"answer": [[[[null]]]]}', question=CODE) == "[[[[None]]]]"
+    assert literal_form("[" * 450 + "null" + "]" * 450) is None
 
 
 def test_the_last_answer_counts() -> None:

@@ -260,12 +260,13 @@ class TestJudge:
             '{{"reason": "so", "ranking": {}}}',
             '```json\n{{"reason": "so", "ranking": {}}}\n```',
             'First:\n{{"ranking": {}, "reason": "cut',
-            '{{"reason": "an answer said \\"ranking\\": [\\"Z\\"]", "ranking": {}}}',
+            'At first {{"ranking": ["A", "B", "C"]}}, but then {{"ranking": {}}}',
         ],
     )
     def test_a_ranking_is_read_fenced_or_not(self, reply: str) -> None:
-        members = panel("8", "9", "10")
+        members = panel("8", "9", "12")
         order = shuffled(members)
+        assert [one.attempt for one in order] != [1, 2, 3]
         expected = (order[2].attempt, order[0].attempt, order[1].attempt)
         assert parse_ranking(reply.format('["C", "A", "B"]'), members) == expected
         assert parse_ranking(reply.format('["Answer C", "a", "B"]'), members) == expected
@@ -364,7 +365,8 @@ class TestResponses:
             synthesize_responses(["41", "42"], method=method)
 
     def test_nothing_and_attempts_that_come_twice_are_refused(self) -> None:
-        for responses in ([], [member(1, "a"), member(1, "b")], [member(2, "a"), "b"]):
+        wrong: list[list[str | Member]] = [[], [member(1, "a"), member(1, "b")], [member(2, "a"), "b"]]
+        for responses in wrong:
             with pytest.raises(InvalidRequest, match="at least one"):
                 synthesize_responses(responses)
 
@@ -430,7 +432,9 @@ def test_agreeing_members_need_no_third_and_decide_any_panel_of_three(members: l
 
 def test_a_vote_on_real_answers_keeps_up_with_the_best_member_and_agreement_tells_right_from_wrong() -> None:
     """68 recorded questions, too few to tell 58 right from the best member's 59; the members' mean is 55."""
-    rights, voted, agreed, differed = [0, 0, 0], 0, [], []
+    rights, voted = [0, 0, 0], 0
+    agreed: list[int] = []
+    differed: list[int] = []
     for row in SAMPLE:
         members = [
             Member(
