@@ -43,9 +43,15 @@ endif
 	@$(PIP) install --no-deps --require-hashes -r requirements-e2e.lock
 	@touch $@
 
-run: .venv/runtime ## answer a first prompt offline: make run PROMPT="..."
+run: .venv/runtime ## one run a strategy, offline: make run PROMPT="..."
 	@mkdir -p .data
 	@$(BIN)/model-orchestrator run "$$PROMPT" --provider simulated --database "$$DATABASE"
+	@echo
+	@echo "A chain, whose first model is not sure:"
+	@$(BIN)/model-orchestrator run "What is Erlang?" --strategy fallback --provider simulated --database "$$DATABASE"
+	@echo
+	@echo "An ensemble, in which one model disagrees:"
+	@$(BIN)/model-orchestrator run "What is 23 * 19?" --strategy ensemble --provider simulated --database "$$DATABASE"
 	@echo
 	@echo "Next, in this folder:"
 	@echo "  .venv/bin/model-orchestrator audit trail last --database '$(DATABASE)'"

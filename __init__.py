@@ -12,11 +12,18 @@ if TYPE_CHECKING:
     from model_orchestrator.domain.complexity import ComplexityAnalyzer
     from model_orchestrator.domain.confidence import ConfidenceDetector
     from model_orchestrator.domain.errors import OrchestratorError
+    from model_orchestrator.domain.synthesis import synthesize_responses
     from model_orchestrator.infrastructure.bootstrap import (
         Orchestrator,
         route_to_model,
         run_orchestration,
         run_orchestration_async,
+    )
+    from model_orchestrator.infrastructure.by_strategy import (
+        run_ensemble,
+        run_ensemble_async,
+        run_with_fallback,
+        run_with_fallback_async,
     )
     from model_orchestrator.infrastructure.settings import Settings
 
@@ -32,8 +39,13 @@ __all__ = [
     "Settings",
     "__version__",
     "route_to_model",
+    "run_ensemble",
+    "run_ensemble_async",
     "run_orchestration",
     "run_orchestration_async",
+    "run_with_fallback",
+    "run_with_fallback_async",
+    "synthesize_responses",
 ]
 
 # Absolute names: pytest imports this file under the name of the folder it lies in.
@@ -48,8 +60,13 @@ _HOMES = {
     "OrchestratorError": "model_orchestrator.domain.errors",
     "Settings": "model_orchestrator.infrastructure.settings",
     "route_to_model": "model_orchestrator.infrastructure.bootstrap",
+    "run_ensemble": "model_orchestrator.infrastructure.by_strategy",
+    "run_ensemble_async": "model_orchestrator.infrastructure.by_strategy",
     "run_orchestration": "model_orchestrator.infrastructure.bootstrap",
     "run_orchestration_async": "model_orchestrator.infrastructure.bootstrap",
+    "run_with_fallback": "model_orchestrator.infrastructure.by_strategy",
+    "run_with_fallback_async": "model_orchestrator.infrastructure.by_strategy",
+    "synthesize_responses": "model_orchestrator.domain.synthesis",
 }
 
 

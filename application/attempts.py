@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from ..domain.actions import CallModel
+from ..domain.budget import own_hold
 from ..domain.catalogue import ModelConfig
-from ..domain.errors import ModelError, OutcomeUnknown
+from ..domain.errors import ErrorKind, ModelError, OutcomeUnknown
 from ..domain.events import (
     AttemptFailed,
     AttemptLost,
@@ -14,9 +15,12 @@ from ..domain.events import (
     ContentRef,
     CostIncurred,
     ModelCalled,
+    Money,
     RunEvent,
 )
 from ..domain.pricing import cost
+from ..domain.request import ToolCallPart
+from ..domain.run import AttemptStatus, Run
 from ..domain.units import MILLION, Duration
 from .ports import Answer, Content, RunLog
 
@@ -24,19 +28,41 @@ SERVED_IN_PROCESS = ("simulated", "recorded")
 Outcome = tuple[list[RunEvent], list[Content]]
 
 
-def attempt_started(action: CallModel, model: ModelConfig, *, provider: str, epoch: int) -> AttemptStarted:
-    """The fact that goes before the wire. `provider` is the run's: a live call names the model's own."""
+def attempt_started(run: Run, action: CallModel, model: ModelConfig, *, provider: str) -> AttemptStarted:
+    """The fact that goes before the wire. `provider` is the run's: a live call names the model's own.
+
+    A call that was lost before keeps its hold, so the next attempt at it brings its own.
+    """
+    lost = any(attempt.status is AttemptStatus.LOST for attempt in run.of_call(action.index))
     return AttemptStarted(
-        attempt=action.attempt,
-        epoch=epoch,
+        attempt=len(run.attempts) + 1,
+        call=action.index,
+        epoch=run.epoch,
         model=model.name,
         provider=provider if provider.startswith(SERVED_IN_PROCESS) else model.provider.value,
         api_id=model.api_id,
         price_card=model.price,
-        purpose=action.purpose,
+        purpose=action.call.purpose,
         max_cost=action.call.max_cost,
         max_output_tokens=action.call.max_output_tokens,
+        hold=own_hold(run, action.call) if lost else (),
     )
+
+
+def crashed(run: Run) -> list[AttemptLost]:
+    """The open attempts of a run whose worker is gone: what became of them is unknown."""
+    return [
+        AttemptLost(
+            attempt=attempt.number,
+            kind=ErrorKind.CRASH,
+            status=None,
+            detail=None,
+            provider_request_id=None,
+            latency=None,
+        )
+        for attempt in run.attempts
+        if attempt.status is AttemptStatus.OPEN
+    ]
 
 
 class OutcomeRecorder:
@@ -75,7 +101,9 @@ class OutcomeRecorder:
         )
         return [called, incurred], contents + raw_contents
 
-    def failed(self, started: AttemptStarted, error: ModelError, latency: Duration) -> Outcome:
+    def failed(
+        self, started: AttemptStarted, error: ModelError, latency: Duration, *, retry_in: Duration | None = None
+    ) -> Outcome:
         """A call without an answer: lost where it may be billed, failed where it is known not to be."""
         detail, contents = self._keep(error.detail)
         if isinstance(error, OutcomeUnknown):
@@ -93,6 +121,7 @@ class OutcomeRecorder:
             kind=error.error,
             status=error.status,
             retry_after=None if error.retry_after is None else Duration(round(error.retry_after * MILLION)),
+            retry_in=retry_in,
             billed=False,
             detail=detail,
             provider_request_id=error.provider_request_id,
@@ -104,6 +133,24 @@ class OutcomeRecorder:
         if not text or not self._keep_content:
             return None, []
         return self._log.keep_text(self._run_id, text, self._subject)
+
+
+def restored(called: ModelCalled, answer: str | None, raw: str | None, *, money: Money) -> Answer:
+    """An answer read back from its texts; what was not stored or was erased is missing."""
+    said, measured = json.loads(answer or "{}"), json.loads(raw or "{}")
+    logprobs = measured.get("logprobs")
+    return Answer(
+        text=said.get("text", ""),
+        tool_calls=tuple(ToolCallPart(**call) for call in said.get("tool_calls", ())),
+        finish_reason=called.finish_reason,
+        usage=called.usage,
+        raw_usage=measured.get("usage"),
+        logprobs=None if logprobs is None else tuple(logprobs),
+        response_model=called.response_model,
+        provider_request_id=called.provider_request_id,
+        first_token=called.first_token,
+        money=money,
+    )
 
 
 def _answer_text(answer: Answer) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..domain.budget import total
 from ..domain.errors import ErrorKind, RunFailure
 from ..domain.events import (
     AttemptFailed,
     AttemptLost,
     Exclusion,
     ExclusionReason,
+    Headroom,
     RoutingDecided,
     RunCancelled,
     RunFailed,
     StrategySettings,
 )
 from ..domain.exclusions import exclusion_text
+from ..domain.routing import room_of
 from ..domain.run import Attempt, AttemptStatus, Run
 from ..domain.units import MILLION, Usd, plain
 
@@ -33,7 +36,12 @@ ADVICE = {
     ErrorKind.SERVER: "the provider failed: try again later",
     ErrorKind.MALFORMED: "the reply was not what the protocol says: check the base_url",
     ErrorKind.DEADLINE: "the time was up before the call could start: raise --timeout",
+    ErrorKind.BUDGET: "a budget has no room for one more attempt: raise it, or settle what is lost",
     ErrorKind.CANCELLED: "cancelled",
+    ErrorKind.CRASH: "the process that made the call was gone before the answer came",
+    ErrorKind.CONTENT: "the run cannot go on: its request or an answer was not stored, or was erased",
+    ErrorKind.CRASH: "the process that asked was gone before the answer came",
+    ErrorKind.BREAKER: "not asked, because it failed again and again a moment ago: try again in a minute",
 }
 
 NOT_MEANT = (ExclusionReason.NOT_ASKED, ExclusionReason.PROVIDER)
@@ -45,6 +53,11 @@ def failure_of(run: Run) -> RunFailure:
     assert started is not None, "a run that ended was started"
     if isinstance(ended, RunCancelled):
         return RunFailure(f"{run.id} was cancelled by {ended.by}", kind=ErrorKind.CANCELLED, run_id=run.id)
+    if ended is None:
+        text = (
+            f"{run.id} went over to another worker, which had reason to take this one for dead: `runs show` follows it"
+        )
+        return RunFailure(text, kind=ErrorKind.TAKEN_OVER, run_id=run.id)
     assert isinstance(ended, RunFailed), "only a run that ended without an answer is a failure"
     if run.routing is not None and not run.routing.plan:
         return no_plan(run.routing, started.settings, started.max_cost, run_id=run.id)
@@ -58,12 +71,34 @@ def no_plan(
     if routing.needed is None:
         why = _why_none(routing.excluded, settings.model)
         return RunFailure(f"no usable model can answer: {why}", kind=ErrorKind.NO_CANDIDATE, run_id=run_id)
+    if routing.headroom and (max_cost is None or routing.needed <= max_cost):
+        return _over_budget(min(routing.headroom, key=room_of), routing.needed, run_id)
     needed, limit = plain(routing.needed), None if max_cost is None else plain(max_cost)
     return RunFailure(
         f"no model fits the limit of ${limit}: ${needed} would do (--max-cost {needed})",
         kind=ErrorKind.BUDGET,
         run_id=run_id,
         details={"limit": limit, "held": "0", "needed": needed, "would_fit": needed},
+    )
+
+
+def _over_budget(budget: Headroom, needed: Usd, run_id: str | None) -> RunFailure:
+    """The error for a plan whose least price a budget has no room for. `held` includes what is spent already."""
+    held = total((budget.held, budget.settled))
+    enough = plain(total((held, needed)))
+    return RunFailure(
+        f"the budget {budget.scope} ({budget.period}) of ${plain(budget.limit)} has ${plain(room_of(budget))} left, "
+        f"and the run needs ${plain(needed)}: a limit of ${enough} would do",
+        kind=ErrorKind.BUDGET,
+        run_id=run_id,
+        details={
+            "scope": budget.scope,
+            "period": budget.period,
+            "limit": plain(budget.limit),
+            "held": plain(held),
+            "needed": plain(needed),
+            "would_fit": enough,
+        },
     )
 
 

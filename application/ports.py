@@ -117,12 +117,35 @@ BalanceChange = BalanceHold | BalanceSettle | BudgetLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyClaim:
+    """Take an owner's key for a run: refused where the key is taken. `fingerprint` tells its request from others."""
+
+    owner: str
+    key: str  # 1 to 255 characters
+    fingerprint: bytes  # an HMAC, at most 64 bytes
+    run: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry:
+    """An owner's request, by fingerprint, and the attempt that answers it; takes the place of an earlier entry."""
+
+    owner: str
+    fingerprint: bytes  # an HMAC, at most 64 bytes
+    run: str
+    attempt: int
+    expires_at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Append:
     """What becomes durable together, or not at all."""
 
     streams: tuple[StreamAppend, ...]
     contents: tuple[Content, ...] = ()
     balances: tuple[BalanceChange, ...] = ()
+    claim: IdempotencyClaim | None = None
+    cache: CacheEntry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +180,15 @@ class HoldRefused:
     needed: int
 
 
-AppendResult = Appended | VersionConflict | HoldRefused
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTaken:
+    """The idempotency key belongs to `run` already, with the same request or another; nothing was written."""
+
+    run: str
+    same_request: bool
+
+
+AppendResult = Appended | KeyTaken | VersionConflict | HoldRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +245,15 @@ class EventStore(Protocol):
     async def balances(self) -> Sequence[Balance]:
         """Every balance row, sorted by scope, period, money and period key."""
 
+    async def budgets(self) -> Sequence[tuple[str, str, int]]:
+        """Scope, period and limit in picodollars of every budget that is set, sorted."""
+
+    async def idempotency(self, owner: str, key: str) -> IdempotencyClaim | None:
+        """Who has the key. Raises InvalidRequest for one that no store can hold."""
+
+    async def cached(self, owner: str, fingerprint: bytes, *, now: Timestamp) -> CacheEntry | None:
+        """The entry, unless it has expired by `now`."""
+
     async def content_secret(self) -> bytes:
         """The database's own key for fingerprints of texts: 32 random bytes, made once."""
 
@@ -245,6 +285,9 @@ class LeaseStore(Protocol):
 
     async def holder(self, run: str) -> Lease | None:
         """The lease that is in force, if any."""
+
+    async def aclose(self) -> None:
+        """Close what is open; leases stay."""
 
 
 # ---- models ---------------------------------------------------------------------------------------------------------
@@ -310,6 +353,13 @@ class LoggedEvent:
     envelope: RecordedEvent
 
 
+class NewEvents(Protocol):
+    """Puts events into envelopes that happen now; `correlation` is the stream they are about."""
+
+    def __call__(self, correlation: str, events: Sequence[Any], cause: str | None = None) -> tuple[NewEvent, ...]:
+        """Envelopes, each event caused by the one before it."""
+
+
 class RunLog(Protocol):
     """The event store in the domain's words: events in, events out, texts kept apart."""
 
@@ -320,6 +370,7 @@ class RunLog(Protocol):
         expected: int,
         events: Sequence[RunEvent],
         contents: Sequence[Content] = (),
+        balances: Sequence[BalanceChange] = (),
         cause: str | None = None,
         beside: Append | None = None,
     ) -> tuple[AppendResult, str]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from ..domain.events import ModelCalled, Money, PromptAssessed, RoutingDecided, RunCompleted
+from ..domain.events import Escalated, ModelCalled, Money, PromptAssessed, RoutingDecided, RunCompleted
 from ..domain.exclusions import exclusion_text
 from ..domain.finish import FinishReason
 from ..domain.run import Attempt, Run
@@ -38,14 +38,16 @@ class OrchestrationResult:
         return {**asdict(self), "cost": None if self.cost is None else plain(self.cost)}
 
 
-def result_of(run: Run, answer: Answer, *, started_at: Timestamp, latency: Duration) -> OrchestrationResult:
+def result_of(
+    run: Run, answer: Answer, *, started_at: Timestamp, latency: Duration, justification: str | None = None
+) -> OrchestrationResult:
     """The result of a completed run."""
     assert run.started is not None, "a completed run was started"
     assert isinstance(run.ended, RunCompleted), "only a completed run has a result"
     usages = [attempt.outcome.usage for attempt in run.attempts if isinstance(attempt.outcome, ModelCalled)]
     return OrchestrationResult(
         response=answer.text,
-        model_used=run.attempt(run.ended.attempt).model,
+        model_used=run.attempt(run.ended.attempt or 0).model,
         cost=run.ended.cost,
         latency=latency / MILLION,
         confidence=fraction(run.ended.confidence),
@@ -53,17 +55,26 @@ def result_of(run: Run, answer: Answer, *, started_at: Timestamp, latency: Durat
         output_tokens=sum(usage.output_tokens for usage in usages if usage),
         strategy=run.started.strategy,
         fallback_chain=[attempt.model for attempt in run.attempts],
-        ensemble_models=[],
-        metadata=_metadata(run, answer),
+        ensemble_models=_members(run),
+        metadata=_metadata(run, answer) | {"justification": justification},
         timestamp=datetime.fromtimestamp(started_at / MILLION, UTC).isoformat(),
         run_id=run.id,
     )
 
 
+def _members(run: Run) -> list[str]:
+    """The models whose answers became one."""
+    if run.synthesis is None or run.routing is None or run.routing.strategy != "ensemble":
+        return []
+    return [run.attempt(one.attempt).model for one in run.synthesis.members]
+
+
 def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
     assert run.assessment is not None
     assert run.routing is not None
-    accepted = run.attempt(run.ended.attempt) if isinstance(run.ended, RunCompleted) else None
+    assert isinstance(run.ended, RunCompleted)
+    accepted = run.attempt(run.ended.attempt or 0)
+    synthesis = run.synthesis
     return {
         "simulated": answer.money is Money.SIMULATED,
         "task_type": run.assessment.task_type.value,
@@ -76,8 +87,30 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
         "excluded": [{"model": one.model, "reason": exclusion_text(one)} for one in run.routing.excluded],
         "attempts": [attempt_dict(attempt) for attempt in run.attempts],
         "warnings": warnings(run),
-        "signals": dict(accepted.confidence.signals) if accepted and accepted.confidence else {},
+        "signals": dict(accepted.confidence.signals) if accepted.confidence else {},
+        "strategy": run.routing.strategy,
+        "strategy_reason": run.routing.reason,
+        "stop_reason": run.ended.stop_reason.value,
+        "threshold": None if run.routing.threshold is None else fraction(run.routing.threshold),
+        "escalations": [_escalation(one) for one in run.escalations],
+        "method": synthesis.method.value if synthesis else None,
+        "members": [
+            {"attempt": one.attempt, "model": run.attempt(one.attempt).model, "score": fraction(one.score)}
+            for one in (synthesis.members if synthesis else ())
+        ],
+        "agreement": fraction(synthesis.agreement) if synthesis and synthesis.agreement is not None else None,
+        "dissent": [run.attempt(number).model for number in synthesis.dissent] if synthesis else [],
         "tool_calls": [asdict(call) for call in answer.tool_calls],
+    }
+
+
+def _escalation(one: Escalated) -> dict[str, Any]:
+    """A step of a chain; the confidence is that of the answer left behind, null where there was none."""
+    return {
+        "from": one.from_model,
+        "to": one.to_model,
+        "reason": one.reason.value,
+        "confidence": None if one.confidence is None else fraction(one.confidence),
     }
 
 

@@ -9,14 +9,16 @@ from typing import Any, TypedDict, cast
 
 from ..domain.catalogue import ModelProvider
 from ..domain.errors import InvalidRequest
-from ..domain.events import StrategySettings
+from ..domain.events import Method, OnUnknown, StrategySettings
+from ..domain.policy import Policy
 from ..domain.pricing import EXACT
 from ..domain.request import Message, Parameters, Request, ResponseFormat, Role, TextPart, Tool
 from ..domain.strategies import STRATEGIES
-from ..domain.units import Usd, plain
+from ..domain.units import Usd, plain, probability
 
 _NAMES = {Role.SYSTEM: "the system message", Role.USER: "the prompt"}
 LABEL_LIMIT = 64  # characters of a category, a tag or a subject
+METHODS = tuple(method.value for method in Method if method is not Method.SINGLE)
 PICODOLLAR = Decimal("1e-12")
 MOST = 9_000_000  # USD that a limit can say
 
@@ -40,6 +42,15 @@ class RunOptions(TypedDict, total=False):
     response_format: ResponseFormat | None
     tools: Sequence[Tool]
     timeout: float | None  # seconds, for the whole run
+    chain: str | Sequence[str] | None  # of a fallback: a name, or 1 to 5 models in order
+    threshold: float | None  # 0..1: the confidence that ends a chain
+    start: str | None  # of a chain: first, or capable
+    verify: str | None  # agreement: two cheap answers that agree are enough
+    models: Sequence[str] | None  # of an ensemble: 2 or 3
+    method: str | None  # of an ensemble: vote, score, judge or fuse
+    full_panel: bool | None  # ask every member at once
+    max_attempts: int | None  # of one call, the first included
+    on_unknown: str | None  # retry or fail
 
 
 KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
@@ -59,7 +70,17 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "response_format": (ResponseFormat,),
     "tools": (Sequence,),
     "timeout": (int, float),
+    "chain": (str, Sequence),
+    "threshold": (int, float),
+    "start": (str,),
+    "verify": (str,),
+    "models": (Sequence,),
+    "method": (str,),
+    "full_panel": (bool,),
+    "max_attempts": (int,),
+    "on_unknown": (str,),
 }
+CHAIN_LENGTHS, PANEL_SIZES = range(1, 6), range(2, 4)
 
 
 def request_of(prompt: str | None, options: RunOptions) -> Request:
@@ -84,11 +105,59 @@ def strategy_of(options: RunOptions) -> str:
     return name
 
 
-def settings_of(options: RunOptions) -> StrategySettings:
-    """What the caller chose of model and provider; `simulated` and `live` are no choice among the models."""
+def settings_of(options: RunOptions, policy: Policy) -> StrategySettings:
+    """What the caller chose for the strategy; `simulated` and `live` are no choice among the models.
+
+    Raises InvalidRequest; that the models exist is seen where the catalogue is known.
+    """
     provider = options.get("provider")
-    vendor = provider if provider in list(ModelProvider) else None
-    return StrategySettings(model=options.get("model"), provider=vendor)
+    chain_name, chain = _chain(options.get("chain"), policy)
+    threshold = options.get("threshold")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise InvalidRequest(f"threshold {threshold} is not possible: expected 0 to 1")
+    given = options.get("max_attempts")
+    attempts = 3 if given is None else given
+    if not 1 <= attempts <= 10:
+        raise InvalidRequest(f"max attempts {attempts} is not possible: expected 1 to 10")
+    return StrategySettings(
+        model=options.get("model"),
+        provider=provider if provider in list(ModelProvider) else None,
+        chain=chain,
+        chain_name=chain_name,
+        threshold=None if threshold is None else probability(threshold),
+        start_capable=_one_of("start", options.get("start"), ("first", "capable")) == "capable",
+        verify_agreement=_one_of("verify", options.get("verify"), ("agreement",)) is not None,
+        members=_different("an ensemble", options.get("models") or (), PANEL_SIZES),
+        method=Method(method) if (method := _one_of("method", options.get("method"), METHODS)) else None,
+        full_panel=bool(options.get("full_panel")),
+        max_attempts=attempts,
+        on_unknown=OnUnknown(_one_of("on_unknown", options.get("on_unknown"), tuple(OnUnknown)) or OnUnknown.RETRY),
+    )
+
+
+def _chain(given: str | Sequence[str] | None, policy: Policy) -> tuple[str | None, tuple[str, ...]]:
+    """A chain's name, or its models."""
+    if isinstance(given, str) and "," not in given and given in policy.chains:
+        return given, ()
+    names = [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given or ())
+    return None, _different("a chain", names, CHAIN_LENGTHS)
+
+
+def _different(what: str, names: Sequence[str], sizes: range) -> tuple[str, ...]:
+    """Model names, each once."""
+    if not names:
+        return ()
+    if isinstance(names, str) or len(names) not in sizes:
+        raise InvalidRequest(f"{what} of {names!r}: expected {sizes.start} to {sizes.stop - 1} models")
+    if len(set(names)) < len(names):
+        raise InvalidRequest(f"{what} names a model twice: {', '.join(names)}")
+    return tuple(names)
+
+
+def _one_of(name: str, value: str | None, known: Sequence[str]) -> str | None:
+    if value is not None and value not in known:
+        raise InvalidRequest(f"{name} {value!r}: {_nearest(value, list(known))}")
+    return value
 
 
 def max_cost_of(options: RunOptions, default: Usd | None) -> Usd | None:
@@ -207,7 +276,7 @@ def checked_options(options: Mapping[str, Any]) -> RunOptions:
             raise InvalidRequest(f"unknown option {name!r}: {_nearest(name, list(KINDS))}")
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, KINDS[name]):
+        if (isinstance(value, bool) and bool not in KINDS[name]) or not isinstance(value, KINDS[name]):
             expected = " or ".join(kind.__name__ for kind in KINDS[name])
             raise InvalidRequest(f"option {name}: expected {expected}, got {type(value).__name__}")
         if value == "":

@@ -6,9 +6,33 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from ..domain.events import AttemptFailed, AttemptLost, CostIncurred, ModelCalled, RunEvent
+from ..domain.budget import settled
+from ..domain.errors import ErrorKind
+from ..domain.events import (
+    AttemptFailed,
+    AttemptLost,
+    CostIncurred,
+    ModelCalled,
+    Money,
+    RoutingDecided,
+    RunEvent,
+    Settlement,
+)
 from ..domain.run import Run, evolve, fold
-from .ports import Append, Appended, Content, RunLog, VersionConflict
+from ..domain.units import Timestamp, picodollars
+from .ports import (
+    Append,
+    Appended,
+    BalanceChange,
+    BalanceHold,
+    BalanceSettle,
+    Content,
+    HoldRefused,
+    KeyTaken,
+    LoggedEvent,
+    RunLog,
+    VersionConflict,
+)
 
 T = TypeVar("T")
 Observer = Callable[[str, RunEvent], None]  # gets the run's id and each event once it is durable
@@ -18,18 +42,25 @@ FACTS = (ModelCalled, AttemptFailed, AttemptLost, CostIncurred)  # outcomes: tru
 class RunSession:
     """The run as it stands in this process: `run` is folded, what is pending of it is not in the log yet."""
 
-    def __init__(self, log: RunLog, run: Run, *, observe: Observer, beside: Append | None = None) -> None:
+    def __init__(
+        self, log: RunLog, run_id: str, *, observe: Observer, money: Money, beside: Append | None = None
+    ) -> None:
         self._log = log
         self._observe = observe
-        self.run = run
-        self._durable_version = run.version
+        self._money = money
+        self._beside = beside
+        self._durable = Run(run_id)
+        self.run = self._durable
+        self._recorded_at: dict[int, Timestamp] = {}  # of each durable version that holds money
         self._pending: list[RunEvent] = []
         self._contents: list[Content] = []
-        self._beside = beside
         self._cause: str | None = None  # id of the last event appended here
+        self._appending = asyncio.Lock()
+        self.conflicts = 0  # appends that another process was ahead of
 
     def record(self, event: RunEvent, contents: Sequence[Content] = ()) -> None:
-        """Fold a fact in memory; `flush` makes it durable."""
+        """Fold a fact in memory, with what it does to the run's holds; `flush` makes it durable."""
+        event = settled(self.run, event)
         self.run = evolve(self.run, event)
         self._pending.append(event)
         self._contents.extend(contents)
@@ -41,41 +72,114 @@ class RunSession:
             self.record(event)
         self._contents.extend(contents)
 
-    async def flush(self) -> None:
-        """Append what is pending, in one commit, even while the task is being cancelled."""
-        await uninterrupted(self._flush())
+    def load(self, logged: Sequence[LoggedEvent]) -> None:
+        """Stand where the log does."""
+        self.run = self._durable = fold(self.run.id, [entry.event for entry in logged])
+        self._recorded_at = {entry.envelope.version: entry.envelope.recorded_at for entry in logged}
 
-    async def _flush(self) -> None:
-        while self._pending:
-            result, last_event = await self._log.append(
-                self.run.id,
-                expected=self._durable_version,
-                events=self._pending,
-                contents=self._contents,
-                cause=self._cause,
-                beside=self._beside,
-            )
-            match result:
-                case Appended():
-                    recorded, self._pending = self._pending, []
-                    self._contents, self._beside, self._cause = [], None, last_event
-                    self._durable_version = self.run.version
-                    for event in recorded:
-                        self._observe(self.run.id, event)
-                case VersionConflict():
-                    await self._reload()
-                case _:
-                    raise AssertionError("nothing was held, so no hold can be refused")
+    async def flush(self) -> HoldRefused | None:
+        """Append what is pending, in one commit, even while the task is being cancelled.
+
+        Where a budget refuses, everything decided from the hold on is forgotten again, and the refusal returned.
+        """
+        return await uninterrupted(self._flush())
+
+    async def _flush(self) -> HoldRefused | None:
+        async with self._appending:
+            while self._pending:
+                batch, contents = self._next_batch(), self._contents
+                self._contents = []
+                result, last_event = await self._log.append(
+                    self.run.id,
+                    expected=self._durable.version,
+                    events=batch,
+                    contents=contents,
+                    balances=self._balances(batch),
+                    cause=self._cause,
+                    beside=self._beside,
+                )
+                match result:
+                    case Appended():
+                        self._became_durable(batch, result.recorded_at, last_event)
+                    case VersionConflict():
+                        self._contents = contents + self._contents
+                        await self._reload()
+                    case KeyTaken():
+                        raise AssertionError("no idempotency key was claimed")
+                    case HoldRefused():
+                        self._contents = contents + self._contents
+                        self._forget_from_hold()
+                        return result
+            return None
+
+    def _next_batch(self) -> list[RunEvent]:
+        """What is pending, up to where a settlement needs the moment of a hold that is not recorded yet."""
+        version = self._durable.version
+        for number, event in enumerate(self._pending):
+            if number and any(one.held_by > version for one in _settlements(event)):
+                return self._pending[:number]
+        return list(self._pending)
+
+    def _became_durable(self, batch: list[RunEvent], recorded_at: Timestamp, last_event: str) -> None:
+        for event in batch:
+            self._durable = evolve(self._durable, event)
+            self._recorded_at[self._durable.version] = recorded_at
+        self._pending = self._pending[len(batch) :]
+        self._beside, self._cause = None, last_event
+        for event in batch:
+            self._observe(self.run.id, event)
+
+    def _balances(self, batch: list[RunEvent]) -> list[BalanceChange]:
+        """The holds and settlements of the events, in picodollars."""
+        changes: list[BalanceChange] = []
+        for event in batch:
+            for hold in event.holds if isinstance(event, RoutingDecided) else getattr(event, "hold", ()):
+                amount = picodollars(hold.amount)
+                changes.append(BalanceHold(scope=hold.scope, period=hold.period, money=self._money, amount=amount))
+            changes.extend(self._settle(one) for one in _settlements(event))
+        return changes
+
+    def _settle(self, one: Settlement) -> BalanceSettle:
+        return BalanceSettle(
+            scope=one.scope,
+            period=one.period,
+            money=self._money,
+            held_at=self._recorded_at[one.held_by],
+            held=picodollars(one.held),
+            spent=picodollars(one.spent),
+        )
 
     async def _reload(self) -> None:
         """Another process appended first: what was decided here is dropped, what happened here is kept."""
-        logged = await self._log.read(self.run.id)
-        self.run = fold(self.run.id, [entry.event for entry in logged])
-        self._durable_version = self.run.version
-        facts = [event for event in self._pending if isinstance(event, FACTS)]
+        self.conflicts += 1
+        facts = [event for event in self._pending if isinstance(event, FACTS) and not _is_presumed(event)]
         self._pending = []
+        self.load(await self._log.read(self.run.id))
         for fact in facts:
             self.record(fact)
+
+    def _forget_from_hold(self) -> None:
+        """Back to before the first decision that held money; outcomes stay."""
+        pending, self._pending, self.run = self._pending, [], self._durable
+        refused = False
+        for event in pending:
+            refused = refused or _holds_money(event)
+            if not refused or isinstance(event, FACTS):
+                self.record(event)
+
+
+def _is_presumed(event: RunEvent) -> bool:
+    """Whether it only says what a taker-over found: a decision, to be taken again."""
+    return isinstance(event, AttemptLost) and event.kind is ErrorKind.CRASH
+
+
+def _holds_money(event: RunEvent) -> bool:
+    return bool(event.holds if isinstance(event, RoutingDecided) else getattr(event, "hold", ()))
+
+
+def _settlements(event: RunEvent) -> tuple[Settlement, ...]:
+    found: tuple[Settlement, ...] = getattr(event, "settles", ()) + getattr(event, "released", ())
+    return found
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:

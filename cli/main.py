@@ -18,9 +18,13 @@ from ..domain.errors import OrchestratorError
 from .output import error_dict, exit_code, print_json, say
 
 COMMANDS = {  # name: (module:app, what it does)
-    "run": ("run:app", "Answer a prompt with the cheapest model that can."),
-    "runs": ("runs:app", "List, show and cancel runs."),
+    "run": ("run:app", "Answer a prompt: cheapest model, chain or ensemble."),
+    "compare": ("compare:app", "Show what each strategy would do and cost, side by side."),
+    "strategies": ("strategies:app", "Show the chains, panels and choices in force."),
+    "runs": ("runs:app", "List, show, resume and cancel runs."),
+    "attempts": ("attempts:app", "List paid calls, and say what a lost one cost."),
     "audit": ("audit:app", "Read what a run did, event by event."),
+    "budgets": ("budgets:app", "Set, list and remove budgets."),
     "models": ("models:app", "List the models and what they cost."),
     "config": ("config:app", "Write or show the settings."),
     "db": ("db:app", "Upgrade the database, or show how it stands."),

@@ -26,7 +26,7 @@ def run(
     ] = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="The prompt, as an option.")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="Read the prompt from a file.")] = None,
-    strategy: Annotated[str, typer.Option("--strategy", help="How models are chosen: cheapest.")] = "cheapest",
+    strategy: Annotated[str, typer.Option("--strategy", help="cheapest, fallback, ensemble or auto.")] = "cheapest",
     model: Annotated[str | None, typer.Option("--model", help="Ask this model and no other.")] = None,
     provider: Annotated[
         str | None, typer.Option("--provider", help="live, simulated, anthropic or openai.", show_default=False)
@@ -38,6 +38,15 @@ def run(
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", help="0 to 2.")] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds for the whole run.")] = None,
+    chain: Annotated[str | None, typer.Option("--chain", help="Of a fallback: a name, or models a,b,c.")] = None,
+    threshold: Annotated[float | None, typer.Option("--threshold", help="0 to 1: the confidence that ends it.")] = None,
+    start: Annotated[str | None, typer.Option("--start", help="Of a chain: first, or capable.")] = None,
+    verify: Annotated[str | None, typer.Option("--verify", help="agreement: two cheap answers that agree.")] = None,
+    models: Annotated[str | None, typer.Option("--models", help="Of an ensemble: 2 or 3 models a,b,c.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="vote, score, judge or fuse.")] = None,
+    full_panel: Annotated[bool, typer.Option("--full-panel", help="Ask every member at once.")] = False,
+    max_attempts: Annotated[int | None, typer.Option("--max-attempts", help="Of one call; 1: no retry.")] = None,
+    on_unknown: Annotated[str | None, typer.Option("--on-unknown", help="A lost attempt: retry or fail.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was chosen.")] = False,
@@ -46,7 +55,7 @@ def run(
     database: Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="A settings file.")] = None,
 ) -> None:
-    """Answer a prompt with the cheapest model that can; the answer on stdout, what it took on stderr."""
+    """Answer a prompt with the strategy asked for; the answer on stdout, what it took on stderr."""
     try:
         from ..infrastructure.bootstrap import Orchestrator
         from ..infrastructure.settings import Settings
@@ -64,6 +73,15 @@ def run(
             "max_tokens": max_tokens,
             "temperature": temperature,
             "timeout": timeout,
+            "chain": chain,
+            "threshold": threshold,
+            "start": start,
+            "verify": verify,
+            "models": [name.strip() for name in models.split(",")] if models is not None else None,
+            "method": method,
+            "full_panel": full_panel or None,
+            "max_attempts": max_attempts,
+            "on_unknown": on_unknown,
         }
         if not quiet and (notice := orchestrator.provider_notice(provider)):
             say(notice)
@@ -153,7 +171,15 @@ def _show_result(result: OrchestrationResult, *, as_json: bool, streamed: bool, 
     for warning in result.metadata["warnings"]:
         say(f"warning: {warning}")
     cost = money(result.cost, simulated=result.metadata["simulated"])
-    say(f"{result.model_used} | {cost} | {result.latency:.2f} s | confidence {result.confidence:.2f} | {result.run_id}")
+    figures = f"{cost} | {result.latency:.2f} s | confidence {result.confidence:.2f}"
+    say(f"{_answered_by(result)} | {figures} | {result.run_id}")
+
+
+def _answered_by(result: OrchestrationResult) -> str:
+    """The model; of an ensemble also the members."""
+    if not result.ensemble_models:
+        return result.model_used
+    return f"{result.model_used} of {' + '.join(result.ensemble_models)}"
 
 
 def _show_how(result: OrchestrationResult) -> None:
@@ -166,8 +192,29 @@ def _show_how(result: OrchestrationResult) -> None:
     for one in data["excluded"]:
         say(f"  excluded  {one['model']}: {one['reason']}")
     for one in data["attempts"]:
-        say(f"attempt {one['attempt']}: {one['model']} ({one['provider']}) {one['error'] or one['status']}")
+        sure = "" if one["confidence"] is None else f", confidence {one['confidence']:.2f}"
+        say(f"attempt {one['attempt']}: {one['model']} ({one['provider']}) {one['error'] or one['status']}{sure}")
+    _show_strategy(data)
     say(f"tokens: {result.input_tokens} in, {result.output_tokens} out; confidence from: {_signals(data['signals'])}")
+
+
+def _show_strategy(data: dict[str, Any]) -> None:
+    """How a chain went on, how an ensemble came to one answer, and why the run ended."""
+    reason = "" if data["strategy_reason"] == "asked" else f" ({data['strategy_reason']})"
+    threshold = "" if data["threshold"] is None else f", threshold {data['threshold']:.2f}"
+    say(f"strategy: {data['strategy']}{reason}{threshold}")
+    for one in data["escalations"]:
+        sure = "" if one["confidence"] is None else f" (confidence {one['confidence']:.2f})"
+        say(f"  escalated {one['from']} -> {one['to']}: {one['reason']}{sure}")
+    for one in data["members"]:
+        say(f"  member {one['model']}: {one['score']:.2f}")
+    if data["method"] is not None:
+        agreement = "not comparable" if data["agreement"] is None else f"{data['agreement']:.2f}"
+        dissent = f"; dissent: {', '.join(data['dissent'])}" if data["dissent"] else ""
+        say(f"  by {data['method']}: agreement {agreement}{dissent}")
+    if data["justification"]:
+        say(f"  {data['justification']}")
+    say(f"stopped: {data['stop_reason']}")
 
 
 def _signals(signals: dict[str, int]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..domain.errors import RunNotFound
+from ..domain.errors import InvalidRequest, RunNotFound
 from ..domain.units import plain
 from .output import print_json, print_table, say
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     no_args_is_help=True,
-    help="List, show and cancel runs.",
+    help="List, show, resume and cancel runs.",
 )
 RunName = Annotated[str, typer.Argument(help="A run id, the beginning of one, or last.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -104,6 +104,48 @@ def cancel(run: RunName, as_json: AsJson = False, database: Database = None, con
         print_json({"run_id": run_id, "status": "cancelled"})
     else:
         say(f"{run_id} is cancelled")
+
+
+@app.command(epilog="Example: model-orchestrator runs resume --all")
+def resume(
+    run: Annotated[str | None, typer.Argument(help="A run id, the beginning of one, or last.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every run whose process is gone.")] = False,
+    on_unknown: Annotated[str | None, typer.Option("--on-unknown", help="A lost attempt: retry or fail.")] = None,
+    as_json: AsJson = False,
+    database: Database = None,
+    config: Config = None,
+) -> None:
+    """Go on with runs whose process is gone; one that lives keeps its runs. Each gets the settings' timeout anew.
+
+    --all also settles what has been lost for a day at the most it could cost.
+    """
+    import asyncio
+
+    from ..application.runs import find_run
+
+    if (run is None) != all_:
+        raise InvalidRequest("say what to resume: either a run, or --all")
+    if on_unknown not in (None, "retry", "fail"):
+        raise InvalidRequest(f"on-unknown {on_unknown!r}: expected retry or fail")
+
+    async def work() -> list[dict[str, Any]]:
+        async with _orchestrator(config, database) as orchestrator:
+            orchestrator.expect_runs()
+            if run is not None:
+                run_id = await find_run(orchestrator.store, run)
+                return [(await orchestrator.resume(run_id, on_unknown=on_unknown)).to_dict()]
+            return await orchestrator.resume_all(on_unknown=on_unknown)
+
+    done = asyncio.run(work())
+    if as_json:
+        print_json(done[0] if run is not None else done)
+        return
+    for one in done:
+        say(f"{one['run_id']}: {one.get('message') or 'completed'}")
+        if run is not None:
+            print(one["response"])
+    if not done:
+        say("nothing is left to resume")
 
 
 def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:

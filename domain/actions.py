@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import ErrorKind
-from .events import PlannedCall, Purpose
-from .units import Usd
+from .events import EscalationReason, Method, PlannedCall, StopReason
+from .units import Probability, Usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,11 @@ class DecideRoute:
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
-    """Ask a model; `attempt` is the number the call will have."""
+    """Ask a model: call number `index` of the plan, from 0. `judges` are the attempts whose answers it is shown."""
 
-    attempt: int
+    index: int
     call: PlannedCall
-    purpose: Purpose = Purpose.ANSWER
+    judges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,35 @@ class ScoreAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalate:
+    """Leave a model of the chain for the next."""
+
+    from_call: PlannedCall
+    to_call: PlannedCall
+    reason: EscalationReason
+    confidence: Probability | None
+    threshold: Probability | None
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesize:
+    """Hold the answers of these attempts against each other; `by` is the attempt that judged or fused them.
+
+    A check looks only whether they agree: an answer stands by it where all do. Method None: what suits the answers.
+    """
+
+    attempts: tuple[int, ...]
+    method: Method | None = None
+    by: int | None = None
+    is_check: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
     """End the run with an attempt's answer."""
 
     attempt: int
+    reason: StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +75,4 @@ class Fail:
     needed: Usd | None = None
 
 
-Action = AssessPrompt | DecideRoute | CallModel | ScoreAnswer | Complete | Fail
+Action = AssessPrompt | DecideRoute | CallModel | ScoreAnswer | Escalate | Synthesize | Complete | Fail

@@ -40,6 +40,10 @@ class ErrorKind(StrEnum):
     BUDGET = "budget"  # what it could cost does not fit
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
+    CRASH = "crash"  # the worker was gone before the answer came
+    BREAKER = "breaker"  # not asked: it failed too often lately
+    CONTENT = "content"  # the run cannot go on: its request or an answer was not stored, or was erased
+    TAKEN_OVER = "taken_over"  # another worker has the run; it goes on there
 
 
 class OrchestratorError(Exception):

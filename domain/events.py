@@ -38,6 +38,13 @@ class Purpose(StrEnum):
     SYNTHESIS = "synthesis"
 
 
+class Evidence(StrEnum):
+    """How the cost of a lost attempt came to be known."""
+
+    RECONCILED = "reconciled"  # a person, or the provider's own figures
+    ASSUMED = "assumed"  # a day went by: the most it could cost
+
+
 class ExclusionReason(StrEnum):
     """Why a model was no candidate."""
 
@@ -52,12 +59,62 @@ class ExclusionReason(StrEnum):
     PROVIDER = "provider"  # the caller asked for another provider
 
 
+class OnUnknown(StrEnum):
+    """What follows an attempt whose outcome is unknown."""
+
+    RETRY = "retry"  # once more, with a hold of its own
+    FAIL = "fail"
+
+
+class StopReason(StrEnum):
+    """Why a run asked no further."""
+
+    ANSWERED = "answered"  # one answer was asked for
+    CONFIDENT = "confident"
+    REFUSAL = "refusal"  # a safety refusal is an answer
+    AGREEMENT = "agreement"
+    LAST_MODEL = "last_model"
+    BUDGET = "budget"  # the next call does not fit what is left
+    DEADLINE = "deadline"  # no time for another call
+    CACHE = "cache"
+    SYNTHESIZED = "synthesized"
+    SINGLE = "single"  # the only member that answered
+
+
+class EscalationReason(StrEnum):
+    """Why a chain moved on."""
+
+    LOW_CONFIDENCE = "low_confidence"
+    NO_AGREEMENT = "no_agreement"
+    PROVIDER_FAILED = "provider_failed"
+
+
+class Method(StrEnum):
+    """How the answers of several models become one."""
+
+    VOTE = "vote"
+    SCORE = "score"
+    JUDGE = "judge"
+    FUSE = "fuse"
+    SINGLE = "single"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategySettings:
     """What the caller set for the strategy; None leaves it to the policy."""
 
     model: ModelName | None = None
     provider: str | None = None
+    chain: tuple[ModelName, ...] = ()  # of a fallback, in order
+    chain_name: str | None = None
+    threshold: Probability | None = None
+    start_capable: bool = False  # a fallback starts at the first capable model
+    verify_agreement: bool = False  # two cheap answers that agree are enough
+    members: tuple[ModelName, ...] = ()  # of an ensemble
+    method: Method | None = None
+    full_panel: bool = False  # ask every member at once
+    max_attempts: int = 3  # of one call, the first included
+    on_unknown: OnUnknown = OnUnknown.RETRY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +129,8 @@ class PlannedCall:
     min_cost: Usd | None  # the expected input, and one token of output
     expected_cost: Usd | None
     max_cost: Usd | None
+    purpose: Purpose = Purpose.ANSWER
+    is_backup: bool = False  # asked only where no model of the chain answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +140,17 @@ class Hold:
     scope: str  # such as global, category:chat
     period: str  # day, week, month or total
     amount: Usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headroom:
+    """How a budget's current period stood when it refused a hold."""
+
+    scope: str
+    period: str
+    limit: Usd
+    held: Usd
+    settled: Usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +206,8 @@ class RunClaimed:
 
     epoch: int
     worker: str
+    deadline: Timestamp | None = None  # takes the place of the one the run was started with
+    on_unknown: OnUnknown | None = None  # what the one who resumes wants; None: as the run was started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +225,18 @@ class PromptAssessed:
 class RoutingDecided:
     """The plan, in order, and everything the decision read beyond the request."""
 
+    strategy: str  # the one that runs: what auto came to
+    reason: str  # asked, or the task type that auto went by
     plan: tuple[PlannedCall, ...]
     holds: tuple[Hold, ...]
     candidates: tuple[Candidate, ...]  # in order of preference, those of the plan included
     excluded: tuple[Exclusion, ...]
     usable: tuple[ModelName, ...]  # the catalogue's models that could be called at all
     capability: ModelCapability  # the class kept to: below the one assessed where no usable model reaches that
+    threshold: Probability | None  # a chain's
+    method: Method | None  # an ensemble's; None: by what the answers are like
+    headroom: tuple[Headroom, ...]  # budgets that left less than the whole plan needs
+    dropped: tuple[ModelName, ...]  # planned, and left out for them
     needed: Usd | None  # the least limit that would have let a plan through, where money stopped it
     policy: str  # its version
 
@@ -168,6 +246,7 @@ class AttemptStarted:
     """A paid call is about to leave."""
 
     attempt: int  # from 1
+    call: int  # which call of the plan, from 0
     epoch: int
     model: ModelName
     provider: str
@@ -202,10 +281,12 @@ class AttemptFailed:
     kind: ErrorKind
     status: int | None
     retry_after: Duration | None
+    retry_in: Duration | None  # when it is tried again; None: it is not
     billed: bool
     detail: ContentRef | None
     provider_request_id: str | None
     latency: Duration
+    settles: tuple[Settlement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +299,17 @@ class AttemptLost:
     detail: ContentRef | None
     provider_request_id: str | None
     latency: Duration | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptReconciled:
+    """What a lost attempt turned out to cost."""
+
+    attempt: int
+    amount: Usd
+    evidence: Evidence
+    by: str
+    settles: tuple[Settlement, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,10 +335,54 @@ class ConfidenceScored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Escalated:
+    """The answer was not trusted enough, or there was none; the chain moves on."""
+
+    from_model: ModelName
+    to_model: ModelName
+    reason: EscalationReason
+    confidence: Probability | None  # of the answer left behind; None where there was none
+    threshold: Probability | None  # what it had to reach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberScore:
+    """How an answer of an ensemble came out."""
+
+    attempt: int
+    score: Probability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synthesized:
+    """Several answers were held against each other."""
+
+    method: Method
+    members: tuple[MemberScore, ...]
+    agreement: Probability | None  # share that gives the chosen answer; None where nothing is extractable
+    dissent: tuple[int, ...]  # attempts whose answer is another
+    chosen: int | None  # the attempt whose answer stands; None: none stands yet
+    justification: ContentRef | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredFromCache:
+    """An earlier run's answer is given again; it costs nothing."""
+
+    run: str
+    attempt: int
+    answer: ContentRef | None
+    confidence: Probability
+    model: ModelName
+    saved: Usd | None  # USD that asking again would have cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunCompleted:
     """The run has its answer. `cost` is None where a part of it is unknown."""
 
-    attempt: int
+    attempt: int | None  # None: from the cache
+    stop_reason: StopReason
     answer: ContentRef | None
     confidence: Probability
     cost: Usd | None
@@ -281,8 +417,12 @@ RunEvent = (
     | ModelCalled
     | AttemptFailed
     | AttemptLost
+    | AttemptReconciled
     | CostIncurred
     | ConfidenceScored
+    | Escalated
+    | Synthesized
+    | AnsweredFromCache
     | RunCompleted
     | RunFailed
     | RunCancelled
@@ -298,3 +438,56 @@ class PriceListPublished:
 
 
 CatalogueEvent = PriceListPublished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetDefined:
+    """A scope may spend so much in each period. Stream `budget-SCOPE-PERIOD`."""
+
+    scope: str  # global, category:NAME, tag:KEY=VALUE or model:NAME
+    period: str  # day, week, month or total
+    limit: Usd
+    opening: tuple[Opening, ...]  # spent in the current period before the budget was there
+    alerts: tuple[int, ...]  # per cent of the limit at which to tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What a scope had spent already."""
+
+    money: Money
+    spent: Usd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetChanged:
+    """The limit is another."""
+
+    scope: str
+    period: str
+    limit: Usd
+    alerts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRemoved:
+    """The scope has no limit any more."""
+
+    scope: str
+    period: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetAlerted:
+    """Spending passed a mark."""
+
+    scope: str
+    period: str
+    period_key: str  # such as 2026-11-24
+    money: Money
+    percent: int
+    spent: Usd
+    limit: Usd
+
+
+BudgetEvent = BudgetDefined | BudgetChanged | BudgetRemoved | BudgetAlerted

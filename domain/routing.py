@@ -1,177 +1,153 @@
-"""The choice: which models can answer this request, in the order of what it would cost with each."""
+"""The choice: which models are asked, in what order, and what that can cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .budget import affordable_output
-from .catalogue import Feature, ModelCapability, ModelConfig
-from .complexity import TaskType
-from .events import Candidate, Exclusion, ExclusionReason, PlannedCall, PromptAssessed, RoutingDecided, StrategySettings
-from .expected_output import expected_output_tokens
-from .pricing import PriceCard, Usage, cost, worst_cost
-from .request import ImagePart, Request
-from .tokens import bound_input, estimate_input
-from .units import Usd
-
-POLICY_VERSION = "default-1"
-DEFAULT_MAX_TOKENS = 1024  # of output, where the caller asks for no other bound
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestSize:
-    """A request in tokens."""
-
-    expected_input: int
-    max_input: int  # a provable bound
-    expected_output: int
-    max_output: int  # asked for
-
-
-def measure(request: Request, task_type: TaskType, capability: ModelCapability) -> RequestSize:
-    """How large the request is, and how large its answer may be."""
-    max_output = request.parameters.max_tokens or DEFAULT_MAX_TOKENS
-    return RequestSize(
-        expected_input=estimate_input(request),
-        max_input=bound_input(request),
-        expected_output=min(max_output, expected_output_tokens(task_type, capability)),
-        max_output=max_output,
-    )
-
-
-def features_asked(request: Request) -> frozenset[Feature]:
-    """What a model must be able to do beyond text to carry the request."""
-    parameters = request.parameters
-    asked = {
-        Feature.IMAGES: any(isinstance(part, ImagePart) for message in request.messages for part in message.parts),
-        Feature.TOOLS: bool(parameters.tools),
-        Feature.JSON: parameters.response_format is not None and parameters.response_format.json_schema is None,
-        Feature.JSON_SCHEMA: parameters.response_format is not None
-        and parameters.response_format.json_schema is not None,
-        Feature.TEMPERATURE: parameters.temperature is not None,
-        Feature.STOP: bool(parameters.stop),
-        Feature.SEED: parameters.seed is not None,
-    }
-    return frozenset(feature for feature, needed in asked.items() if needed)
+from .budget import less, plan_hold, total
+from .call_planning import Need, asked_for, features_asked, measure
+from .catalogue import ModelCapability, ModelConfig, ModelName
+from .events import (
+    Candidate,
+    Exclusion,
+    Headroom,
+    Hold,
+    PlannedCall,
+    PromptAssessed,
+    RoutingDecided,
+    StrategySettings,
+)
+from .plan_shapes import Shape, chain_shape, cheapest_shape, panel_shape
+from .policy import Policy
+from .request import Request
+from .units import Probability, Usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
-    """Everything a model is held against."""
+class RoutingInputs:
+    """Everything a routing decision reads."""
 
-    size: RequestSize
-    features: frozenset[Feature]
-    capability: ModelCapability | None  # None: the caller named the model, which settles it
-    settings: StrategySettings
-    max_cost: Usd | None
+    request: Request
+    assessment: PromptAssessed
+    usable: tuple[ModelConfig, ...]
+    unusable: tuple[Exclusion, ...]
+    strategy: str = "cheapest"  # as asked
+    settings: StrategySettings = StrategySettings()
+    policy: Policy
+    max_cost: Usd | None = None
+    budgets: tuple[tuple[str, str], ...] = ()  # scope and period of those that concern the run
+    headroom: tuple[Headroom, ...] = ()  # of those that refused the whole plan
 
 
-def decide(
-    request: Request,
-    assessment: PromptAssessed,
-    *,
-    usable: tuple[ModelConfig, ...],
-    unusable: tuple[Exclusion, ...],
-    settings: StrategySettings,
-    max_cost: Usd | None,
-) -> RoutingDecided:
-    """The cheapest capable model by the expected cost of this request; an empty plan where no model can take it."""
-    capability = _reachable(assessment.capability, usable, settings)
+def decide(inputs: RoutingInputs) -> RoutingDecided:
+    """The plan of the strategy, shaped to the money there is; an empty one where no model can take the request."""
+    assessment, settings = inputs.assessment, inputs.settings
+    strategy, reason = _strategy(inputs)
+    capability = _reachable(inputs)
     need = Need(
-        size=measure(request, assessment.task_type, assessment.capability),
-        features=features_asked(request),
-        capability=None if settings.model else capability,
+        size=measure(inputs.request, assessment.task_type, assessment.capability),
+        features=features_asked(inputs.request),
+        capability=capability if strategy == "cheapest" and not settings.model else None,
         settings=settings,
-        max_cost=max_cost,
+        is_limited=inputs.max_cost is not None or bool(inputs.budgets),
+        limit=_call_limit(inputs),
+        model_limits=_model_limits(inputs),
     )
-    outcomes = [plan_call(model, need) for model in usable]
-    calls = sorted((outcome for outcome in outcomes if isinstance(outcome, PlannedCall)), key=_by_expected_cost)
-    excluded = unusable + tuple(outcome for outcome in outcomes if isinstance(outcome, Exclusion))
-    too_dear = [Usd(one.limit or "0") for one in excluded if one.reason is ExclusionReason.MAX_COST]
+    shape = _shape(strategy, inputs, need)
     return RoutingDecided(
-        plan=tuple(calls[:1]),
-        holds=(),
-        candidates=tuple(Candidate(model=call.model, expected_cost=call.expected_cost) for call in calls),
-        excluded=excluded,
-        usable=tuple(model.name for model in usable),
+        strategy=strategy,
+        reason=reason,
+        plan=shape.plan,
+        holds=_holds(inputs, shape.plan),
+        candidates=tuple(Candidate(model=call.model, expected_cost=call.expected_cost) for call in shape.candidates),
+        excluded=inputs.unusable + shape.excluded,
+        usable=tuple(model.name for model in inputs.usable),
         capability=capability,
-        needed=min(too_dear, default=None) if not calls else None,
-        policy=POLICY_VERSION,
+        threshold=_threshold(inputs) if strategy == "fallback" else None,
+        method=settings.method if strategy == "ensemble" else None,
+        headroom=inputs.headroom,
+        dropped=shape.dropped,
+        needed=None if shape.plan else shape.needed,
+        policy=inputs.policy.version,
     )
 
 
-def plan_call(model: ModelConfig, need: Need) -> PlannedCall | Exclusion:
-    """The call as this model would get it, or why it cannot get it."""
-    if excluded := _hard_exclusion(model, need):
-        return excluded
-    size = need.size
-    max_input = min(size.max_input, model.context_window)  # a longer one is refused unbilled
-    max_output = min(size.max_output, model.max_tokens, model.context_window - size.expected_input)
-    least_output = min(size.expected_output, max_output)
-    if model.price is not None and need.max_cost is not None:
-        affordable = affordable_output(model.price, input_tokens=max_input, limit=need.max_cost, wanted=max_output)
-        if affordable < least_output:
-            enough = worst_cost(model.price, input_tokens=max_input, output_tokens=least_output)
-            return Exclusion(model=model.name, reason=ExclusionReason.MAX_COST, limit=str(enough))
-        max_output = affordable
-    return _priced(model, size, max_input=max_input, expected_output=least_output, max_output=max_output)
+def _strategy(inputs: RoutingInputs) -> tuple[str, str]:
+    """The strategy that runs, and why: a named model is asked alone, auto goes by the task."""
+    if inputs.settings.model is not None:
+        return "cheapest", "model named"
+    if inputs.strategy != "auto":
+        return inputs.strategy, "asked"
+    task = inputs.assessment.task_type
+    return inputs.policy.matrix.get(task, "cheapest"), f"task {task.value}"
 
 
-def _priced(
-    model: ModelConfig, size: RequestSize, *, max_input: int, expected_output: int, max_output: int
-) -> PlannedCall:
-    card = model.price
-    return PlannedCall(
-        model=model.name,
-        expected_input_tokens=size.expected_input,
-        max_input_tokens=max_input,
-        expected_output_tokens=expected_output,
-        max_output_tokens=max_output,
-        min_cost=None if card is None else _plain_cost(card, size.expected_input, 1),
-        expected_cost=None if card is None else _plain_cost(card, size.expected_input, expected_output),
-        max_cost=None if card is None else worst_cost(card, input_tokens=max_input, output_tokens=max_output),
-    )
+def _shape(strategy: str, inputs: RoutingInputs, need: Need) -> Shape:
+    models = {model.name: model for model in inputs.usable}
+    if strategy == "fallback":
+        names, backup = _chain(inputs)
+        return chain_shape(models, names, backup, need, inputs.assessment.capability, plan_limit=_room(inputs))
+    if strategy == "ensemble":
+        names = inputs.settings.members or inputs.policy.panels[_panel(inputs)]
+        return panel_shape(models, names, need, method=inputs.settings.method)
+    return cheapest_shape(models, need)
 
 
-def _hard_exclusion(model: ModelConfig, need: Need) -> Exclusion | None:
-    """The first reason other than money for which the model cannot take the request."""
-    room = model.context_window - need.size.expected_input
-    missing = sorted(need.features - model.features)
-    settings = need.settings
-    if settings.model not in (None, model.name):
-        reason, limit = ExclusionReason.NOT_ASKED, settings.model
-    elif settings.provider not in (None, model.provider.value):
-        reason, limit = ExclusionReason.PROVIDER, settings.provider
-    elif need.capability and model.capability.rank < need.capability.rank:
-        reason, limit = ExclusionReason.CAPABILITY, model.capability.value
-    elif missing:
-        reason, limit = ExclusionReason.FEATURE, ", ".join(missing)
-    elif room < 1:
-        reason, limit = ExclusionReason.CONTEXT_WINDOW, str(model.context_window)
-    elif model.price is None and need.max_cost is not None:
-        reason, limit = ExclusionReason.UNPRICED, None
-    else:
-        return None
-    return Exclusion(model=model.name, reason=reason, limit=limit)
+def _chain(inputs: RoutingInputs) -> tuple[tuple[ModelName, ...], tuple[ModelName, ...]]:
+    """The chain's models and its backup's: the caller's own, a named one, or the policy's."""
+    settings, chains = inputs.settings, inputs.policy.chains
+    if settings.chain:
+        return settings.chain, ()
+    chain = chains[settings.chain_name or inputs.policy.default_chain]
+    backup = chains[chain.backup].models if chain.backup else ()
+    return chain.models, tuple(name for name in backup if name not in chain.models)
 
 
-def _asked_for(model: ModelConfig, settings: StrategySettings) -> bool:
-    """Whether the caller's choice of model or provider leaves this one in."""
-    return settings.model in (None, model.name) and settings.provider in (None, model.provider.value)
+def _threshold(inputs: RoutingInputs) -> Probability:
+    """What an answer has to reach: the caller's figure, else the chain's."""
+    settings, policy = inputs.settings, inputs.policy
+    name = policy.default_chain if settings.chain or not settings.chain_name else settings.chain_name
+    return policy.chains[name].threshold if settings.threshold is None else settings.threshold
 
 
-def _reachable(
-    assessed: ModelCapability, usable: tuple[ModelConfig, ...], settings: StrategySettings
-) -> ModelCapability:
+def _panel(inputs: RoutingInputs) -> str:
+    return inputs.policy.panel(inputs.assessment.task_type, inputs.assessment.capability)
+
+
+def _room(inputs: RoutingInputs) -> Usd | None:
+    """The least that a budget over all models leaves for the whole plan; None where none refused."""
+    rooms = [room_of(one) for one in inputs.headroom if not one.scope.startswith("model:")]
+    return min(rooms, default=None)
+
+
+def _call_limit(inputs: RoutingInputs) -> Usd | None:
+    """The most one call may cost."""
+    return min((limit for limit in (inputs.max_cost, _room(inputs)) if limit is not None), default=None)
+
+
+def _model_limits(inputs: RoutingInputs) -> dict[ModelName, Usd]:
+    """What a model's own budgets leave for it."""
+    limits: dict[ModelName, Usd] = {}
+    for one in inputs.headroom:
+        if one.scope.startswith("model:"):
+            name = one.scope.removeprefix("model:")
+            limits[name] = min(room_of(one), limits.get(name, room_of(one)))
+    return limits
+
+
+def room_of(headroom: Headroom) -> Usd:
+    """USD the budget still has; never below 0."""
+    return max(Usd(0), less(headroom.limit, total((headroom.held, headroom.settled))))
+
+
+def _holds(inputs: RoutingInputs, plan: tuple[PlannedCall, ...]) -> tuple[Hold, ...]:
+    """The plan's worst price on every budget concerned."""
+    amounts = ((scope, period, plan_hold(scope, plan, inputs.max_cost)) for scope, period in inputs.budgets)
+    return tuple(Hold(scope=scope, period=period, amount=amount) for scope, period, amount in amounts if amount)
+
+
+def _reachable(inputs: RoutingInputs) -> ModelCapability:
     """The class assessed, or the highest there is where no usable model reaches it."""
-    ranks = [model.capability.rank for model in usable if _asked_for(model, settings)]
+    assessed = inputs.assessment.capability
+    ranks = [model.capability.rank for model in inputs.usable if asked_for(model, inputs.settings)]
     return list(ModelCapability)[min(assessed.rank, max(ranks, default=assessed.rank))]
-
-
-def _plain_cost(card: PriceCard, input_tokens: int, output_tokens: int) -> Usd:
-    return cost(Usage(input_uncached=input_tokens, output=output_tokens), card)
-
-
-def _by_expected_cost(call: PlannedCall) -> tuple[bool, Usd]:
-    """Unknown prices last; equal ones stay in the catalogue's order."""
-    return (call.expected_cost is None, call.expected_cost or Usd(0))

@@ -9,12 +9,17 @@ from typing import assert_never
 from .catalogue import ModelName
 from .errors import ErrorKind
 from .events import (
+    AnsweredFromCache,
     AttemptFailed,
     AttemptLost,
+    AttemptReconciled,
     AttemptStarted,
     ConfidenceScored,
     CostIncurred,
+    Escalated,
+    Hold,
     ModelCalled,
+    OnUnknown,
     PromptAssessed,
     RoutingDecided,
     RunCancelled,
@@ -23,9 +28,11 @@ from .events import (
     RunEvent,
     RunFailed,
     RunStarted,
+    Settlement,
+    Synthesized,
 )
 from .pricing import EXACT
-from .units import Usd, plain
+from .units import Timestamp, Usd, plain
 
 
 class RunStatus(StrEnum):
@@ -55,6 +62,7 @@ class Attempt:
     outcome: ModelCalled | AttemptFailed | AttemptLost | None = None
     cost: CostIncurred | None = None
     confidence: ConfidenceScored | None = None
+    reconciled: AttemptReconciled | None = None
 
     @property
     def number(self) -> int:
@@ -80,9 +88,34 @@ class Attempt:
                 return AttemptStatus.LOST
 
     @property
+    def spent(self) -> Usd | None:
+        """USD it cost; None where that is not known (yet)."""
+        if self.cost is not None:
+            return self.cost.amount
+        if self.reconciled is not None:
+            return self.reconciled.amount
+        return Usd(0) if self.status is AttemptStatus.FAILED else None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more can become of its money."""
+        return self.spent is not None or self.cost is not None
+
+    @property
     def error(self) -> ErrorKind | None:
         """Why there is no answer; None where there is one, or none yet."""
         return self.outcome.kind if isinstance(self.outcome, AttemptFailed | AttemptLost) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hold as it stands now."""
+
+    scope: str
+    period: str
+    version: int  # of the event that held it
+    attempt: int | None  # whose own hold it is; None: the plan's
+    amount: Usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +126,15 @@ class Run:
     version: int = 0
     epoch: int = 1
     started: RunStarted | None = None
+    claim: RunClaimed | None = None  # the latest
     assessment: PromptAssessed | None = None
     routing: RoutingDecided | None = None
-    routing_version: int = 0  # of the event that holds the plan's money
+    held: tuple[Held, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    stage: int = 0  # of a chain: the call of the plan it has come to
+    escalations: tuple[Escalated, ...] = ()
+    synthesis: Synthesized | None = None  # the latest
+    cached: AnsweredFromCache | None = None
     ended: RunCompleted | RunFailed | RunCancelled | None = None
 
     @property
@@ -112,6 +150,20 @@ class Run:
             case None:
                 return RunStatus.RUNNING if self.started else RunStatus.NEW
 
+    @property
+    def deadline(self) -> Timestamp | None:
+        """When it is given up; None: never. Who takes a run over gives it a new one."""
+        if self.claim is not None and self.claim.deadline is not None:
+            return self.claim.deadline
+        return self.started.deadline if self.started else None
+
+    @property
+    def on_unknown(self) -> OnUnknown | None:
+        """What follows an attempt whose outcome is unknown; None before the start."""
+        if self.claim is not None and self.claim.on_unknown is not None:
+            return self.claim.on_unknown
+        return self.started.settings.on_unknown if self.started else None
+
     def attempt(self, number: int) -> Attempt:
         """The attempt of that number. Raises LookupError where there is none."""
         for attempt in self.attempts:
@@ -119,15 +171,26 @@ class Run:
                 return attempt
         raise LookupError(f"run {self.id} has no attempt {number}")
 
+    def of_call(self, index: int) -> tuple[Attempt, ...]:
+        """The attempts at one call of the plan, in order."""
+        return tuple(attempt for attempt in self.attempts if attempt.started.call == index)
+
     @property
     def cost(self) -> Usd | None:
         """USD of every attempt; None where one's cost is unknown: it is under way, lost, or its model has no price."""
         total = EXACT.create_decimal(0)
         for attempt in self.attempts:
-            if attempt.cost is not None and attempt.cost.amount is not None:
-                total = EXACT.add(total, attempt.cost.amount)
-            elif attempt.cost is not None or attempt.status is not AttemptStatus.FAILED:
+            if attempt.spent is None:
                 return None
+            total = EXACT.add(total, attempt.spent)
+        return Usd(plain(total))
+
+    @property
+    def spent(self) -> Usd:
+        """USD known to be gone."""
+        total = EXACT.create_decimal(0)
+        for attempt in self.attempts:
+            total = EXACT.add(total, attempt.spent or Usd(0))
         return Usd(plain(total))
 
 
@@ -148,25 +211,61 @@ def _apply(run: Run, event: RunEvent) -> Run:
     match event:
         case RunStarted():
             return run if run.started else replace(run, started=event)
-        case RunClaimed(epoch=epoch):
-            return replace(run, epoch=max(run.epoch, epoch))
+        case RunClaimed():
+            return replace(run, claim=event, epoch=event.epoch) if event.epoch > run.epoch else run
         case PromptAssessed():
             return run if run.assessment else replace(run, assessment=event)
         case RoutingDecided():
-            return run if run.routing else replace(run, routing=event, routing_version=run.version + 1)
+            return run if run.routing else replace(run, routing=event, held=_hold(run, event.holds, None))
         case AttemptStarted():
             known = any(attempt.number == event.attempt for attempt in run.attempts)
-            return run if known else replace(run, attempts=(*run.attempts, Attempt(event)))
-        case ModelCalled() | AttemptFailed() | AttemptLost() | CostIncurred() | ConfidenceScored():
-            return replace(run, attempts=tuple(_learn(attempt, event) for attempt in run.attempts))
+            attempts = (*run.attempts, Attempt(event))
+            return run if known else replace(run, attempts=attempts, held=_hold(run, event.hold, event.attempt))
+        case Escalated():
+            return replace(run, stage=_stage_of(run, event), escalations=(*run.escalations, event))
+        case Synthesized():
+            return replace(run, synthesis=event)
+        case AnsweredFromCache():
+            return run if run.cached else replace(run, cached=event)
+        case (
+            ModelCalled() | AttemptFailed() | AttemptLost() | AttemptReconciled() | CostIncurred() | ConfidenceScored()
+        ):
+            attempts = tuple(_learn(attempt, event) for attempt in run.attempts)
+            if attempts == run.attempts:  # known before: its money is settled
+                return run
+            return replace(run, attempts=attempts, held=_settle(run.held, getattr(event, "settles", ())))
         case RunCompleted() | RunFailed() | RunCancelled():
-            return run if run.ended else replace(run, ended=event)
+            return run if run.ended else replace(run, ended=event, held=_settle(run.held, event.released))
     assert_never(event)
 
 
-def _learn(
-    attempt: Attempt, event: ModelCalled | AttemptFailed | AttemptLost | CostIncurred | ConfidenceScored
-) -> Attempt:
+def _hold(run: Run, holds: tuple[Hold, ...], attempt: int | None) -> tuple[Held, ...]:
+    """The holds with those that the next event adds."""
+    version = run.version + 1
+    return run.held + tuple(Held(hold.scope, hold.period, version, attempt, hold.amount) for hold in holds)
+
+
+def _settle(held: tuple[Held, ...], settlements: tuple[Settlement, ...]) -> tuple[Held, ...]:
+    """The holds with what left them taken away."""
+    left = {(one.scope, one.period, one.version): one for one in held}
+    for gone in settlements:
+        place = (gone.scope, gone.period, gone.held_by)
+        if place in left:
+            amount = Usd(plain(EXACT.subtract(left[place].amount, gone.held)))
+            left[place] = replace(left[place], amount=amount)
+    return tuple(left.values())
+
+
+def _stage_of(run: Run, event: Escalated) -> int:
+    """Where the chain is after it moved on."""
+    plan = run.routing.plan if run.routing else ()
+    return next((index for index, call in enumerate(plan) if call.model == event.to_model), run.stage + 1)
+
+
+Outcome = ModelCalled | AttemptFailed | AttemptLost | AttemptReconciled | CostIncurred | ConfidenceScored
+
+
+def _learn(attempt: Attempt, event: Outcome) -> Attempt:
     """What an attempt's event adds to it; a late answer of a lost attempt replaces the not knowing."""
     if attempt.number != event.attempt:
         return attempt
@@ -176,6 +275,8 @@ def _learn(
             return replace(attempt, outcome=event) if late else attempt
         case AttemptLost():
             return attempt if attempt.outcome else replace(attempt, outcome=event)
+        case AttemptReconciled():
+            return replace(attempt, reconciled=event)
         case CostIncurred():
             return attempt if attempt.cost else replace(attempt, cost=event)
         case ConfidenceScored():

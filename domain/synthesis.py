@@ -9,27 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from statistics import median
 
 from .catalogue import ModelCapability
 from .confidence import ConfidenceDetector
 from .errors import InvalidRequest
+from .events import Method
 from .extraction import extract_answer
 from .finish import FinishReason
 from .units import MILLION, Probability, fraction
 
 QUOTED = 80  # characters of an answer that a justification quotes
-
-
-class Method(StrEnum):
-    """How the answer was found."""
-
-    VOTE = "vote"  # the answer most members gave
-    SCORE = "score"  # confidence, capability and length
-    JUDGE = "judge"  # a model ranked them
-    FUSE = "fuse"  # a model wrote one from all
-    SINGLE = "single"  # only one member answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

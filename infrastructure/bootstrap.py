@@ -11,11 +11,20 @@ from typing import Any, Self, Unpack
 
 import uuid_utils
 
+from ..application.decisions import assess
 from ..application.failures import failure_of, no_plan
-from ..application.orchestrator import RunLoop, StartRun, World, assess
+from ..application.orchestrator import RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
 from ..application.result import OrchestrationResult, class_warnings, result_of
+from ..application.resume import (
+    command_to_resume,
+    has_its_texts,
+    left_alone,
+    mark_crashed,
+    settle_assumed,
+    survey,
+)
 from ..application.run_options import (
     RunOptions,
     checked_options,
@@ -28,12 +37,18 @@ from ..application.run_options import (
     tags_of,
     timeout_of,
 )
+from ..application.runs import load_run
+from ..application.world import StartRun, World
 from ..domain import routing
-from ..domain.errors import RunNotFound
-from ..domain.events import PlannedCall, PromptAssessed, RoutingDecided
+from ..domain.budget import plan_hold, total
+from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
+from ..domain.events import OnUnknown, PlannedCall, PromptAssessed, RoutingDecided
 from ..domain.exclusions import exclusion_text
+from ..domain.policy import Policy
+from ..domain.request import prompt_request
 from ..domain.run import RunStatus
 from ..domain.units import Usd, plain
+from .alerts import Alerts
 from .clock import SystemClock
 from .database_url import masked
 from .run_log import StoredRunLog
@@ -48,6 +63,7 @@ class Plan:
     provider: str
     assessment: PromptAssessed
     routing: RoutingDecided
+    max_cost: Usd | None
 
     @property
     def calls(self) -> tuple[PlannedCall, ...]:
@@ -62,10 +78,20 @@ class Plan:
             "task_type": self.assessment.task_type.value,
             "capability": self.assessment.capability.value,
             "plan": [_call_dict(call) for call in self.calls],
-            "price_range": {"min": _text(self.calls[0].min_cost), "max": _text(self.calls[0].max_cost)},
+            "strategy": self.routing.strategy,
+            "strategy_reason": self.routing.reason,
+            "price_range": {"min": _text(self.price_range[0]), "max": _text(self.price_range[1])},
             "excluded": [{"model": one.model, "reason": exclusion_text(one)} for one in self.routing.excluded],
             "warnings": self.warnings,
         }
+
+    @property
+    def price_range(self) -> tuple[Usd | None, Usd | None]:
+        """USD: the least and the most the run can cost; None where a model has no price."""
+        first = self.calls[:2] if self.routing.strategy == "ensemble" else self.calls[:1]
+        if any(call.max_cost is None for call in self.calls):
+            return None, None
+        return total(call.min_cost for call in first), plan_hold("global", self.calls, self.max_cost)
 
     @property
     def warnings(self) -> list[str]:
@@ -84,6 +110,7 @@ class Orchestrator:
         self.settings = settings or Settings.load()
         self._clock = SystemClock()
         self._store: EventStore | None = None
+        self.clock = self._clock
         self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}")
 
     async def __aenter__(self) -> Self:
@@ -130,17 +157,86 @@ class Orchestrator:
         Raises InvalidRequest before anything is done, RunFailure where the run ended without an answer, and what
         `on_delta` raised, once the answer is recorded.
         """
+        if on_delta is not None and options.get("on_unknown") is None:
+            options["on_unknown"] = "fail"  # what was shown cannot be taken back
         command, world = self.prepare(prompt, **options)
         log = self.log
+        budgets = [(scope, period) for scope, period, _ in await self.store.budgets()]
+        world = self._worlds.bounded(world, budgets)
         world = replace(world, introduce=await self._worlds.introduction(world, log))
         started_at = self._clock.now()
         sink = None if on_delta is None else PassingOn(on_delta)
         finished = await RunLoop(command, world, log, self._clock, sink).run()
+        alerts = Alerts(self._worlds.logging, self._clock, self.settings.webhook_url)
+        await alerts.after(finished.run, log, started_at)
         if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
             raise failure_of(finished.run)
         if sink is not None and sink.error is not None:
             raise sink.error
-        return result_of(finished.run, finished.answer, started_at=started_at, latency=finished.latency)
+        return result_of(
+            finished.run,
+            finished.answer,
+            started_at=started_at,
+            latency=finished.latency,
+            justification=finished.justification,
+        )
+
+    async def resume(self, run_id: str, *, on_unknown: str | None = None) -> OrchestrationResult:
+        """Go on with a run whose process is gone, with its own settings and the settings' timeout anew.
+
+        Raises InvalidRequest where the run is not to be resumed: it has ended, a living process has it, or its models
+        cannot be called now. Raises RunFailure where it ended without an answer.
+        """
+        log, started_at = self.log, self._clock.now()
+        run = (await load_run(log, run_id)).run
+        if run.started is None or run.status is not RunStatus.RUNNING:
+            raise InvalidRequest(f"{run_id} is not under way: it is {run.status.value}")
+        budgets = [(scope, period) for scope, period, _ in await self.store.budgets()]
+        world = self._worlds.bounded(await self._worlds.world_of(run, log), budgets)
+        assert world.leases is not None
+        if why := await left_alone(world.leases, run_id, self._clock.now()):
+            raise InvalidRequest(why)
+        request = await log.request(run.started.request) if run.started.request else None
+        whole = request is not None and await has_its_texts(log, run)
+        command = command_to_resume(run, request or prompt_request(""), timeout=self.settings.timeout)
+        loop = RunLoop(command, world, log, self._clock, epoch=run.epoch + 1)
+        finished = await loop.resume(
+            on_unknown=None if on_unknown is None else OnUnknown(on_unknown),
+            failure=None if whole else ErrorKind.CONTENT,
+        )
+        if finished is None:
+            raise InvalidRequest(f"{run_id} is left alone: another process was first to resume it")
+        if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
+            raise failure_of(finished.run)
+        return result_of(
+            finished.run,
+            finished.answer,
+            started_at=started_at,
+            latency=finished.latency,
+            justification=finished.justification,
+        )
+
+    async def resume_all(self, *, on_unknown: str | None = None) -> list[dict[str, Any]]:
+        """Resume every run whose process is gone, one after the other, and settle what has been lost for a day.
+
+        One entry a run that was under way: `run_id`, `status` (completed, failed, left_alone) and a `message`.
+        """
+        found = await survey(self.store)
+        done: list[dict[str, Any]] = []
+        for run_id in found.running:
+            status, message = "completed", ""
+            try:
+                await self.resume(run_id, on_unknown=on_unknown)
+            except InvalidRequest as error:
+                status, message = "left_alone", str(error)
+            except RunFailure as error:
+                status, message = "failed", str(error)
+            done.append({"run_id": run_id, "status": status, "message": message})
+        leases = self._worlds.opened_leases()
+        for run_id in [one for one in found.open_attempts if one not in found.running]:
+            await mark_crashed(self.log, leases, run_id)
+        await settle_assumed(self.store, self.log, self._clock, by="local")
+        return done
 
     def plan(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> Plan:
         """What a run would do: nothing is sent, nothing is stored.
@@ -150,16 +246,20 @@ class Orchestrator:
         command, world = self.prepare(prompt, **options)
         assessment = assess(command.request)
         decision = routing.decide(
-            command.request,
-            assessment,
-            usable=world.usable,
-            unusable=world.unusable,
-            settings=command.settings,
-            max_cost=command.max_cost,
+            routing.RoutingInputs(
+                request=command.request,
+                assessment=assessment,
+                usable=world.usable,
+                unusable=world.unusable,
+                strategy=command.strategy,
+                settings=command.settings,
+                policy=world.policy,
+                max_cost=command.max_cost,
+            )
         )
         if not decision.plan:
             raise no_plan(decision, command.settings, command.max_cost)
-        return Plan(provider=world.provider, assessment=assessment, routing=decision)
+        return Plan(provider=world.provider, assessment=assessment, routing=decision, max_cost=command.max_cost)
 
     async def first_run_notice(self) -> str | None:
         """Where texts are stored and how not to; None once the database holds a run."""
@@ -169,6 +269,10 @@ class Orchestrator:
             f"prompts and answers are stored in {masked(self.settings.database_url)}; "
             "to keep them out, set MODEL_ORCHESTRATOR_STORE_CONTENT=false"
         )
+
+    def policy(self, asked: str | None = None) -> Policy:
+        """The chains, panels and choices in force for a provider."""
+        return self._worlds.policy(asked)
 
     def provider_notice(self, asked: str | None) -> str | None:
         """What a user should be told about who answers, where they did not choose."""
@@ -182,7 +286,7 @@ class Orchestrator:
             run_id=f"run-{uuid_utils.uuid7()}",
             request=request_of(prompt, given),
             strategy=strategy_of(given),
-            settings=settings_of(given),
+            settings=settings_of(given, self._worlds.policy(given.get("provider"))),
             category=label_of("category", given.get("category") or settings.category),
             tags=tags_of(given),
             subject=subject_of(given),
@@ -190,7 +294,9 @@ class Orchestrator:
             timeout=timeout_of(given, settings.timeout),
             keep_content=settings.store_content,
         )
-        return command, self._worlds.world(given.get("provider"), model=given.get("model"))
+        self._worlds.check_chain(given.get("provider"), command.settings.chain)
+        named = (command.settings.model, *command.settings.chain, *command.settings.members)
+        return command, self._worlds.world(given.get("provider"), models=[name for name in named if name])
 
 
 def _call_dict(call: PlannedCall) -> dict[str, Any]:

@@ -48,6 +48,11 @@ def named_catalogue(name: str) -> Catalogue:
     return current_catalogue()
 
 
+def is_known_model(name: str) -> bool:
+    """Whether a built-in catalogue has the model, this run's or another."""
+    return any(named_catalogue(catalogue).get(name) for catalogue in CATALOGUES)
+
+
 def catalogue_name(settings: Settings, provider: str) -> str:
     """The catalogue a run uses: the one set, else `current` live and `seed` otherwise."""
     return settings.catalogue or ("current" if provider == "live" else "seed")

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from ..domain import events
-from ..domain.events import CatalogueEvent, RunEvent
+from ..domain.events import BudgetEvent, CatalogueEvent, RunEvent
 from ..domain.units import Usd, plain
 from .upcasters import upcast
 
-Event = RunEvent | CatalogueEvent
+Event = RunEvent | CatalogueEvent | BudgetEvent
 
 EVENT_TYPES: dict[str, type[Any]] = {
     event.__name__: event
@@ -25,12 +25,20 @@ EVENT_TYPES: dict[str, type[Any]] = {
         events.ModelCalled,
         events.AttemptFailed,
         events.AttemptLost,
+        events.AttemptReconciled,
         events.CostIncurred,
         events.ConfidenceScored,
+        events.Escalated,
+        events.Synthesized,
+        events.AnsweredFromCache,
         events.RunCompleted,
         events.RunFailed,
         events.RunCancelled,
         events.PriceListPublished,
+        events.BudgetDefined,
+        events.BudgetChanged,
+        events.BudgetRemoved,
+        events.BudgetAlerted,
     )
 }
 SCHEMA_VERSIONS: dict[str, int] = dict.fromkeys(EVENT_TYPES, 1)  # of what this release writes

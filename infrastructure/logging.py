@@ -13,6 +13,7 @@ from ..domain.events import (
     AttemptFailed,
     AttemptLost,
     AttemptStarted,
+    BudgetAlerted,
     CostIncurred,
     ModelCalled,
     RoutingDecided,
@@ -56,6 +57,16 @@ class RunLogging:
             name = logging.getLevelName(level).lower()
             getattr(self._opened(), name)(type(event).__name__, run_id=run_id, **_figures(event))
 
+    def alert(self, event: BudgetAlerted) -> None:
+        """Log that a budget's spending passed a mark."""
+        if self._level <= logging.WARNING:
+            self._opened().warning("BudgetAlerted", **alert_dict(event))
+
+    def trouble(self, what: str, **figures: Any) -> None:
+        """Log that something beside the runs does not work."""
+        if self._level <= logging.WARNING:
+            self._opened().warning(what, **figures)
+
     def _opened(self) -> structlog.typing.FilteringBoundLogger:
         if self._logger is None:
             import structlog
@@ -73,6 +84,19 @@ class RunLogging:
                 wrapper_class=structlog.make_filtering_bound_logger(self._level),
             )
         return self._logger
+
+
+def alert_dict(event: BudgetAlerted) -> dict[str, Any]:
+    """A passed mark as log lines and the webhook show it; amounts as decimal strings, USD."""
+    return {
+        "scope": event.scope,
+        "period": event.period,
+        "period_key": event.period_key,
+        "money": event.money.value,
+        "percent": event.percent,
+        "spent": plain(event.spent),
+        "limit": plain(event.limit),
+    }
 
 
 def _figures(event: RunEvent) -> dict[str, Any]:

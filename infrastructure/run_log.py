@@ -7,10 +7,22 @@ import hmac
 import json
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import uuid_utils
 
-from ..application.ports import Append, AppendResult, Clock, Content, EventStore, LoggedEvent, NewEvent, StreamAppend
+from ..application.ports import (
+    Append,
+    AppendResult,
+    BalanceChange,
+    Clock,
+    Content,
+    EventStore,
+    LoggedEvent,
+    NewEvent,
+    RecordedEvent,
+    StreamAppend,
+)
 from ..domain.events import ContentRef, RunEvent
 from ..domain.request import Request
 from ..domain.units import Timestamp
@@ -34,6 +46,7 @@ class StoredRunLog:
         expected: int,
         events: Sequence[RunEvent],
         contents: Sequence[Content] = (),
+        balances: Sequence[BalanceChange] = (),
         cause: str | None = None,
         beside: Append | None = None,
     ) -> tuple[AppendResult, str]:
@@ -42,7 +55,7 @@ class StoredRunLog:
         append = Append(
             streams=(StreamAppend(run_id, expected, new), *(beside.streams if beside else ())),
             contents=(*contents, *(beside.contents if beside else ())),
-            balances=beside.balances if beside else (),
+            balances=(*balances, *(beside.balances if beside else ())),
         )
         return await self.store.append(append), event_id_text(new[-1].event_id)
 
@@ -62,6 +75,10 @@ class StoredRunLog:
             LoggedEvent(event=decode(entry.type, entry.schema_version, entry.payload), envelope=entry)
             for entry in recorded
         ]
+
+    def decode(self, entry: RecordedEvent) -> Any:
+        """The event of an envelope."""
+        return decode(entry.type, entry.schema_version, entry.payload)
 
     async def keep_request(
         self, run_id: str, request: Request, subject: str | None

@@ -85,6 +85,15 @@ class Settings:
         default=True,
         metadata=key(values.switch, "true or false", "whether prompts and answers are stored in the database"),
     )
+    webhook_url: str | None = field(
+        default=None,
+        metadata=key(
+            values.url,
+            "an address such as https://example.com/hook, without password or query",
+            "where a budget's alerts are posted",
+            private=True,
+        ),
+    )
     log_level: str = field(
         default="warning",
         metadata=key(

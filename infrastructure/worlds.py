@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
+import random
+from collections.abc import Sequence
+from dataclasses import replace
 
-from ..application.orchestrator import World
-from ..application.ports import Append, Content, Expected, ModelClient, StreamAppend
+from ..application.leasing import LEASE
+from ..application.limits import Breakers, Limits, RateLimiter
+from ..application.ports import Append, Content, Expected, LeaseStore, ModelClient, StreamAppend
+from ..application.world import World
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName, ModelProvider
 from ..domain.errors import InvalidRequest
 from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
+from ..domain.exclusions import exclusion_text
+from ..domain.policy import Policy
+from ..domain.run import Run
 from .availability import access, availability
-from .catalogues import catalogue_hash, catalogue_json, find_model, load_catalogue
+from .catalogues import catalogue_from_json, catalogue_hash, catalogue_json, find_model, is_known_model, load_catalogue
 from .logging import RunLogging
-from .policy import policy_json
+from .policy import policy_json, policy_of, unknown_chain
 from .run_log import StoredRunLog
 from .settings import Settings, resolve_provider
 
@@ -24,10 +31,14 @@ class Worlds:
     def __init__(self, settings: Settings, *, worker: str) -> None:
         self._settings = settings
         self._worker = worker
-        self._logging = RunLogging(settings.log_level, settings.log_format)
+        self.logging = RunLogging(settings.log_level, settings.log_format)
         self._catalogues: dict[str, Catalogue] = {}
         self._introduced: set[str] = set()  # hashes the database is known to hold
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
+        self.lease = LEASE
+        self._leases: LeaseStore | None = None
+        self._limiter: RateLimiter | None = None
+        self._breakers: Breakers | None = None
 
     def provider(self, asked: str | None) -> tuple[str, str | None]:
         """Who answers, and what to say where nobody chose."""
@@ -39,13 +50,25 @@ class Worlds:
             self._catalogues[provider] = load_catalogue(self._settings, provider)
         return self._catalogues[provider]
 
-    def world(self, asked: str | None, *, model: ModelName | None) -> World:
-        """The world as the settings make it. Raises InvalidRequest for a model that is unknown, or retired."""
+    def policy(self, asked: str | None) -> Policy:
+        """The policy for this provider's catalogue."""
+        return policy_of(self.catalogue(self.provider(asked)[0]).name)
+
+    def check_chain(self, asked: str | None, chain: Sequence[ModelName]) -> None:
+        """A chain of one name may be a misspelt chain. Raises InvalidRequest with the nearest chain or model."""
+        if len(chain) == 1 and not is_known_model(chain[0]):
+            catalogue = self.catalogue(self.provider(asked)[0])
+            if catalogue.get(chain[0]) is None:
+                raise InvalidRequest(unknown_chain(chain[0], self.policy(asked), catalogue))
+
+    def world(self, asked: str | None, *, models: Sequence[ModelName] = ()) -> World:
+        """The world as the settings make it. Raises InvalidRequest for a named model that is unknown, or retired."""
         provider, _ = self.provider(asked)
         if provider not in ("live", "simulated"):
             raise InvalidRequest(f"provider {provider!r}: this release has no recorded answers to play")
         catalogue = self.catalogue(provider)
-        if model is not None:
+        policy = self.policy(asked)
+        for model in models:
             find_model(catalogue, model, settings=self._settings, provider=provider)
         usable, unusable = availability(catalogue, self._settings, provider)
         if asked in list(ModelProvider):
@@ -54,19 +77,21 @@ class Worlds:
             provider=provider,
             catalogue=catalogue,
             catalogue_hash=catalogue_hash(catalogue),
-            policy_hash=self._policy_hash,
+            policy=policy,
+            policy_hash=hashlib.sha256(policy_json(policy).encode()).hexdigest(),
             usable=usable,
             unusable=unusable,
             client_for=self._simulated if provider == "simulated" else self._live,
             worker=self._worker,
-            observe=self._logging.observe,
+            observe=self.logging.observe,
+            draw=random.random,
         )
 
     async def introduction(self, world: World, log: StoredRunLog) -> Append | None:
         """Catalogue and policy as contents under their hashes, where the database does not hold them yet."""
         texts = {
             world.catalogue_hash: ("catalogue-" + world.catalogue_hash, catalogue_json(world.catalogue)),
-            world.policy_hash: ("policy-" + world.policy_hash, policy_json()),
+            world.policy_hash: ("policy-" + world.policy_hash, policy_json(world.policy)),
         }
         missing = {digest: text for digest, text in texts.items() if digest not in self._introduced}
         if not missing:
@@ -81,15 +106,69 @@ class Worlds:
         events = log.new_events("catalogue", [published])
         return Append(streams=(StreamAppend("catalogue", Expected.ANY, events),), contents=contents)
 
+    async def world_of(self, run: Run, log: StoredRunLog) -> World:
+        """The world that a run was started in: its own catalogue, and who is usable today.
+
+        Raises InvalidRequest where that cannot be had: a model of its plan cannot be called, or its policy is another.
+        """
+        started = run.started
+        assert started is not None, "only a started run has a world"
+        world = self.world(started.settings.provider or started.provider)
+        if world.policy_hash != started.policy and run.routing is None:
+            raise InvalidRequest(f"{run.id} was started with another policy, and has no plan yet: cancel it, ask again")
+        if world.catalogue_hash != started.catalogue:
+            ref = "catalogue-" + started.catalogue
+            stored = await log.store.contents([ref])
+            if ref not in stored:
+                raise InvalidRequest(f"{run.id} was started with another catalogue, which the database does not hold")
+            catalogue = catalogue_from_json(stored[ref].body)
+            usable, unusable = availability(catalogue, self._settings, started.provider)
+            world = replace(
+                world, catalogue=catalogue, catalogue_hash=started.catalogue, usable=usable, unusable=unusable
+            )
+        usable_names = {model.name for model in world.usable}
+        missing = [call.model for call in (run.routing.plan if run.routing else ()) if call.model not in usable_names]
+        if missing:
+            reasons = "; ".join(f"{one.model}: {exclusion_text(one)}" for one in world.unusable if one.model in missing)
+            raise InvalidRequest(f"{run.id} cannot be resumed now: {reasons or ', '.join(missing)}")
+        return world
+
+    def opened_leases(self) -> LeaseStore:
+        """The leases of the database."""
+        if self._leases is None:
+            from .store.opening import open_leases
+
+            self._leases = open_leases(self._settings.database_url)
+        return self._leases
+
+    def bounded(self, world: World, budgets: Sequence[tuple[str, str]]) -> World:
+        """The world with what bounds its calls: budgets, leases, and for live calls limits and breakers."""
+        url = self._settings.database_url
+        bounded = replace(world, budgets=tuple(budgets), leases=self.opened_leases(), lease=self.lease)
+        if world.provider != "live":
+            return bounded
+        if self._limiter is None:
+            from .limits.opening import open_breakers, open_rate_limiter
+
+            self._limiter, self._breakers = open_rate_limiter(url), open_breakers(url)
+        return replace(
+            bounded, limiter=self._limiter, breakers=self._breakers, limits_of=_limits_of, account_of=self._account_of
+        )
+
     async def aclose(self) -> None:
-        """Close every client's connections."""
+        """Close every client's connections, and the books."""
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
+        for books in (self._limiter, self._breakers, self._leases):
+            if books is not None:
+                await books.aclose()
 
-    @cached_property
-    def _policy_hash(self) -> str:
-        return hashlib.sha256(policy_json().encode()).hexdigest()
+    def _account_of(self, model: ModelConfig) -> str:
+        """A digest of the key and the address, so that a corrected key does not wait for the wrong one's breaker."""
+        reached = access(model, self._settings)
+        key = reached.api_key.reveal() if reached.api_key else ""
+        return hashlib.sha256(f"{reached.base_url}\0{key}".encode()).hexdigest()[:12]
 
     def _simulated(self, model: ModelConfig) -> ModelClient:
         from .providers.simulated import SimulatedClient
@@ -103,6 +182,11 @@ class Worlds:
         if place not in self._clients:
             self._clients[place] = _new_client(model.provider, key, reached.base_url)
         return self._clients[place]
+
+
+def _limits_of(model: ModelConfig) -> Limits:
+    """What its provider takes of a model in a minute."""
+    return Limits(requests=model.rate_limit_rpm, tokens=model.rate_limit_tpm)
 
 
 def _not_asked(catalogue: Catalogue, exclusion: Exclusion, vendor: str) -> Exclusion:

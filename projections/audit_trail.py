@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from ..domain.events import (
+    AnsweredFromCache,
     AttemptFailed,
     AttemptLost,
+    AttemptReconciled,
     AttemptStarted,
     ConfidenceScored,
     CostIncurred,
+    Escalated,
     ModelCalled,
     Money,
     PlannedCall,
@@ -23,6 +26,7 @@ from ..domain.events import (
     RunEvent,
     RunFailed,
     RunStarted,
+    Synthesized,
 )
 from ..domain.exclusions import exclusion_text
 from ..domain.units import MILLION, Timestamp, Usd, fraction, plain
@@ -68,20 +72,44 @@ def _says(event: RunEvent) -> str:
         case ModelCalled():
             return _called(event)
         case AttemptFailed():
-            return f"attempt {event.attempt} failed: {event.kind}{_status(event.status)}, not billed"
+            again = "" if event.retry_in is None else f", again in {event.retry_in / MILLION:.1f} s"
+            return f"attempt {event.attempt} failed: {event.kind}{_status(event.status)}, not billed{again}"
         case AttemptLost():
             return f"attempt {event.attempt} lost: {event.kind}{_status(event.status)}, whether billed is unknown"
+        case AttemptReconciled():
+            return f"attempt {event.attempt} cost {_usd(event.amount)}: {event.evidence} by {event.by}"
         case CostIncurred():
             return _incurred(event)
         case ConfidenceScored():
             return f"attempt {event.attempt}: confidence {fraction(event.score):.2f} by {event.scorer}"
+        case Escalated():
+            return f"from {event.from_model} to {event.to_model}: {_why(event)}"
+        case Synthesized():
+            return _synthesized(event)
+        case AnsweredFromCache():
+            return f"the answer {event.model} gave in {event.run}, saving {_usd(event.saved)}"
         case RunCompleted():
-            return f"answer of attempt {event.attempt}, {_usd(event.cost)} in all"
+            source = "the cache" if event.attempt is None else f"attempt {event.attempt}"
+            return f"answer of {source} ({event.stop_reason}), {_usd(event.cost)} in all"
         case RunFailed():
             return f"no answer: {event.kind}, {_usd(event.cost)} in all"
         case RunCancelled():
             return f"by {event.by}, {_usd(event.cost)} in all"
     assert_never(event)
+
+
+def _why(event: Escalated) -> str:
+    if event.confidence is None or event.threshold is None:
+        return event.reason.value
+    return f"confidence {fraction(event.confidence):.2f} is below {fraction(event.threshold):.2f}"
+
+
+def _synthesized(event: Synthesized) -> str:
+    agreement = "nothing comparable" if event.agreement is None else f"{fraction(event.agreement):.0%} agree"
+    stands = "no answer stands yet" if event.chosen is None else f"attempt {event.chosen} stands"
+    dissent = f", against it {', '.join(map(str, event.dissent))}" if event.dissent else ""
+    members = ", ".join(str(one.attempt) for one in event.members)
+    return f"{event.method} over attempts {members}: {agreement}, {stands}{dissent}"
 
 
 def _called(event: ModelCalled) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from model_orchestrator.domain.actions import Action, CallModel
 from model_orchestrator.domain.catalogue import ModelCapability
@@ -17,6 +18,10 @@ from model_orchestrator.domain.events import (
     ConfidenceScored,
     ContentRef,
     CostIncurred,
+    Escalated,
+    EscalationReason,
+    MemberScore,
+    Method,
     ModelCalled,
     Money,
     PlannedCall,
@@ -26,6 +31,7 @@ from model_orchestrator.domain.events import (
     RunEvent,
     RunStarted,
     StrategySettings,
+    Synthesized,
 )
 from model_orchestrator.domain.finish import FinishReason
 from model_orchestrator.domain.pricing import PriceCard, Usage
@@ -69,11 +75,11 @@ def given(*events: RunEvent) -> Scenario:
     return Scenario(fold("run-1", events))
 
 
-def started(strategy: str = "cheapest", *, max_cost: str | None = None, model: str | None = None) -> RunStarted:
+def started(strategy: str = "cheapest", *, max_cost: str | None = None, **settings: Any) -> RunStarted:
     return RunStarted(
         request=REF,
         strategy=strategy,
-        settings=StrategySettings(model=model),
+        settings=StrategySettings(**settings),
         category="orchestration",
         tags={},
         owner="local",
@@ -110,26 +116,35 @@ def planned(model: str) -> PlannedCall:
     )
 
 
-def routed(*models: str, needed: str | None = None) -> RoutingDecided:
+def routed(
+    *models: str, needed: str | None = None, strategy: str = "cheapest", threshold: float | None = None
+) -> RoutingDecided:
     return RoutingDecided(
+        strategy=strategy,
+        reason="asked",
         plan=tuple(planned(model) for model in models),
         holds=(),
         candidates=tuple(Candidate(model=model, expected_cost=Usd("0.0000606")) for model in models),
         excluded=(),
         usable=models,
         capability=ModelCapability.BASIC,
+        threshold=None if threshold is None else probability(threshold),
+        method=None,
+        headroom=(),
+        dropped=(),
         needed=None if needed is None else Usd(needed),
         policy="test",
     )
 
 
-def call(model: str, attempt: int = 1) -> CallModel:
-    return CallModel(attempt, planned(model))
+def call(model: str, index: int = 0) -> CallModel:
+    return CallModel(index, planned(model))
 
 
-def asked(model: str, attempt: int = 1) -> AttemptStarted:
+def asked(model: str, attempt: int = 1, index: int = 0) -> AttemptStarted:
     return AttemptStarted(
         attempt=attempt,
+        call=index,
         epoch=1,
         model=model,
         provider="openai",
@@ -155,12 +170,15 @@ def answered(attempt: int = 1, *, usage: Usage | None = USAGE) -> ModelCalled:
     )
 
 
-def failed(attempt: int = 1, kind: ErrorKind = ErrorKind.RATE_LIMITED) -> AttemptFailed:
+def failed(
+    attempt: int = 1, kind: ErrorKind = ErrorKind.RATE_LIMITED, *, retry_in: float | None = None
+) -> AttemptFailed:
     return AttemptFailed(
         attempt=attempt,
         kind=kind,
         status=429,
         retry_after=None,
+        retry_in=None if retry_in is None else Duration(int(retry_in * 1_000_000)),
         billed=False,
         detail=None,
         provider_request_id=None,
@@ -187,3 +205,22 @@ def costed(attempt: int = 1, amount: str | None = "0.0000243") -> CostIncurred:
 
 def scored(score: float, attempt: int = 1) -> ConfidenceScored:
     return ConfidenceScored(attempt=attempt, score=probability(score), signals={}, scorer="test")
+
+
+def refusal(attempt: int = 1) -> ModelCalled:
+    return replace(answered(attempt), finish_reason=FinishReason.REFUSAL)
+
+
+def escalated(from_model: str, to_model: str, reason: EscalationReason = EscalationReason.LOW_CONFIDENCE) -> Escalated:
+    return Escalated(from_model=from_model, to_model=to_model, reason=reason, confidence=None, threshold=None)
+
+
+def synthesized(*attempts: int, chosen: int | None, agreement: float | None = None) -> Synthesized:
+    return Synthesized(
+        method=Method.VOTE,
+        members=tuple(MemberScore(attempt=number, score=probability(0.5)) for number in attempts),
+        agreement=None if agreement is None else probability(agreement),
+        dissent=(),
+        chosen=chosen,
+        justification=None,
+    )

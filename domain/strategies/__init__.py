@@ -6,11 +6,19 @@ from collections.abc import Callable
 
 from ..actions import Action
 from ..run import Run
-from . import cheapest
+from . import cheapest, ensemble, fallback
+from .progress import opening
 
-STRATEGIES: dict[str, Callable[[Run], tuple[Action, ...]]] = {"cheapest": cheapest.due}
+PLANNED: dict[str, Callable[[Run], tuple[Action, ...]]] = {
+    "cheapest": cheapest.due,
+    "fallback": fallback.due,
+    "ensemble": ensemble.due,
+}
+STRATEGIES = (*PLANNED, "auto")  # auto: the routing decision names one of the others
 
 
 def due(run: Run) -> tuple[Action, ...]:
-    """What `run` owes now under the strategy it was started with. Raises KeyError for one this release lacks."""
-    return STRATEGIES[run.started.strategy](run) if run.started else ()
+    """What `run` owes now under its strategy. Raises KeyError for one this release lacks."""
+    if run.routing is None:
+        return opening(run) or ()
+    return PLANNED[run.routing.strategy](run)

@@ -1,31 +1,20 @@
-"""Cheapest: the cheapest model that can answer is asked once."""
+"""Cheapest: the cheapest model that can answer is asked."""
 
 from __future__ import annotations
 
-from ..actions import Action, AssessPrompt, CallModel, Complete, DecideRoute, Fail, ScoreAnswer
-from ..errors import ErrorKind
-from ..run import AttemptStatus, Run
+from ..actions import Action, Complete, Fail
+from ..events import StopReason
+from ..run import Run
+from .progress import last_error, opening, progress
 
 
 def due(run: Run) -> tuple[Action, ...]:
     """What a cheapest run owes now; a finished run, or one that waits for its answer, owes nothing."""
-    if run.started is None or run.ended:
-        return ()
-    if run.assessment is None:
-        return (AssessPrompt(),)
-    if run.routing is None:
-        return (DecideRoute(),)
-    if not run.routing.plan:
-        kind = ErrorKind.BUDGET if run.routing.needed is not None else ErrorKind.NO_CANDIDATE
-        return (Fail(kind, run.routing.needed),)
-    if not run.attempts:
-        return (CallModel(1, run.routing.plan[0]),)
-    attempt = run.attempts[-1]
-    match attempt.status:
-        case AttemptStatus.OPEN:
-            return ()
-        case AttemptStatus.ANSWERED:
-            scored = attempt.confidence is not None
-            return (Complete(attempt.number),) if scored else (ScoreAnswer(attempt.number),)
-        case AttemptStatus.FAILED | AttemptStatus.LOST:
-            return (Fail(attempt.error or ErrorKind.SERVER),)
+    if (first := opening(run)) is not None:
+        return first
+    call = progress(run, 0)
+    if not call.is_settled:
+        return call.actions
+    if call.answered:
+        return (Complete(call.answered.number, StopReason.ANSWERED),)
+    return (Fail(last_error(run)),)

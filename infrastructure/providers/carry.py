@@ -6,9 +6,9 @@ import json
 from typing import Any, NoReturn
 
 from ...application.ports import ModelCall
+from ...domain.call_planning import features_asked
 from ...domain.errors import InvalidRequest
 from ...domain.request import ImagePart, Message, Role, TextPart, ToolCallPart, ToolResultPart
-from ...domain.routing import features_asked
 
 _ALLOWED: dict[Role, tuple[type, ...]] = {
     Role.SYSTEM: (TextPart,),

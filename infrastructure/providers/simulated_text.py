@@ -29,6 +29,8 @@ _KNOWN = {
     "a large standard library and a wide ecosystem for the web, data science and automation.",
 }
 
+_ARITHMETIC = re.compile(r"(?<![\w.])(\d{1,9}) ?([-+*x×−]) ?(\d{1,9})(?![\w.]*\d)")
+
 _HEDGE = "I'm not sure about this, and I might be wrong: perhaps the following holds."
 
 # Sentences of an answer, by what the prompt asks for; the first pattern that matches decides.
@@ -122,7 +124,7 @@ def _text(asked: Asked, chance: int) -> str:
     if asked.tool_result is not None:
         return f"{label} The tool answered: {asked.tool_result}"
     unsure = chance % 100 < unsure_share(asked.model)
-    return " ".join(filter(None, (label, _HEDGE if unsure else "", _body(asked, chance // 100))))
+    return " ".join(filter(None, (label, _HEDGE if unsure else "", _body(asked, chance // 100, unsure=unsure))))
 
 
 def unsure_share(model: str) -> int:
@@ -130,7 +132,9 @@ def unsure_share(model: str) -> int:
     return next((share for pattern, share in _UNSURE if pattern.search(model)), _UNSURE_OTHERS)
 
 
-def _body(asked: Asked, chance: int) -> str:
+def _body(asked: Asked, chance: int, *, unsure: bool) -> str:
+    if (sum_asked := _ARITHMETIC.search(asked.prompt[:2000])) is not None:
+        return f"The answer is {_calculated(sum_asked, off=chance % 9 + 1 if unsure else 0)}."
     known = _KNOWN.get(asked.prompt.strip().rstrip("?!. ").lower())
     if known is not None:
         return known
@@ -138,6 +142,13 @@ def _body(asked: Asked, chance: int) -> str:
     count = next((length for pattern, length in _LENGTHS if pattern.search(head)), 2) + chance % 3
     topic = _topic(head)
     return " ".join(_sentence(step, chance, topic) for step in range(count))
+
+
+def _calculated(asked: re.Match[str], *, off: int) -> int:
+    """The result; a model that is unsure is `off` it, so that models can disagree."""
+    left, right = int(asked[1]), int(asked[3])
+    results = {"+": left + right, "-": left - right, "−": left - right}
+    return results.get(asked[2], left * right) + off
 
 
 def _sentence(step: int, chance: int, topic: str) -> str:

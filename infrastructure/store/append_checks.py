@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from ...application.ports import Append, BalanceChange, BalanceHold, BalanceSettle, BudgetLimit
+from ...application.ports import (
+    Append,
+    BalanceChange,
+    BalanceHold,
+    BalanceSettle,
+    BudgetLimit,
+    CacheEntry,
+    IdempotencyClaim,
+)
 from ...domain.errors import InvalidRequest
+from ...domain.periods import PERIODS
 from ...domain.units import PICODOLLARS
-from .periods import PERIODS
 
 # A 64-bit column holds 9,223,372 USD of picodollars: any limit, and so any sum a hold is checked against, must fit.
 MOST = 9_000_000 * PICODOLLARS
 YEAR_10000 = 253_402_300_800_000_000  # microseconds; the first instant no calendar here can name
+MOST_ATTEMPTS = 2**31 - 1  # what an integer column holds
+# A row of a PostgreSQL index has at most 2,704 bytes, and a character up to 4.
+LONGEST_NAME = 255  # characters
+LONGEST_FINGERPRINT = 64  # bytes
 
 
 def check_append(append: Append) -> None:
-    """Raises ValueError for an append no store can record, InvalidRequest for money or a period out of range.
+    """Raises ValueError for an append no store can record, InvalidRequest for money, a period or a key out of range.
 
     Whatever could fail later, inside a transaction that other callers share, must fail here.
     """
@@ -29,12 +41,44 @@ def check_append(append: Append) -> None:
     for change in append.balances:
         _check_texts(change.scope)
         _check_change(change)
+    if append.claim is not None:
+        check_key(append.claim.key)
+        _check_owned(append.claim)
+    if append.cache is not None:
+        _check_entry(append.cache)
 
 
 def _check_texts(*texts: str) -> None:
     """Raises UnicodeEncodeError (a ValueError) for half a surrogate pair, which UTF-8 cannot hold."""
     for text in texts:
         text.encode()
+
+
+def check_key(key: str) -> None:
+    """Raises InvalidRequest for an idempotency key that no store can hold."""
+    if not _storable(key):
+        raise InvalidRequest(
+            f"an idempotency key has 1 to {LONGEST_NAME} characters of valid Unicode, none of them NUL; "
+            f"this one has {len(key)}: {key[:40]!r}"
+        )
+
+
+def _check_entry(entry: CacheEntry) -> None:
+    if not (0 <= entry.attempt <= MOST_ATTEMPTS and 0 <= entry.expires_at < YEAR_10000):
+        raise ValueError(f"attempt {entry.attempt} or expiry {entry.expires_at} of a cache entry is out of range")
+    _check_owned(entry)
+
+
+def _check_owned(row: IdempotencyClaim | CacheEntry) -> None:
+    if not (_storable(row.owner) and _storable(row.run)):
+        raise ValueError(f"an owner and a run have 1 to {LONGEST_NAME} characters of valid Unicode, none of them NUL")
+    if not 1 <= len(row.fingerprint) <= LONGEST_FINGERPRINT:
+        raise ValueError(f"a fingerprint has 1 to {LONGEST_FINGERPRINT} bytes, this one {len(row.fingerprint)}")
+
+
+def _storable(name: str) -> bool:
+    """Whether every database can index it."""
+    return 1 <= len(name) <= LONGEST_NAME and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name)
 
 
 def _check_change(change: BalanceChange) -> None:

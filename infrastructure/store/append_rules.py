@@ -18,19 +18,22 @@ from ...application.ports import (
     BalanceHold,
     BalanceSettle,
     BudgetLimit,
+    CacheEntry,
     Content,
     Expected,
     ExpectedVersion,
     HoldRefused,
+    IdempotencyClaim,
+    KeyTaken,
     NewEvent,
     RecordedEvent,
     VersionConflict,
 )
 from ...domain.errors import EventIdReused, StoreError
+from ...domain.periods import period_key
 from ...domain.units import Timestamp
 from .append_checks import check_append, ordered
 from .chain import chain_hash, event_hash
-from .periods import period_key
 
 Outcome = AppendResult | StoreError  # an error is data here: it belongs to one caller of the batch
 Account = tuple[str, str, str, str]  # scope, period, money, period key: a balance row's id
@@ -74,6 +77,15 @@ class Transaction(Protocol):
     def limit(self, scope: str, period: str) -> int | None:
         """The budget's limit."""
 
+    def claim(self, owner: str, key: str) -> IdempotencyClaim | None:
+        """Who has the idempotency key."""
+
+    def put_claim(self, claim: IdempotencyClaim) -> None:
+        """Give a free key to its run."""
+
+    def put_cached(self, entry: CacheEntry) -> None:
+        """Write the entry, over an earlier one."""
+
     def put_limit(self, scope: str, period: str, limit: int | None) -> None:
         """Set or remove it."""
 
@@ -113,10 +125,12 @@ class BalancePlan:
 
 
 def apply(tx: Transaction, prepared: Prepared) -> Outcome:
-    """Duplicates, expected versions, balances, then the writes: in this order, always."""
+    """Duplicates, the idempotency key, expected versions, balances, then the writes: in this order, always."""
     append = prepared.append
     if (known := _recorded_before(tx, prepared)) is not None:
         return known
+    if append.claim is not None and (taken := _taken(tx, append.claim)) is not None:
+        return taken
     versions = [tx.version(part.stream) for part in append.streams]
     for part, actual in zip(append.streams, versions, strict=True):
         if not _as_expected(part.expected, actual):
@@ -126,6 +140,10 @@ def apply(tx: Transaction, prepared: Prepared) -> Outcome:
         return plan
     if plan is not None:
         _write_balances(tx, plan)
+    if append.claim is not None:
+        tx.put_claim(append.claim)
+    if append.cache is not None:
+        tx.put_cached(append.cache)
     tx.add_contents(append.contents)
     return _write_events(tx, prepared, dict(zip((part.stream for part in append.streams), versions, strict=True)))
 
@@ -154,6 +172,12 @@ def _recorded_before(tx: Transaction, prepared: Prepared) -> Appended | EventIdR
         recorded_at=found[0].recorded_at,
         duplicate=True,
     )
+
+
+def _taken(tx: Transaction, claim: IdempotencyClaim) -> KeyTaken | None:
+    if (holder := tx.claim(claim.owner, claim.key)) is None:
+        return None
+    return KeyTaken(run=holder.run, same_request=holder.fingerprint == claim.fingerprint)
 
 
 def _as_expected(expected: ExpectedVersion, actual: int) -> bool:

@@ -8,10 +8,20 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from ...application.ports import Append, AppendResult, Balance, Content, RecordedEvent, StoredContent
+from ...application.ports import (
+    Append,
+    AppendResult,
+    Balance,
+    CacheEntry,
+    Content,
+    IdempotencyClaim,
+    RecordedEvent,
+    StoredContent,
+)
 from ...domain.errors import StoreError, StoreUnavailable
 from ...domain.events import Money
 from ...domain.units import Timestamp
+from .append_checks import check_key
 from .append_rules import Account, Funds, Head, Known, Prepared, apply
 from .chain import GENESIS
 from .wakeups import Wakeups
@@ -33,6 +43,8 @@ class MemoryLog:
     contents: dict[str, StoredContent] = field(default_factory=dict)
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     balances: dict[Account, Funds] = field(default_factory=dict)
+    claims: dict[tuple[str, str], IdempotencyClaim] = field(default_factory=dict)
+    cached: dict[tuple[str, bytes], CacheEntry] = field(default_factory=dict)
 
     def known(self, event_ids: Sequence[bytes]) -> dict[bytes, Known]:
         """Those of the ids that are in the log."""
@@ -52,6 +64,18 @@ class MemoryLog:
     def limit(self, scope: str, period: str) -> int | None:
         """The budget's limit."""
         return self.limits.get((scope, period))
+
+    def claim(self, owner: str, key: str) -> IdempotencyClaim | None:
+        """Who has the idempotency key."""
+        return self.claims.get((owner, key))
+
+    def put_claim(self, claim: IdempotencyClaim) -> None:
+        """Give a free key to its run."""
+        self.claims[claim.owner, claim.key] = claim
+
+    def put_cached(self, entry: CacheEntry) -> None:
+        """Write the entry, over an earlier one."""
+        self.cached[entry.owner, entry.fingerprint] = entry
 
     def put_limit(self, scope: str, period: str, limit: int | None) -> None:
         """Set or remove it."""
@@ -161,6 +185,20 @@ class MemoryStore:
             )
             for (scope, period, money, key), (held, settled) in sorted(log.balances.items())
         ]
+
+    async def budgets(self) -> Sequence[tuple[str, str, int]]:
+        """Scope, period and limit in picodollars of every budget that is set, sorted."""
+        return [(*budget, limit) for budget, limit in sorted(self._open_log().limits.items())]
+
+    async def idempotency(self, owner: str, key: str) -> IdempotencyClaim | None:
+        """Who has the key. Raises InvalidRequest for one that no store can hold."""
+        check_key(key)
+        return self._open_log().claim(owner, key)
+
+    async def cached(self, owner: str, fingerprint: bytes, *, now: Timestamp) -> CacheEntry | None:
+        """The entry, unless it has expired by `now`."""
+        entry = self._open_log().cached.get((owner, fingerprint))
+        return entry if entry is not None and entry.expires_at > now else None
 
     async def content_secret(self) -> bytes:
         """The store's own key for fingerprints of texts: 32 random bytes, made once."""

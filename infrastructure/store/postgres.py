@@ -11,9 +11,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
 
-from ...application.ports import Append, AppendResult, Balance, RecordedEvent, StoredContent
+from ...application.ports import (
+    Append,
+    AppendResult,
+    Balance,
+    CacheEntry,
+    IdempotencyClaim,
+    RecordedEvent,
+    StoredContent,
+)
+from ...domain.units import Timestamp
 from . import postgres_reader as read
-from .append_checks import check_append
+from .append_checks import check_append, check_key
 from .fork_safety import watch
 from .group_commit import GroupCommit
 from .postgres_connection import Connection, check_schema
@@ -92,6 +101,19 @@ class PostgresStore:
     async def balances(self) -> Sequence[Balance]:
         """Every balance row, sorted."""
         return await self._read(read.balances)
+
+    async def budgets(self) -> Sequence[tuple[str, str, int]]:
+        """Scope, period and limit in picodollars of every budget that is set, sorted."""
+        return await self._read(read.budgets)
+
+    async def idempotency(self, owner: str, key: str) -> IdempotencyClaim | None:
+        """Who has the key. Raises InvalidRequest for one that no store can hold."""
+        check_key(key)
+        return await self._read(lambda connection: read.claim(connection, owner, key))
+
+    async def cached(self, owner: str, fingerprint: bytes, *, now: Timestamp) -> CacheEntry | None:
+        """The entry, unless it has expired by `now`."""
+        return await self._read(lambda connection: read.cached(connection, owner, fingerprint, now))
 
     async def content_secret(self) -> bytes:
         """The database's own key for fingerprints of texts."""

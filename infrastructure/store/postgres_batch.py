@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Callable, Sequence
 from itertools import repeat
@@ -14,9 +15,12 @@ from ...application.ports import (
     BalanceHold,
     BalanceSettle,
     BudgetLimit,
+    CacheEntry,
     Content,
     Expected,
     HoldRefused,
+    IdempotencyClaim,
+    KeyTaken,
     NewEvent,
     StreamAppend,
     VersionConflict,
@@ -30,11 +34,13 @@ from .chain import event_hash
 
 Row = tuple[Any, ...]
 _EXPECTED = {Expected.ANY: -1, Expected.NONE: -2, Expected.EXISTS: -3}
-_APPENDED, _CONFLICT, _REFUSED, _DUPLICATE = 0, 1, 2, 3
+_APPENDED, _CONFLICT, _REFUSED, _DUPLICATE, _TAKEN = 0, 1, 2, 3, 5
 
 # One encoder a column; the last two of a balance change are numbers in text form.
 _STREAM = (pg.int4s, pg.int4s, pg.int8s, pg.int4s)
 _EVENT = (pg.byteas, pg.texts, pg.int4s, pg.int8s, pg.texts, pg.texts, pg.texts, pg.texts, pg.byteas)
+_CLAIM = (pg.int4s, pg.texts, pg.texts, pg.byteas, pg.texts)
+_ENTRY = (pg.int4s, pg.texts, pg.byteas, pg.texts, pg.int4s, pg.int8s)
 _CONTENT = (pg.int4s, pg.texts, pg.texts, pg.texts, pg.byteas, pg.byteas)
 _BALANCE = (pg.int4s, pg.texts, pg.texts, pg.texts, pg.texts, pg.int8s, pg.numerics, pg.numerics)
 _OIDS: dict[Callable[[Any], bytes], int] = {
@@ -44,11 +50,11 @@ _OIDS: dict[Callable[[Any], bytes], int] = {
     pg.byteas: pg.BYTEA_ARRAY,
     pg.numerics: pg.NUMERIC_ARRAY,
 }
-_COLUMNS = (*_STREAM, *_EVENT, *_CONTENT, *_BALANCE)
+_COLUMNS = (*_STREAM, *_EVENT, *_CONTENT, *_CLAIM, *_ENTRY, *_BALANCE)
 PARAMETER_TYPES = (pg.INT4, pg.TEXT_ARRAY, *(_OIDS[column] for column in _COLUMNS))
 PARAMETER_FORMATS = (1, 1, *(0 if column is pg.numerics else 1 for column in _COLUMNS))
 STATEMENT = (
-    "SELECT status, first, last, at, versions, refused FROM log.append_events_v1("
+    "SELECT status, first, last, at, versions, refused, taken FROM log.append_events_v1("
     + ", ".join(f"${number}" for number in range(1, len(PARAMETER_TYPES) + 1))
     + ")"
 )
@@ -63,6 +69,8 @@ class Batch:
         self._stream_rows: list[Row] = []
         self._event_rows: list[Row] = []
         self._content_rows: list[Row] = []
+        self._claim_rows: list[Row] = []
+        self._entry_rows: list[Row] = []
         self._balance_rows: list[Row] = []
 
     def add(self, append: Append) -> None:
@@ -75,6 +83,10 @@ class Batch:
         self._event_rows += events
         self._content_rows += contents
         self._balance_rows += balances
+        if append.claim is not None:
+            self._claim_rows.append(_claim_row(number, append.claim))
+        if append.cache is not None:
+            self._entry_rows.append(_entry_row(number, append.cache))
         self.appends.append(append)
 
     def arguments(self) -> list[bytes]:
@@ -85,12 +97,15 @@ class Batch:
             *_columns(_STREAM, self._stream_rows),
             *_columns(_EVENT, self._event_rows),
             *_columns(_CONTENT, self._content_rows),
+            *_columns(_CLAIM, self._claim_rows),
+            *_columns(_ENTRY, self._entry_rows),
             *_columns(_BALANCE, self._balance_rows),
         ]
 
     def results(self, answer: Sequence[bytes | None]) -> list[Outcome]:
-        """The function's row (status, first, last, at, versions, refused) as one result an append."""
-        status, first, last, at, versions, refused = map(pg.integers, answer)
+        """The function's row (status, first, last, at, versions, refused, taken) as one result an append."""
+        status, first, last, at, versions, refused = map(pg.integers, answer[:-1])
+        holders = iter(json.loads(answer[-1] or "[]"))
         triples = iter(zip(refused[::3], refused[1::3], refused[2::3], strict=True))
         results: list[Outcome] = []
         after = 0
@@ -111,6 +126,8 @@ class Batch:
                 results.append(VersionConflict(part.stream, part.expected, last[index]))
             elif status[index] == _REFUSED:
                 results.append(self._refusal(first[index] - 1, *next(triples)))
+            elif status[index] == _TAKEN:
+                results.append(KeyTaken(run=next(holders), same_request=bool(last[index])))
             else:
                 results.append(
                     EventIdReused("event ids came again with other content or in another batch; nothing was written")
@@ -143,6 +160,14 @@ def _event_row(stream: str, event: NewEvent) -> Row:
 
 def _content_row(number: int, content: Content) -> Row:
     return number, content.ref, content.stream, content.subject, content.salt, content.body.encode()
+
+
+def _claim_row(number: int, claim: IdempotencyClaim) -> Row:
+    return number, claim.owner, claim.key, claim.fingerprint, claim.run
+
+
+def _entry_row(number: int, entry: CacheEntry) -> Row:
+    return number, entry.owner, entry.fingerprint, entry.run, entry.attempt, entry.expires_at
 
 
 def _balance_row(number: int, change: BalanceChange) -> Row:

@@ -8,9 +8,10 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 
-from ...application.ports import Balance, RecordedEvent, StoredContent
+from ...application.ports import Balance, CacheEntry, IdempotencyClaim, RecordedEvent, StoredContent
 from ...domain.errors import StoreCorrupted, StoreUnavailable
 from ...domain.events import Money
+from ...domain.units import Timestamp
 from ..database_url import masked
 from .postgres_connection import Connection, connect, unavailable
 
@@ -135,6 +136,30 @@ def balances(connection: Connection) -> list[Balance]:
         )
         for scope, period, money, key, limit, held, settled in connection.execute(_BALANCES)
     ]
+
+
+def budgets(connection: Connection) -> list[tuple[str, str, int]]:
+    """Scope, period and limit of every budget that is set, sorted."""
+    return connection.execute('SELECT scope, period, "limit" FROM log.budgets ORDER BY 1, 2').fetchall()
+
+
+def claim(connection: Connection, owner: str, key: str) -> IdempotencyClaim | None:
+    """Who has the idempotency key."""
+    query: LiteralString = "SELECT fingerprint, run FROM log.idempotency_keys WHERE owner = %s AND key = %s"
+    for fingerprint, run in connection.execute(query, (owner, key), binary=True):
+        return IdempotencyClaim(owner=owner, key=key, fingerprint=fingerprint, run=run)
+    return None
+
+
+def cached(connection: Connection, owner: str, fingerprint: bytes, now: Timestamp) -> CacheEntry | None:
+    """The entry that has not expired."""
+    query: LiteralString = (
+        "SELECT run, attempt, expires_at FROM log.cached_answers "
+        "WHERE owner = %s AND fingerprint = %s AND expires_at > %s"
+    )
+    for run, attempt, expires_at in connection.execute(query, (owner, fingerprint, now), binary=True):
+        return CacheEntry(owner=owner, fingerprint=fingerprint, run=run, attempt=attempt, expires_at=expires_at)
+    return None
 
 
 def _filter(types: Sequence[str], stream_prefix: str) -> tuple[LiteralString, Row]:

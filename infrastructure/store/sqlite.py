@@ -12,8 +12,17 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-from ...application.ports import Append, AppendResult, Balance, RecordedEvent, StoredContent
+from ...application.ports import (
+    Append,
+    AppendResult,
+    Balance,
+    CacheEntry,
+    IdempotencyClaim,
+    RecordedEvent,
+    StoredContent,
+)
 from ...domain.units import Timestamp
+from .append_checks import check_key
 from .append_rules import Prepared
 from .file_lock import FileLock
 from .fork_safety import watch
@@ -99,6 +108,19 @@ class SqliteStore:
     async def balances(self) -> Sequence[Balance]:
         """Every balance row, sorted by scope, period, money and period key."""
         return self._reader.balances()
+
+    async def budgets(self) -> Sequence[tuple[str, str, int]]:
+        """Scope, period and limit in picodollars of every budget that is set, sorted."""
+        return self._reader.budgets()
+
+    async def idempotency(self, owner: str, key: str) -> IdempotencyClaim | None:
+        """Who has the key. Raises InvalidRequest for one that no store can hold."""
+        check_key(key)
+        return self._reader.claim(owner, key)
+
+    async def cached(self, owner: str, fingerprint: bytes, *, now: Timestamp) -> CacheEntry | None:
+        """The entry, unless it has expired by `now`."""
+        return self._reader.cached(owner, fingerprint, now)
 
     async def content_secret(self) -> bytes:
         """The database's own key for fingerprints of texts: 32 random bytes, made once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +49,16 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, and so never checkpoints, not even when it is the last to close."""
     return _connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def create_private(path: Path) -> None:
+    """An empty file that is its owner's alone; one that exists is not touched.
+
+    Not even opened: closing a descriptor of a file drops every POSIX lock the process has on it, those of SQLite's
+    other connections included, and another process could then delete the write-ahead log under them.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _connect(target: str, *, uri: bool) -> sqlite3.Connection:

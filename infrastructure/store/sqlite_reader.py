@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...application.ports import Balance, RecordedEvent, StoredContent
+from ...application.ports import Balance, CacheEntry, IdempotencyClaim, RecordedEvent, StoredContent
 from ...domain.errors import StoreUnavailable
 from ...domain.events import Money
+from ...domain.units import Timestamp
 from .sqlite_connection import connect_reader, translated
-from .sqlite_transaction import COLUMNS
+from .sqlite_transaction import COLUMNS, READ_CLAIM, read_claim
 
 REFS_A_QUERY = 500
 END = 2**63 - 1  # above every position
@@ -91,6 +92,21 @@ class SqliteReader:
             )
             for scope, period, money, key, limit, held, settled in self._rows(query)
         ]
+
+    def budgets(self) -> list[tuple[str, str, int]]:
+        """Scope, period and limit of every budget that is set."""
+        return self._rows('SELECT scope, period, "limit" FROM budgets ORDER BY scope, period')
+
+    def claim(self, owner: str, key: str) -> IdempotencyClaim | None:
+        """Who has the idempotency key."""
+        return read_claim(next(iter(self._rows(READ_CLAIM, (owner, key))), None))
+
+    def cached(self, owner: str, fingerprint: bytes, now: Timestamp) -> CacheEntry | None:
+        """The entry that has not expired."""
+        query = "SELECT run, attempt, expires_at FROM cached_answers WHERE (owner, fingerprint) = (?, ?)"
+        for run, attempt, expires_at in self._rows(f"{query} AND expires_at > ?", (owner, fingerprint, now)):
+            return CacheEntry(owner=owner, fingerprint=fingerprint, run=run, attempt=attempt, expires_at=expires_at)
+        return None
 
     def content_secret(self) -> bytes | None:
         """The stored secret, if any."""

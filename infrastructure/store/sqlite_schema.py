@@ -5,14 +5,13 @@ The same .sql files are what Alembic's scripts execute, and the same table `alem
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 
 from ...domain.errors import StoreCorrupted, StoreTooNew
 from ..migrations.revisions import NEWEST, REVISIONS
 from .file_lock import FileLock
-from .sqlite_connection import connect_reader, connect_writer
+from .sqlite_connection import connect_reader, connect_writer, create_private
 
 _STAMP = """
 CREATE TABLE IF NOT EXISTS alembic_version (
@@ -45,7 +44,7 @@ def bring_up_to_date(path: Path, lock: FileLock) -> None:
 def _create_private(path: Path) -> None:
     """Prompts are stored here: a new file is its owner's alone, and SQLite gives its companions the same mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    create_private(path)
 
 
 def _revision(connection: sqlite3.Connection, path: Path) -> str | None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from ...application.ports import Content, RecordedEvent
+from ...application.ports import CacheEntry, Content, IdempotencyClaim, RecordedEvent
 from ...domain.units import Timestamp
 from .append_rules import Account, Funds, Head, Known, Prepared
 
@@ -19,6 +19,7 @@ COLUMNS = (
 )
 ROWS = 64  # of one statement
 MOST_INTEGER = 2**63 - 1
+READ_CLAIM = "SELECT owner, key, fingerprint, run FROM idempotency_keys WHERE (owner, key) = (?, ?)"
 
 
 def now() -> Timestamp:
@@ -41,6 +42,8 @@ class SqliteTransaction:
         self.recorded_at = max(self.head.recorded_at, at)
         self._known = self._stored_ids([event.event_id for append in appends for _, event, _ in append.events])
         self._versions = self._stored_versions({part.stream for item in appends for part in item.append.streams})
+        self._claims: dict[tuple[str, str], IdempotencyClaim] = {}
+        self._cached: dict[tuple[str, bytes], CacheEntry] = {}
         self._events: list[RecordedEvent] = []
         self._contents: list[Content] = []
         self._funds: dict[Account, Funds] = {}
@@ -87,6 +90,20 @@ class SqliteTransaction:
         row = self._connection.execute(query, (scope, period)).fetchone()
         return row[0] if row is not None else None
 
+    def claim(self, owner: str, key: str) -> IdempotencyClaim | None:
+        """Who has the idempotency key."""
+        if (claim := self._claims.get((owner, key))) is not None:
+            return claim
+        return read_claim(self._connection.execute(READ_CLAIM, (owner, key)).fetchone())
+
+    def put_claim(self, claim: IdempotencyClaim) -> None:
+        """Give a free key to its run."""
+        self._claims[claim.owner, claim.key] = claim
+
+    def put_cached(self, entry: CacheEntry) -> None:
+        """Write the entry, over an earlier one."""
+        self._cached[entry.owner, entry.fingerprint] = entry
+
     def put_limit(self, scope: str, period: str, limit: int | None) -> None:
         """Set or remove it."""
         self._limits[scope, period] = limit
@@ -114,6 +131,7 @@ class SqliteTransaction:
         if not self._events:
             return
         self._write_balances()
+        self._write_keys()
         self._write_contents()
         self._insert(f"INSERT INTO events ({COLUMNS})", 14, [_row(event) for event in self._events])
         head = (self.head.position, self.head.recorded_at, self.head.chain_hash)
@@ -128,6 +146,12 @@ class SqliteTransaction:
         self._insert("INSERT OR REPLACE INTO budgets", 3, limits)
         self._insert("INSERT OR REPLACE INTO balances", 6, sorted(funds))
 
+    def _write_keys(self) -> None:
+        claims = [(*key, claim.fingerprint, claim.run) for key, claim in self._claims.items()]
+        entries = [(*key, entry.run, entry.attempt, entry.expires_at) for key, entry in self._cached.items()]
+        self._insert("INSERT INTO idempotency_keys", 4, claims)
+        self._insert("INSERT OR REPLACE INTO cached_answers", 5, entries)
+
     def _write_contents(self) -> None:
         texts = [(content.ref, content.subject, content.salt, content.body.encode()) for content in self._contents]
         uses = [(content.ref, content.stream) for content in self._contents]
@@ -139,6 +163,14 @@ class SqliteTransaction:
         for some in _slices(rows):
             places = ", ".join([place] * len(some))
             self._connection.execute(f"{insert} VALUES {places}", [value for row in some for value in row])
+
+
+def read_claim(row: Sequence[Any] | None) -> IdempotencyClaim | None:
+    """What READ_CLAIM found."""
+    if row is None:
+        return None
+    owner, key, fingerprint, run = row
+    return IdempotencyClaim(owner=owner, key=key, fingerprint=fingerprint, run=run)
 
 
 def _slices(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -6,7 +6,6 @@ processes take turns by a lock file of its own, so that they never wait for a co
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from typing import TypeVar
 from ...domain.errors import StoreCorrupted
 from .file_lock import FileLock
 from .fork_safety import watch
-from .sqlite_connection import BUSY_TIMEOUT, translated
+from .sqlite_connection import BUSY_TIMEOUT, create_private, translated
 
 T = TypeVar("T")
 
@@ -85,7 +84,7 @@ class StateFile:
 
 def _open(path: Path, schema: str) -> sqlite3.Connection:
     if str(path) != ":memory:":
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        create_private(path)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode=WAL")

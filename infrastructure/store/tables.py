@@ -30,6 +30,7 @@ def metadata(dialect: str) -> MetaData:
     _events(tables)
     _contents(tables)
     _money(tables)
+    _keys(tables)
     if postgresql:
         _leases(tables)
         _limits(tables)
@@ -115,6 +116,28 @@ def _money(tables: MetaData) -> None:
         Column("held", Picodollars, nullable=False),
         Column("settled", Picodollars, nullable=False),
         PrimaryKeyConstraint("scope", "period", "money", "period_key", name="pk_balances"),
+    )
+
+
+def _keys(tables: MetaData) -> None:
+    Table(
+        "idempotency_keys",
+        tables,
+        Column("owner", Text, nullable=False),
+        Column("key", Text, nullable=False),
+        Column("fingerprint", LargeBinary, nullable=False),
+        Column("run", Text, nullable=False),
+        PrimaryKeyConstraint("owner", "key", name="pk_idempotency_keys"),
+    )
+    Table(
+        "cached_answers",
+        tables,
+        Column("owner", Text, nullable=False),
+        Column("fingerprint", LargeBinary, nullable=False),
+        Column("run", Text, nullable=False),
+        Column("attempt", Integer, nullable=False),
+        Column("expires_at", Long, nullable=False),
+        PrimaryKeyConstraint("owner", "fingerprint", name="pk_cached_answers"),
     )
 
 

@@ -134,7 +134,7 @@ def test_events_name_what_caused_them() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ModelUnavailable(ErrorKind.RATE_LIMITED, status=429, retry_after=2.5), ModelRefused(ErrorKind.AUTH, status=401)],
+    [ModelUnavailable(ErrorKind.RATE_LIMITED, status=429, retry_after=0.01), ModelRefused(ErrorKind.AUTH, status=401)],
 )
 def test_a_refused_call_fails_the_run_unbilled(error: ModelUnavailable | ModelRefused) -> None:
     """The failure is a fact with its kind, and the run cost nothing."""

@@ -22,6 +22,7 @@ from model_orchestrator.application.run_options import (
     timeout_of,
 )
 from model_orchestrator.domain.errors import InvalidRequest
+from model_orchestrator.domain.policy import SEED_POLICY
 from model_orchestrator.domain.request import ImagePart, Message, ResponseFormat, Role, TextPart, Tool
 from model_orchestrator.domain.units import PICODOLLARS, Usd, picodollars
 
@@ -77,13 +78,22 @@ WRONG = {
     "response_format": {"type": "json_object"},
     "tools": 5,
     "timeout": "5",
+    "chain": 5,
+    "threshold": "0.5",
+    "start": 1,
+    "verify": 1,
+    "models": 5,
+    "method": 1,
+    "full_panel": "yes",
+    "max_attempts": 1.5,
+    "on_unknown": 1,
 }
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_value_of_another_kind_is_refused(name: str) -> None:
     """Before anything is done; true and false are no option's value."""
-    for value in (WRONG[name], True):
+    for value in (WRONG[name], *([True] if name != "full_panel" else [])):
         assert refused(**{name: value}).startswith(f"option {name}: expected ")
 
 
@@ -177,9 +187,9 @@ def test_an_unknown_strategy_is_refused_with_the_nearest() -> None:
 
 def test_a_vendor_is_a_choice_among_the_models() -> None:
     """`live` and `simulated` are not."""
-    assert settings_of(options(provider="openai", model="gpt-4o")).provider == "openai"
-    assert settings_of(options(provider="simulated")).provider is None
-    assert settings_of(options(provider="live")).provider is None
+    assert settings_of(options(provider="openai", model="gpt-4o"), SEED_POLICY).provider == "openai"
+    assert settings_of(options(provider="simulated"), SEED_POLICY).provider is None
+    assert settings_of(options(provider="live"), SEED_POLICY).provider is None
 
 
 # ---- the limit ----

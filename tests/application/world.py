@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from model_orchestrator.application.orchestrator import Finished, RunLoop, StartRun, World
+from model_orchestrator.application.orchestrator import Finished, RunLoop
 from model_orchestrator.application.ports import (
     Answer,
     Append,
@@ -16,8 +16,10 @@ from model_orchestrator.application.ports import (
     ModelCall,
     RecordedEvent,
 )
+from model_orchestrator.application.world import StartRun, World
 from model_orchestrator.domain.events import RunEvent
 from model_orchestrator.domain.finish import FinishReason
+from model_orchestrator.domain.policy import SEED_POLICY
 from model_orchestrator.domain.pricing import Usage
 from model_orchestrator.domain.request import prompt_request
 from model_orchestrator.domain.seed_catalogue import SEED
@@ -100,20 +102,25 @@ class Stage:
         self.client = ToldClient(reply or answer())
         self.log = StoredRunLog(self.store, self.clock, actor="test")
         self.observed: list[RunEvent] = []
+        self.budgets: tuple[tuple[str, str], ...] = ()
 
     def loop(self, prompt: str = "What is Python?", **command: Any) -> RunLoop:
         world = World(
             provider="live",
             catalogue=SEED,
             catalogue_hash="catalogue-hash",
+            policy=SEED_POLICY,
             policy_hash="policy-hash",
             usable=SEED.models,
             unusable=(),
             client_for=lambda model: self.client,
             worker="test:1",
             observe=lambda run_id, event: self.observed.append(event),
+            draw=lambda: 0.0,
+            budgets=self.budgets,
         )
-        started = StartRun(run_id=RUN, request=prompt_request(prompt), **command)
+        fields: dict[str, Any] = {"run_id": RUN, "request": prompt_request(prompt)}
+        started = StartRun(**(fields | command))
         return RunLoop(started, world, self.log, self.clock)
 
     def run(self, prompt: str = "What is Python?", **command: Any) -> Finished:

@@ -504,12 +504,13 @@ def test_a_failed_call_is_one_line(
 ) -> None:
     """Exit 1; the log says whether it may have been billed."""
     provider.fail(fault, count=2)
-    done = run("hi")
+    once = ("--max-attempts", "1", "--on-unknown", "fail")
+    done = run("hi", *once, "--database", "sqlite:///other.db")  # whose breakers are its own
     assert (done.code, done.stdout) == (1, "")
     assert done.complaint.startswith("gpt-6-luna: ")
     assert complaint in done.complaint
     assert ("whether it was billed is unknown" in done.complaint) == (outcome == "AttemptLost")
-    error = run("hi", "--json").error
+    error = run("hi", *once, "--json").error
     assert error["kind"] == kind
     failed = asyncio.run(logged("runs.db", error["run_id"]))
     assert facts(failed)[-3:] == ["AttemptStarted", outcome, "RunFailed"]
@@ -606,7 +607,8 @@ def test_no_secret_leaves_its_place(provider: RunningSimulator, fault: Fault | N
     """Keys nowhere; prompts and answers in contents and on stdout only, at the most talkative log level."""
     if fault is not None:
         provider.fail(fault)
-    done = run(PROMPT, "--verbose", flag, MODEL_ORCHESTRATOR_LOG_LEVEL="debug")
+    once = ("--max-attempts", "1", "--on-unknown", "fail")
+    done = run(PROMPT, "--verbose", flag, *once, MODEL_ORCHESTRATOR_LOG_LEVEL="debug")
     assert done.code == (1 if fault else 0)
     assert '"event": "AttemptStarted"' in done.stderr
     assert "sentinel" not in done.stderr

@@ -18,12 +18,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from model_orchestrator.application.ports import Content, EventStore
+from model_orchestrator.application.ports import (
+    Append,
+    BalanceHold,
+    Content,
+    EventStore,
+    Expected,
+    IdempotencyClaim,
+    KeyTaken,
+    StreamAppend,
+)
 from model_orchestrator.domain.errors import StoreUnavailable
+from model_orchestrator.domain.events import Money
 from model_orchestrator.infrastructure.store import sqlite_writer
 from model_orchestrator.infrastructure.store.opening import open_store
 
-from .appends import appended, new_event, on_stream
+from .appends import appended, new_event, on_stream, success
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,6 +98,34 @@ async def append_alone(url: str, name: str, count: int) -> None:
         result = await appended(store, on_stream(name, *(new_event(f'"{name}"') for _ in range(1 + n % 3))))
         say(f"{result.first_position}-{result.last_position} {(time.perf_counter_ns() - begin) // 1000}")
     await store.aclose()
+
+
+async def claim_together(url: str, name: str, callers: int, keys: int) -> None:
+    """`claim URL NAME CALLERS KEYS`: each key after a go of its own, by all callers at once, each holding 1 picodollar.
+
+    Prints KEY won|taken RUN at the end.
+    """
+    store = open_store(url)
+    lines: list[str] = []
+    for key in map(str, range(keys)):
+        ready()
+        lines += await asyncio.gather(*(_claim(store, key, f"{name}-{caller}-{key}") for caller in range(callers)))
+    await store.aclose()
+    say("\n".join(lines))
+
+
+async def _claim(store: EventStore, key: str, run: str) -> str:
+    append = Append(
+        streams=(StreamAppend(run, Expected.NONE, (new_event(),)),),
+        balances=(BalanceHold(scope="global", period="total", money=Money.REAL, amount=1),),
+        claim=IdempotencyClaim(owner="local", key=key, fingerprint=b"same", run=run),
+    )
+    result = await store.append(append)
+    if isinstance(result, KeyTaken):
+        assert result.same_request
+        return f"{key} taken {result.run}"
+    success(result)
+    return f"{key} won {run}"
 
 
 async def append_together(url: str, name: str, count: int, callers: int) -> None:
@@ -209,6 +247,8 @@ def main(word: str, url: str, *rest: Any) -> None:
             asyncio.run(append_alone(url, rest[0], int(rest[1])))
         case "together":
             asyncio.run(append_together(url, rest[0], int(rest[1]), int(rest[2])))
+        case "claim":
+            asyncio.run(claim_together(url, rest[0], int(rest[1]), int(rest[2])))
         case "kill":
             kill_rounds(url, int(rest[0]))
         case "acknowledge":

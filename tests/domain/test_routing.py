@@ -9,17 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_orchestrator.domain.call_planning import features_asked
 from model_orchestrator.domain.catalogue import Feature, ModelCapability, ModelConfig, ModelProvider
 from model_orchestrator.domain.complexity import ComplexityAnalyzer, TaskType
 from model_orchestrator.domain.events import (
     Exclusion,
     ExclusionReason,
+    Headroom,
     PromptAssessed,
     RoutingDecided,
     StrategySettings,
 )
+from model_orchestrator.domain.policy import SEED_POLICY
 from model_orchestrator.domain.request import ImagePart, Message, Parameters, Request, Role, Tool, prompt_request
-from model_orchestrator.domain.routing import decide, features_asked
+from model_orchestrator.domain.routing import RoutingInputs, decide
 from model_orchestrator.domain.seed_catalogue import SEED
 from model_orchestrator.domain.units import Usd
 
@@ -32,16 +35,25 @@ def route(
     usable: tuple[ModelConfig, ...] = SEED.models,
     unusable: tuple[Exclusion, ...] = (),
     max_cost: str | None = None,
+    strategy: str = "cheapest",
+    budgets: tuple[tuple[str, str], ...] = (),
+    headroom: tuple[Headroom, ...] = (),
     **settings: Any,
 ) -> RoutingDecided:
     """The decision for a request, assessed by the built-in analyzer."""
     return decide(
-        request,
-        assessment_of(request),
-        usable=usable,
-        unusable=unusable,
-        settings=StrategySettings(**settings),
-        max_cost=None if max_cost is None else Usd(max_cost),
+        RoutingInputs(
+            request=request,
+            assessment=assessment_of(request),
+            usable=usable,
+            unusable=unusable,
+            strategy=strategy,
+            settings=StrategySettings(**settings),
+            policy=SEED_POLICY,
+            max_cost=None if max_cost is None else Usd(max_cost),
+            budgets=budgets,
+            headroom=headroom,
+        )
     )
 
 
@@ -206,7 +218,8 @@ def test_every_task_type_has_an_expected_length(task_type: TaskType) -> None:
     """At every class it can be assessed at; a decision never fails for want of one."""
     for capability in ModelCapability:
         assessment = replace(assessment_of(PLAIN), task_type=task_type, capability=capability)
-        decision = decide(
-            PLAIN, assessment, usable=SEED.models, unusable=(), settings=StrategySettings(), max_cost=None
+        inputs = RoutingInputs(
+            request=PLAIN, assessment=assessment, usable=SEED.models, unusable=(), policy=SEED_POLICY
         )
+        decision = decide(inputs)
         assert decision.plan[0].expected_output_tokens > 0

@@ -6,7 +6,7 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 
 from model_orchestrator.domain.errors import ErrorKind
-from model_orchestrator.domain.events import RunCancelled, RunClaimed, RunCompleted, RunEvent, RunFailed
+from model_orchestrator.domain.events import RunCancelled, RunClaimed, RunCompleted, RunEvent, RunFailed, StopReason
 from model_orchestrator.domain.run import AttemptStatus, Run, RunStatus, evolve, fold
 from model_orchestrator.domain.strategies import due
 from model_orchestrator.domain.units import Usd, probability
@@ -26,7 +26,14 @@ from ..scenario import (
     started,
 )
 
-COMPLETED = RunCompleted(attempt=1, answer=REF, confidence=probability(0.5), cost=Usd("0.0000243"), released=())
+COMPLETED = RunCompleted(
+    attempt=1,
+    stop_reason=StopReason.ANSWERED,
+    answer=REF,
+    confidence=probability(0.5),
+    cost=Usd("0.0000243"),
+    released=(),
+)
 FAILED = RunFailed(kind=ErrorKind.SERVER, needed=None, cost=None, released=())
 CANCELLED = RunCancelled(by="local", cost=None, released=())
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from model_orchestrator.domain.catalogue import ModelCapability
 from model_orchestrator.domain.errors import InvalidRequest
+from model_orchestrator.domain.events import Method
 from model_orchestrator.domain.extraction import extract_answer
 from model_orchestrator.domain.judging import LABELS, fuse_request, judge_request, parse_ranking, shuffled
 from model_orchestrator.domain.request import (
@@ -27,7 +28,6 @@ from model_orchestrator.domain.request import (
 )
 from model_orchestrator.domain.synthesis import (
     Member,
-    Method,
     ScoreWeights,
     agree,
     default_method,

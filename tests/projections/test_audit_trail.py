@@ -14,6 +14,7 @@ from model_orchestrator.domain.events import (
     RunCompleted,
     RunEvent,
     RunFailed,
+    StopReason,
 )
 from model_orchestrator.domain.units import Timestamp, Usd, probability
 from model_orchestrator.projections.audit_trail import TrailEntry, trail
@@ -27,7 +28,14 @@ def told(*events: RunEvent) -> list[TrailEntry]:
 
 def test_every_event_has_a_line() -> None:
     """In order, with its type; none is left out."""
-    completed = RunCompleted(attempt=1, answer=REF, confidence=probability(0.5), cost=Usd("0.0000243"), released=())
+    completed = RunCompleted(
+        attempt=1,
+        stop_reason=StopReason.ANSWERED,
+        answer=REF,
+        confidence=probability(0.5),
+        cost=Usd("0.0000243"),
+        released=(),
+    )
     entries = told(
         started(),
         RunClaimed(epoch=2, worker="other:1"),

@@ -67,6 +67,24 @@ CREATE TABLE log.balances (
     CONSTRAINT pk_balances PRIMARY KEY (scope, period, money, period_key)
 ) WITH (fillfactor = 50);
 
+-- Written with the events, and erased with the run: a fingerprint is an HMAC of a request.
+CREATE TABLE log.idempotency_keys (
+    owner text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    fingerprint bytea NOT NULL,
+    run text COLLATE "C" NOT NULL,
+    CONSTRAINT pk_idempotency_keys PRIMARY KEY (owner, key)
+);
+
+CREATE TABLE log.cached_answers (
+    owner text COLLATE "C" NOT NULL,
+    fingerprint bytea NOT NULL,
+    run text COLLATE "C" NOT NULL,
+    attempt integer NOT NULL,
+    expires_at bigint NOT NULL,
+    CONSTRAINT pk_cached_answers PRIMARY KEY (owner, fingerprint)
+);
+
 CREATE TABLE log.meta (
     key text COLLATE "C" NOT NULL,
     value bytea NOT NULL,
@@ -105,39 +123,49 @@ $$;
 --            (-1 any, -2 none, -3 exists), how many events it adds
 --   e_*      events, in the order of s_*
 --   c_*      contents
+--   k_*      idempotency keys to claim
+--   a_*      answers to cache, a later one over an earlier one
 --   b_*      balance changes: kind (hold, settle, limit); held: the amount held, taken out of hold, or the limit
 -- A failed check is the answer to its own append; later appends see what earlier ones of the batch did:
---   status   0 appended, 1 version conflict, 2 hold refused, 3 recorded before (the first result), 4 event id reused
+--   status   0 appended, 1 version conflict, 2 hold refused, 3 recorded before (the first result), 4 event id reused,
+--            5 key taken
 --   first    the first position; for 1 the index in s_*; for 2 the index in b_*
---   last     the last position; for 1 the version found
+--   last     the last position; for 1 the version found; for 5 whether the fingerprints agree, 1 or 0
 --   at       recorded_at
 --   versions of each stream append
 --   refused  limit, held and settled, one triple a refused hold
+--   taken    the run that has it, one a taken key
 CREATE FUNCTION log.append_events_v1(
     appends integer, streams text[],
     s_append integer[], s_stream integer[], s_expected bigint[], s_events integer[],
     e_id bytea[], e_type text[], e_schema integer[], e_occurred bigint[], e_causation text[], e_correlation text[],
     e_actor text[], e_payload text[], e_hash bytea[],
     c_append integer[], c_ref text[], c_stream text[], c_subject text[], c_salt bytea[], c_body bytea[],
+    k_append integer[], k_owner text[], k_key text[], k_fingerprint bytea[], k_run text[],
+    a_append integer[], a_owner text[], a_fingerprint bytea[], a_run text[], a_attempt integer[], a_expires bigint[],
     b_append integer[], b_kind text[], b_scope text[], b_period text[], b_money text[], b_at bigint[],
     b_held numeric[], b_spent numeric[],
     OUT status integer[], OUT first bigint[], OUT last bigint[], OUT at bigint[], OUT versions bigint[],
-    OUT refused numeric[]
+    OUT refused numeric[], OUT taken json
 ) LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     tag CONSTANT bytea := convert_to('model-orchestrator/chain/1', 'UTF8') || '\x00'::bytea;
     n_s CONSTANT integer := cardinality(s_append);
     n_e CONSTANT integer := cardinality(e_id);
+    n_k CONSTANT integer := cardinality(k_append);
     n_b CONSTANT integer := cardinality(b_append);
     start bigint; head bigint; clock bigint; chain bytea;              -- the log's end
     current bigint[];                                                  -- the version of each of `streams`
     known boolean;                                                     -- some event id is in the log already
     n_stream text[]; n_position bigint[]; n_version bigint[]; n_chain bytea[];  -- of each event; NULL: not appended
+    -- Of each claim the index of its key in these arrays, and who has that key:
+    place integer[]; holder text[]; holder_fingerprint bytea[]; holders text[];
     -- Of each change the index of its balance (account) and of its limit (budget) in these arrays:
     account integer[]; b_key text[]; held numeric[]; settled numeric[]; changes integer[];
     budget integer[]; ceiling numeric[]; was numeric[]; limits integer[];
     s integer; s_next integer := 1; e integer; e_next integer := 1; b integer; b_next integer := 1;
+    claim integer; claim_next integer := 1;
     j integer; k integer; m integer; v bigint; x bigint; hits bigint; same bigint; lowest bigint; highest bigint;
     spread bigint;
 BEGIN
@@ -152,6 +180,13 @@ BEGIN
     current := ARRAY(
         SELECT coalesce((SELECT o.version FROM log.events o WHERE o.stream = u.name ORDER BY o.version DESC LIMIT 1), 0)
         FROM unnest(streams) WITH ORDINALITY u(name, i) ORDER BY u.i);
+    IF n_k > 0 THEN
+        SELECT array_agg(w.place ORDER BY w.i), array_agg(o.run ORDER BY w.i), array_agg(o.fingerprint ORDER BY w.i)
+            INTO place, holder, holder_fingerprint
+            FROM (SELECT u.*, min(u.i) OVER (PARTITION BY u.owner, u.key) AS place
+                  FROM unnest(k_owner, k_key) WITH ORDINALITY u(owner, key, i)) w
+            LEFT JOIN log.idempotency_keys o ON o.owner = w.owner AND o.key = w.key;
+    END IF;
     IF n_b > 0 THEN
         SELECT array_agg(w.account ORDER BY w.i), array_agg(coalesce(o.held, 0) ORDER BY w.i),
                array_agg(coalesce(o.settled, 0) ORDER BY w.i), array_agg(0 ORDER BY w.i),
@@ -180,12 +215,16 @@ BEGIN
 
     <<append>>
     FOR a IN 1..appends LOOP
-        s := s_next; e := e_next; b := b_next;
+        s := s_next; e := e_next; b := b_next; claim := NULL;
         WHILE s_next <= n_s AND s_append[s_next] = a LOOP
             e_next := e_next + s_events[s_next];
             s_next := s_next + 1;
         END LOOP;
         WHILE b_next <= n_b AND b_append[b_next] = a LOOP b_next := b_next + 1; END LOOP;
+        IF claim_next <= n_k AND k_append[claim_next] = a THEN
+            claim := claim_next;
+            claim_next := claim_next + 1;
+        END IF;
 
         -- 2. Duplicates.
         IF known THEN
@@ -209,7 +248,16 @@ BEGIN
             END IF;
         END IF;
 
-        -- 3. Expected versions.
+        -- 3. The idempotency key.
+        m := place[claim];
+        IF holder[m] IS NOT NULL THEN
+            status[a] := 5;
+            last[a] := (holder_fingerprint[m] = k_fingerprint[claim])::integer;
+            holders := holders || holder[m];
+            CONTINUE append;
+        END IF;
+
+        -- 4. Expected versions.
         FOR j IN s..s_next - 1 LOOP
             x := s_expected[j];
             v := current[s_stream[j]];
@@ -219,7 +267,7 @@ BEGIN
             END IF;
         END LOOP;
 
-        -- 4. Balances, in memory: each change in turn; a refused hold takes back those before it.
+        -- 5. Balances, in memory: each change in turn; a refused hold takes back those before it.
         FOR j IN b..b_next - 1 LOOP
             m := account[j]; k := budget[j];
             IF b_kind[j] = 'hold' AND held[m] + settled[m] + b_held[j] > ceiling[k] THEN
@@ -246,7 +294,11 @@ BEGIN
             END CASE;
         END LOOP;
 
-        -- 5. Positions, versions and the chain.
+        -- 6. The key's holder; positions, versions and the chain.
+        IF claim IS NOT NULL THEN
+            holder[place[claim]] := k_run[claim];
+            holder_fingerprint[place[claim]] := k_fingerprint[claim];
+        END IF;
         first[a] := head + 1;
         FOR j IN s..s_next - 1 LOOP
             k := s_stream[j];
@@ -264,7 +316,9 @@ BEGIN
         last[a] := head;
     END LOOP;
 
-    -- 6. Write: balance rows sorted, then contents, events and the head.
+    taken := to_json(holders);
+
+    -- 7. Write: balance rows sorted, then keys, cached answers, contents, events and the head.
     IF n_b > 0 THEN
         INSERT INTO log.balances (scope, period, money, period_key, held, settled)
             SELECT n.scope, n.period, n.money, n.key, n.held, n.settled
@@ -281,6 +335,21 @@ BEGIN
             FROM unnest(b_scope, b_period, ceiling, limits) n(scope, period, ceiling, limits)
             WHERE n.limits > 0 AND n.ceiling IS NOT NULL ORDER BY 1, 2
             ON CONFLICT ON CONSTRAINT pk_budgets DO UPDATE SET "limit" = excluded."limit";
+    END IF;
+    IF n_k > 0 THEN
+        INSERT INTO log.idempotency_keys (owner, key, fingerprint, run)
+            SELECT n.owner, n.key, n.fingerprint, n.run
+            FROM unnest(k_append, k_owner, k_key, k_fingerprint, k_run) n(append, owner, key, fingerprint, run)
+            WHERE status[n.append] = 0;
+    END IF;
+    IF cardinality(a_append) > 0 THEN
+        INSERT INTO log.cached_answers (owner, fingerprint, run, attempt, expires_at)
+            SELECT DISTINCT ON (n.owner, n.fingerprint) n.owner, n.fingerprint, n.run, n.attempt, n.expires_at
+            FROM unnest(a_append, a_owner, a_fingerprint, a_run, a_attempt, a_expires)
+                n(append, owner, fingerprint, run, attempt, expires_at)
+            WHERE status[n.append] = 0 ORDER BY n.owner, n.fingerprint, n.append DESC
+            ON CONFLICT ON CONSTRAINT pk_cached_answers DO UPDATE
+                SET run = excluded.run, attempt = excluded.attempt, expires_at = excluded.expires_at;
     END IF;
     IF cardinality(c_ref) > 0 THEN
         INSERT INTO log.contents (ref, subject, salt, body)

@@ -63,6 +63,24 @@ CREATE TABLE balances (
     CONSTRAINT pk_balances PRIMARY KEY (scope, period, money, period_key)
 ) STRICT, WITHOUT ROWID;
 
+-- Written with the events, and erased with the run: a fingerprint is an HMAC of a request.
+CREATE TABLE idempotency_keys (
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    run TEXT NOT NULL,
+    CONSTRAINT pk_idempotency_keys PRIMARY KEY (owner, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cached_answers (
+    owner TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    run TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    CONSTRAINT pk_cached_answers PRIMARY KEY (owner, fingerprint)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE meta (
     key TEXT NOT NULL,
     value BLOB NOT NULL,

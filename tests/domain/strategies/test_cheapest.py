@@ -2,7 +2,7 @@
 
 from model_orchestrator.domain.actions import AssessPrompt, Complete, DecideRoute, Fail, ScoreAnswer
 from model_orchestrator.domain.errors import ErrorKind
-from model_orchestrator.domain.events import RunCancelled
+from model_orchestrator.domain.events import OnUnknown, RunCancelled, StopReason
 from model_orchestrator.domain.run import RunStatus
 from model_orchestrator.domain.units import Usd
 
@@ -22,7 +22,7 @@ def test_nothing_is_due_while_the_model_is_asked() -> None:
 def test_an_answer_is_scored_then_accepted() -> None:
     """Whatever its confidence: cheapest does not escalate."""
     scenario = given(started(), assessed(), routed(MINI), asked(MINI)).when(answered(), costed()).due(ScoreAnswer(1))
-    scenario.when(scored(0.1)).due(Complete(1))
+    scenario.when(scored(0.1)).due(Complete(1, StopReason.ANSWERED))
 
 
 def test_a_failed_attempt_fails_the_run() -> None:
@@ -31,8 +31,22 @@ def test_a_failed_attempt_fails_the_run() -> None:
 
 
 def test_a_lost_attempt_fails_the_run() -> None:
-    """Asking again could pay twice."""
-    given(started(), assessed(), routed(MINI), asked(MINI)).when(lost()).due(Fail(ErrorKind.CUT))
+    """Where the caller wants no second payment."""
+    given(started(on_unknown=OnUnknown.FAIL), assessed(), routed(MINI), asked(MINI)).when(lost()).due(
+        Fail(ErrorKind.CUT)
+    )
+
+
+def test_a_lost_attempt_is_made_once_more_by_default() -> None:
+    """And then no further."""
+    again = given(started(), assessed(), routed(MINI), asked(MINI)).when(lost()).due(call(MINI))
+    again.when(asked(MINI, 2), lost(2)).due(Fail(ErrorKind.CUT))
+
+
+def test_a_failure_that_will_be_tried_again_owes_the_call() -> None:
+    """As often as its failures say so."""
+    run = given(started(), assessed(), routed(MINI), asked(MINI)).when(failed(retry_in=0.5)).due(call(MINI))
+    run.when(asked(MINI, 2), failed(2)).due(Fail(ErrorKind.RATE_LIMITED))
 
 
 def test_an_empty_plan_fails_the_run_before_any_call() -> None:

@@ -9,10 +9,11 @@ from model_orchestrator.infrastructure.store.sqlite_state import SqliteLeases
 from tests.contracts.appends import OpenStore
 from tests.contracts.event_store import EventStoreContract
 from tests.contracts.event_store_balances import BalancesContract
+from tests.contracts.event_store_keys import KeysContract
 from tests.contracts.lease_store import LeaseStoreContract, OpenLeases
 
 
-class TestMemoryStore(EventStoreContract, BalancesContract):
+class TestMemoryStore(EventStoreContract, BalancesContract, KeysContract):
     @pytest.fixture
     def open_store(self) -> OpenStore:
         return MemoryStore

@@ -30,6 +30,7 @@ from model_orchestrator.infrastructure.store.postgres_batch import PARAMETER_FOR
 from model_orchestrator.infrastructure.store.postgres_writer import PostgresWriter
 from model_orchestrator.infrastructure.store.verify import verify_log
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream, whole_log
+from tests.contracts.event_store_keys import a_batch_of_claims, assert_batch_left_its_rows, assert_batch_of_claims
 from tests.contracts.event_store_shared import check
 from tests.contracts.store_process import finished, go, start
 from tests.postgres import PostgresServer, database_name
@@ -195,6 +196,20 @@ def test_each_append_of_a_batch_gets_its_own_outcome(postgres_url: str) -> None:
         assert [(row.scope, row.held) for row in await store.balances()] == [("global", 100)]
         assert await store.contents(["c"]) == {}
         await assert_sound(store)
+        await store.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_key_claimed_in_a_batch_is_taken_for_the_rest_of_it(postgres_url: str) -> None:
+    writer = PostgresWriter(postgres_url)
+    appends, expected = a_batch_of_claims(hold(5))
+    assert_batch_of_claims(writer.append_batch(appends), expected)
+    writer.close()
+
+    async def scenario() -> None:
+        store = PostgresStore(postgres_url)
+        await assert_batch_left_its_rows(store)
         await store.aclose()
 
     asyncio.run(scenario())

@@ -21,6 +21,7 @@ from model_orchestrator.infrastructure.store.sqlite_transaction import SqliteTra
 from model_orchestrator.infrastructure.store.sqlite_writer import SqliteWriter
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream
 from tests.contracts.event_store_balances import hold, limit
+from tests.contracts.event_store_keys import a_batch_of_claims, assert_batch_left_its_rows, assert_batch_of_claims
 from tests.contracts.event_store_shared import check
 
 
@@ -65,6 +66,18 @@ def test_each_append_of_a_batch_sees_the_ones_before_it_and_fails_alone(path: Pa
     assert isinstance(last, Appended)
     assert last.first_position == 3
     check(f"sqlite:///{path}")
+
+
+def test_a_key_claimed_in_a_batch_is_taken_for_the_rest_of_it(path: Path, writer: SqliteWriter) -> None:
+    appends, expected = a_batch_of_claims(hold(5))
+    assert_batch_of_claims(batch(writer, *appends), expected)
+
+    async def scenario() -> None:
+        store = SqliteStore(path)
+        await assert_batch_left_its_rows(store)
+        await store.aclose()
+
+    asyncio.run(scenario())
 
 
 def test_positions_stay_gapless_when_a_transaction_is_rolled_back(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ...domain.units import Timestamp
+from .units import Timestamp
 
 PERIODS = ("day", "week", "month", "total")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

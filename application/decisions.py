@@ -1,0 +1,206 @@
+"""Every pure decision of a run as the event it becomes, with the texts that go beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import assert_never
+
+from ..domain.actions import (
+    Action,
+    AssessPrompt,
+    CallModel,
+    Complete,
+    DecideRoute,
+    Escalate,
+    Fail,
+    ScoreAnswer,
+    Synthesize,
+)
+from ..domain.complexity import ComplexityAnalyzer
+from ..domain.conclusion import check, conclude
+from ..domain.confidence import ConfidenceDetector
+from ..domain.errors import ErrorKind
+from ..domain.events import (
+    ConfidenceScored,
+    ContentRef,
+    Escalated,
+    Headroom,
+    MemberScore,
+    ModelCalled,
+    PromptAssessed,
+    RunCompleted,
+    RunEvent,
+    RunFailed,
+    RunStarted,
+    StopReason,
+    Synthesized,
+)
+from ..domain.request import Request
+from ..domain.routing import RoutingInputs, decide
+from ..domain.run import AttemptStatus, Run
+from ..domain.strategies.progress import best_of
+from ..domain.synthesis import Member
+from ..domain.units import MILLION, Probability, Timestamp, probability
+from .attempts import Outcome
+from .ports import Answer, Content, RunLog
+from .world import StartRun, World
+
+
+def run_started(command: StartRun, world: World, request: ContentRef | None, now: Timestamp) -> RunStarted:
+    """The first fact of a run."""
+    deadline = None if command.timeout is None else Timestamp(now + round(command.timeout * MILLION))
+    return RunStarted(
+        request=request,
+        strategy=command.strategy,
+        settings=command.settings,
+        category=command.category,
+        tags=command.tags,
+        owner=command.owner,
+        subject=command.subject,
+        max_cost=command.max_cost,
+        deadline=deadline,
+        provider=world.provider,
+        catalogue=world.catalogue_hash,
+        policy=world.policy_hash,
+        worker=world.worker,
+    )
+
+
+class Decisions:
+    """Performs the actions that need no effect."""
+
+    def __init__(
+        self,
+        command: StartRun,
+        world: World,
+        log: RunLog,
+        answers: dict[int, Answer],
+        members: Callable[[tuple[int, ...]], tuple[Member, ...]],
+    ) -> None:
+        self._command = command
+        self._world = world
+        self._log = log
+        self._answers = answers
+        self._members = members
+        self.justification: str | None = None
+
+    def perform(self, run: Run, action: Action, headroom: tuple[Headroom, ...]) -> Outcome:
+        """The events of the action, and their texts."""
+        match action:
+            case AssessPrompt():
+                return [assess(self._command.request)], []
+            case DecideRoute():
+                return [decide(self.routing_inputs(run.assessment, headroom))], []
+            case ScoreAnswer(attempt=number):
+                return [score(number, self._answers[number], self._command.request)], []
+            case Escalate():
+                return [_escalated(action)], []
+            case Synthesize():
+                return self._synthesize(run, action)
+            case Complete(attempt=number, reason=reason):
+                return [completed(run, number, reason)], []
+            case Fail(kind=kind, needed=needed):
+                return [RunFailed(kind=kind, needed=needed, cost=run.cost, released=())], []
+            case CallModel():
+                raise AssertionError("a call is an effect")
+        assert_never(action)
+
+    def routing_inputs(self, assessment: PromptAssessed | None, headroom: tuple[Headroom, ...]) -> RoutingInputs:
+        """What the routing decision reads."""
+        assert assessment is not None, "a route is due only after the assessment"
+        command, world = self._command, self._world
+        return RoutingInputs(
+            request=command.request,
+            assessment=assessment,
+            usable=world.usable,
+            unusable=world.unusable,
+            strategy=command.strategy,
+            settings=command.settings,
+            policy=world.policy,
+            max_cost=command.max_cost,
+            budgets=world.budgets_of(command),
+            headroom=headroom,
+        )
+
+    def late(self, run: Run) -> RunEvent:
+        """The end of a run that has no time for its next call: with the best answer so far, if there is one."""
+        answered = [a for a in run.attempts if a.status is AttemptStatus.ANSWERED and a.confidence]
+        if not answered:
+            errors = [attempt.error for attempt in run.attempts if attempt.error]
+            return RunFailed(kind=errors[-1] if errors else ErrorKind.DEADLINE, needed=None, cost=run.cost, released=())
+        best = best_of(answered, StopReason.DEADLINE)
+        return completed(run, best.attempt, best.reason)
+
+    def _synthesize(self, run: Run, action: Synthesize) -> Outcome:
+        members, question = self._members(action.attempts), self._command.request.prompt
+        if action.is_check:
+            found = check(members, question)
+        else:
+            verdict = self._answers[action.by].text if action.by is not None else None
+            found = conclude(members, question, action.method, verdict=verdict, verdict_attempt=action.by)
+        self.justification = found.justification or None
+        reference: ContentRef | None = None
+        contents: list[Content] = []
+        if self._command.keep_content and found.justification:
+            reference, contents = self._log.keep_text(run.id, found.justification, self._command.subject)
+        event = Synthesized(
+            method=found.method,
+            members=tuple(MemberScore(attempt=number, score=value) for number, value in sorted(found.scores.items())),
+            agreement=found.agreement,
+            dissent=found.dissent,
+            chosen=found.chosen,
+            justification=reference,
+        )
+        return [event], contents
+
+
+def assess(request: Request) -> PromptAssessed:
+    """What the request needs, by the built-in analyzer."""
+    found = ComplexityAnalyzer().assess(request)
+    return PromptAssessed(
+        capability=found.capability,
+        confidence=found.confidence,
+        task_type=found.task_type,
+        signals=found.signals,
+        assessor=found.assessor,
+    )
+
+
+def score(attempt: int, answer: Answer, request: Request) -> ConfidenceScored:
+    """How far the answer can be trusted; the geometric mean of its token probabilities stands beside, where given."""
+    found = ConfidenceDetector().score(answer.text, finish_reason=answer.finish_reason, question=request.prompt)
+    signals = dict(found.signals)
+    if answer.logprobs:
+        signals["token_probability"] = probability(math.exp(math.fsum(answer.logprobs) / len(answer.logprobs)))
+    return ConfidenceScored(attempt=attempt, score=found.score, signals=signals, scorer=found.scorer)
+
+
+def completed(run: Run, number: int, reason: StopReason) -> RunCompleted:
+    """The end of a run with the answer of an attempt."""
+    attempt = run.attempt(number)
+    assert isinstance(attempt.outcome, ModelCalled), "only an answered attempt can end a run"
+    return RunCompleted(
+        attempt=number,
+        stop_reason=reason,
+        answer=attempt.outcome.answer,
+        confidence=_confidence(run, number),
+        cost=run.cost,
+        released=(),
+    )
+
+
+def _escalated(action: Escalate) -> Escalated:
+    return Escalated(
+        from_model=action.from_call.model,
+        to_model=action.to_call.model,
+        reason=action.reason,
+        confidence=action.confidence,
+        threshold=action.threshold,
+    )
+
+
+def _confidence(run: Run, number: int) -> Probability:
+    confidence = run.attempt(number).confidence
+    assert confidence is not None, "an answer is scored before it is used"
+    return confidence.score

@@ -1,0 +1,129 @@
+"""The plan of each strategy: which calls, in what order; smaller where the money does not cover all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from .budget import total
+from .call_planning import Need, RequestSize, by_expected_cost, plan_call
+from .catalogue import ModelCapability, ModelConfig, ModelName
+from .events import Exclusion, ExclusionReason, Method, PlannedCall, Purpose
+from .units import Usd, plain
+
+Models = Mapping[ModelName, ModelConfig]
+PAIR = 2  # members that a panel keeps, with shorter answers, before it is a single model
+JUDGE_OUTPUT = 512  # tokens: a ranking is short
+BYTES_A_TOKEN = 5  # an answer quoted to a judge counts by bytes; the loop cuts one that is longer
+QUOTING = 600  # tokens of instructions around the answers that a judge or an aggregator reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A plan, and what did not come into it."""
+
+    plan: tuple[PlannedCall, ...]
+    candidates: tuple[PlannedCall, ...]
+    excluded: tuple[Exclusion, ...]
+    dropped: tuple[ModelName, ...] = ()
+
+    @property
+    def needed(self) -> Usd | None:
+        """The least limit that one of the models could run with."""
+        figures = [Usd(one.limit or "0") for one in self.excluded if one.reason is ExclusionReason.MAX_COST]
+        return min(figures, default=None)
+
+
+def cheapest_shape(models: Models, need: Need) -> Shape:
+    """The one cheapest call, by expected cost; of equals the first of the catalogue."""
+    calls, excluded = _calls(models, tuple(models), need)
+    calls = sorted(calls, key=by_expected_cost)
+    return Shape(plan=tuple(calls[:1]), candidates=tuple(calls), excluded=excluded)
+
+
+def chain_shape(
+    models: Models,
+    names: tuple[ModelName, ...],
+    backup: tuple[ModelName, ...],
+    need: Need,
+    assessed: ModelCapability,
+    *,
+    plan_limit: Usd | None,
+) -> Shape:
+    """The chain in its order, then its backup; shortened from the end until its worst price fits `plan_limit`."""
+    first, excluded = _calls(models, names, need)
+    second, excluded_backup = _calls(models, backup, need)
+    if need.settings.start_capable:
+        first = first[_first_capable(first, models, assessed) :]
+    calls = first + [replace(call, is_backup=bool(first)) for call in second]
+    kept = calls
+    while plan_limit is not None and len(kept) > 1 and _worst(kept) > plan_limit:
+        kept = kept[:-1]
+    return Shape(
+        plan=tuple(kept),
+        candidates=tuple(calls),
+        excluded=excluded + excluded_backup,
+        dropped=tuple(call.model for call in calls[len(kept) :]),
+    )
+
+
+def panel_shape(models: Models, names: tuple[ModelName, ...], need: Need, *, method: Method | None) -> Shape:
+    """All members, and who judges or fuses them; with less money fewer, then shorter answers."""
+    whole, excluded = _calls(models, names, need)
+    for size in range(len(whole), min(PAIR, len(whole)) - 1, -1):
+        for helped in (True, False) if size > 1 and method in (Method.JUDGE, Method.FUSE) else (False,):
+            plan = _with_helper(models, whole[:size], need, method) if helped else whole[:size]
+            if need.limit is None or _worst(plan) <= need.limit:
+                return _panel(plan, whole, excluded)
+    shorter = _shorter(models, tuple(call.model for call in whole), need)
+    return _panel(shorter, whole, excluded)
+
+
+def _panel(plan: list[PlannedCall], whole: list[PlannedCall], excluded: tuple[Exclusion, ...]) -> Shape:
+    asked = {call.model for call in plan}
+    dropped = tuple(call.model for call in whole if call.model not in asked)
+    return Shape(plan=tuple(plan), candidates=tuple(whole), excluded=excluded, dropped=dropped)
+
+
+def _shorter(models: Models, names: tuple[ModelName, ...], need: Need) -> list[PlannedCall]:
+    """Two members that share the limit, else the first that fits it alone."""
+    if need.limit is not None and len(names) > 1:
+        half = Usd(plain((need.limit / 2).quantize(Usd("0.000000000001"), rounding="ROUND_FLOOR")))
+        pair, _ = _calls(models, names[:2], need.within(half))
+        if len(pair) == 2:
+            return pair
+    return _calls(models, names, need)[0][:1]
+
+
+def _with_helper(models: Models, members: list[PlannedCall], need: Need, method: Method | None) -> list[PlannedCall]:
+    """The members and the call that reads their answers, by the most capable of them."""
+    best = max(members, key=lambda call: models[call.model].capability.rank)
+    answers = sum(call.max_output_tokens for call in members) + QUOTING
+    output = JUDGE_OUTPUT if method is Method.JUDGE else need.size.max_output
+    size = RequestSize(
+        expected_input=need.size.expected_input + sum(call.expected_output_tokens for call in members) + QUOTING,
+        max_input=need.size.max_input + answers * BYTES_A_TOKEN,
+        expected_output=min(output, need.size.expected_output),
+        max_output=output,
+    )
+    call = plan_call(models[best.model], replace(need, size=size, capability=None))
+    if isinstance(call, Exclusion):
+        return members
+    return [*members, replace(call, purpose=Purpose.JUDGE if method is Method.JUDGE else Purpose.SYNTHESIS)]
+
+
+def _calls(models: Models, names: tuple[ModelName, ...], need: Need) -> tuple[list[PlannedCall], tuple[Exclusion, ...]]:
+    """The calls that can be made, in the order of the names, and why the others cannot."""
+    outcomes = [plan_call(models[name], need) for name in names if name in models]
+    calls = [outcome for outcome in outcomes if isinstance(outcome, PlannedCall)]
+    return calls, tuple(outcome for outcome in outcomes if isinstance(outcome, Exclusion))
+
+
+def _first_capable(calls: list[PlannedCall], models: Models, assessed: ModelCapability) -> int:
+    """Where the chain reaches the class that was assessed; one model is kept after it."""
+    capable = [i for i, call in enumerate(calls) if models[call.model].capability.rank >= assessed.rank]
+    return max(0, min(capable[0] if capable else len(calls), len(calls) - 2))
+
+
+def _worst(calls: list[PlannedCall]) -> Usd:
+    return total(call.max_cost for call in calls)

@@ -1,0 +1,137 @@
+"""Fallback: the first model is asked, and the chain moves on while an answer is not trusted, or there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from model_orchestrator.domain.actions import Complete, Escalate, Fail, ScoreAnswer, Synthesize
+from model_orchestrator.domain.errors import ErrorKind
+from model_orchestrator.domain.events import EscalationReason, RunEvent, StopReason
+from model_orchestrator.domain.units import Probability, probability
+
+from ...scenario import (
+    HAIKU,
+    MINI,
+    Scenario,
+    answered,
+    asked,
+    assessed,
+    call,
+    costed,
+    escalated,
+    failed,
+    given,
+    lost,
+    planned,
+    refusal,
+    routed,
+    scored,
+    started,
+    synthesized,
+)
+
+SONNET = "claude-sonnet-3.5"
+
+
+def chain(*events: RunEvent, max_cost: str | None = None, **settings: Any) -> Scenario:
+    """A run of MINI, HAIKU, SONNET with threshold 0.7, after these events."""
+    decision = routed(MINI, HAIKU, SONNET, strategy="fallback", threshold=0.7)
+    return given(started("fallback", max_cost=max_cost, **settings), assessed(), decision, *events)
+
+
+def answer(model: str, number: int, confidence: float, index: int | None = None) -> tuple[RunEvent, ...]:
+    place = number - 1 if index is None else index
+    return asked(model, number, place), answered(number), costed(number), scored(confidence, number)
+
+
+def escalate(from_model: str, to_model: str, reason: EscalationReason, confidence: float | None) -> Escalate:
+    low = reason is EscalationReason.LOW_CONFIDENCE
+    return Escalate(
+        planned(from_model),
+        planned(to_model),
+        reason,
+        None if confidence is None else probability(confidence),
+        Probability(700_000) if low else None,
+    )
+
+
+def test_the_first_model_is_asked_whatever_the_assessment_says() -> None:
+    """The answer's confidence decides."""
+    chain().due(call(MINI)).when(asked(MINI)).due().when(answered(), costed()).due(ScoreAnswer(1))
+
+
+def test_a_trusted_answer_ends_the_run() -> None:
+    """At the threshold or above."""
+    chain(*answer(MINI, 1, 0.7)).due(Complete(1, StopReason.CONFIDENT))
+
+
+def test_low_confidence_escalates_to_the_next_model() -> None:
+    """Below the threshold, the chain's next model is due and the reason is recorded."""
+    low = chain(*answer(MINI, 1, 0.4)).due(escalate(MINI, HAIKU, EscalationReason.LOW_CONFIDENCE, 0.4))
+    low.when(escalated(MINI, HAIKU)).due(call(HAIKU, 1))
+
+
+def test_a_failed_provider_moves_the_chain_on() -> None:
+    """Lost attempts too, once they are not tried again."""
+    chain(asked(MINI), failed()).due(escalate(MINI, HAIKU, EscalationReason.PROVIDER_FAILED, None))
+    chain(asked(MINI), lost(), asked(MINI, 2), lost(2)).due(
+        escalate(MINI, HAIKU, EscalationReason.PROVIDER_FAILED, None)
+    )
+
+
+def test_a_safety_refusal_is_an_answer() -> None:
+    """Asking a dearer model to do it would be wrong, and cost money."""
+    chain(asked(MINI), refusal(), costed(), scored(0.1)).due(Complete(1, StopReason.REFUSAL))
+
+
+def test_the_last_model_ends_with_the_most_trusted_answer_so_far() -> None:
+    """Which need not be the last one's."""
+    run = chain(*answer(MINI, 1, 0.6), escalated(MINI, HAIKU), *answer(HAIKU, 2, 0.3), escalated(HAIKU, SONNET))
+    run.when(*answer(SONNET, 3, 0.5)).due(Complete(1, StopReason.LAST_MODEL))
+
+
+def test_all_models_down_fails_with_the_last_failure() -> None:
+    """There is no answer to give."""
+    run = chain(asked(MINI), failed(), escalated(MINI, HAIKU), asked(HAIKU, 2, 1), failed(2), escalated(HAIKU, SONNET))
+    run.when(asked(SONNET, 3, 2), failed(3, ErrorKind.OVERLOADED)).due(Fail(ErrorKind.OVERLOADED))
+
+
+def test_the_chain_stops_at_the_limit_with_the_best_answer_so_far() -> None:
+    """The next call's worst price does not fit what is left."""
+    run = chain(*answer(MINI, 1, 0.4), max_cost="0.00062")
+    run.due(Complete(1, StopReason.BUDGET))
+
+
+def test_a_lost_attempt_keeps_its_worst_price_of_the_limit() -> None:
+    """It may be billed, so it is not tried again where both do not fit."""
+    chain(asked(MINI), lost(), max_cost="0.00062").due(Fail(ErrorKind.CUT))
+
+
+def test_backup_models_are_asked_only_where_nobody_answered() -> None:
+    """An answer that is not trusted is still an answer."""
+    decision = routed(MINI, HAIKU, strategy="fallback", threshold=0.7)
+    backed = replace(decision, plan=(decision.plan[0], replace(decision.plan[1], is_backup=True)))
+
+    def run(*events: RunEvent) -> Scenario:
+        return given(started("fallback"), assessed(), backed, *events)
+
+    run(*answer(MINI, 1, 0.4)).due(Complete(1, StopReason.LAST_MODEL))
+    down = run(asked(MINI), failed())
+    (action,) = (Escalate(backed.plan[0], backed.plan[1], EscalationReason.PROVIDER_FAILED, None, None),)
+    down.due(action)
+
+
+def test_two_cheap_models_that_agree_are_enough() -> None:
+    """Both are asked at once; the third is not."""
+    pair = chain(verify_agreement=True).due(call(MINI), call(HAIKU, 1))
+    both = pair.when(asked(MINI), asked(HAIKU, 2, 1), answered(), costed(), scored(0.9)).due()
+    both = both.when(answered(2), costed(2), scored(0.4, 2)).due(Synthesize((1, 2), is_check=True))
+    both.when(synthesized(1, 2, chosen=1, agreement=1.0)).due(Complete(1, StopReason.AGREEMENT))
+
+
+def test_two_cheap_models_that_disagree_leave_it_to_the_next() -> None:
+    """However sure either is."""
+    both = chain(*answer(MINI, 1, 0.9), *answer(HAIKU, 2, 0.8), verify_agreement=True)
+    left = both.when(synthesized(1, 2, chosen=None)).due(escalate(HAIKU, SONNET, EscalationReason.NO_AGREEMENT, 0.9))
+    left.when(escalated(HAIKU, SONNET, EscalationReason.NO_AGREEMENT)).due(call(SONNET, 2))

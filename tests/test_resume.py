@@ -1,0 +1,224 @@
+"""Workers die at every step: each run still ends as it would have, and no answer is paid twice."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_orchestrator.application.ports import Append, BudgetLimit, Expected, StreamAppend
+from model_orchestrator.application.resume import ASSUMED_AFTER, left_alone, reconcile, settle_assumed, survey
+from model_orchestrator.application.runs import LoggedRun
+from model_orchestrator.domain.events import PriceListPublished, RunCompleted
+from model_orchestrator.domain.run import AttemptStatus, RunStatus
+from model_orchestrator.domain.units import Timestamp, Usd, picodollars
+from model_orchestrator.infrastructure.bootstrap import Orchestrator
+from model_orchestrator.infrastructure.simulate.faults import Fault
+from model_orchestrator.infrastructure.simulate.server import SimulatorOptions
+
+from .application.world import SetClock
+from .cli.command import KEY, command, facts, logged, until
+from .simulator import RunningSimulator, running_simulator
+
+DATABASE = "sqlite:///runs.db"
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "cheapest": {"strategy": "cheapest"},
+    "fallback": {"strategy": "fallback", "chain": "gpt-4o-mini,claude-haiku-3.5", "threshold": 1.0},
+    "ensemble": {"strategy": "ensemble", "models": ["gpt-4o-mini", "claude-haiku-3.5"]},
+}
+CALLS = {"cheapest": 1, "fallback": 2, "ensemble": 2}
+
+
+@pytest.fixture(autouse=True)
+def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
+    """A database and a live provider of this test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODEL_ORCHESTRATOR_DATABASE_URL", DATABASE)
+    monkeypatch.setenv("MODEL_ORCHESTRATOR_CATALOGUE", "seed")
+    with running_simulator() as running:
+        for vendor, url in (("OPENAI", running.openai_url), ("ANTHROPIC", running.anthropic_url)):
+            monkeypatch.setenv(f"{vendor}_BASE_URL", url)
+            monkeypatch.setenv(f"{vendor}_API_KEY", KEY)
+        yield running
+
+
+def worker(**plan: Any) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.dying_worker", json.dumps(plan)],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "MODEL_ORCHESTRATOR_DATABASE_URL": f"sqlite:///{Path('runs.db').absolute()}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(started: "subprocess.Popen[str]") -> tuple[int, str]:
+    out, err = started.communicate(timeout=60)
+    assert started.returncode in (0, -signal.SIGKILL), err
+    return started.returncode, out.strip()
+
+
+def the_run() -> LoggedRun:
+    return asyncio.run(logged(DATABASE))
+
+
+def lease_is_free() -> None:
+    """Wait until the dead worker's lease ran out."""
+    run_id = the_run().run.id
+
+    async def why() -> str | None:
+        async with Orchestrator() as orchestrator:
+            return await left_alone(orchestrator._worlds.opened_leases(), run_id, Timestamp(0))
+
+    until(lambda: asyncio.run(why()) is None)
+
+
+def resumed() -> LoggedRun:
+    lease_is_free()
+    done = command("runs", "resume", "--all", "--json")
+    assert done.code == 0, done
+    return the_run()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("moment", ["after_append", "after_answer"])
+def test_a_run_whose_worker_died_ends_as_it_would_have(strategy: str, moment: str, provider: RunningSimulator) -> None:
+    """Whenever it died: each answered attempt is kept, and only the calls in flight are made again."""
+    ended(worker(run=STRATEGIES[strategy]))
+    expected = the_run().run
+    assert isinstance(expected.ended, RunCompleted)
+    died, nth = True, 0
+    while died:
+        nth += 1
+        before = provider.calls
+        code, _ = ended(worker(run=STRATEGIES[strategy], **{moment: nth}))
+        died = code != 0
+        at_death = the_run().run
+        run = resumed().run if at_death.status is RunStatus.RUNNING else at_death
+        assert isinstance(run.ended, RunCompleted), (nth, run.ended)
+        assert run.ended.stop_reason is expected.ended.stop_reason
+        assert run.ended.confidence == expected.ended.confidence
+        answered = [one.started.call for one in run.attempts if one.status is AttemptStatus.ANSWERED]
+        assert sorted(answered) == list(range(CALLS[strategy]))
+        in_flight = sum(one.status is AttemptStatus.OPEN for one in at_death.attempts)
+        assert provider.calls - before <= CALLS[strategy] + in_flight
+    assert nth > 1
+    assert asyncio.run(_survey()) == []
+
+
+async def _survey() -> list[str]:
+    async with Orchestrator() as orchestrator:
+        found = await survey(orchestrator.store)
+        return [*found.running, *found.open_attempts]
+
+
+def test_of_two_that_resume_a_run_one_wins_and_the_other_says_so(provider: RunningSimulator) -> None:
+    """One takes it; both may be asked at the same moment."""
+    ended(worker(run=STRATEGIES["cheapest"], after_append=1))
+    lease_is_free()
+    run_id = the_run().run.id
+    said = [ended(one)[1] for one in [worker(resume=run_id, lease=30) for _ in range(2)]]
+    refused = [one for one in said if one.startswith("invalid_request: ")]
+    assert len(refused) == 1, said
+    assert "left alone" in refused[0] or "is completed" in refused[0]
+    assert facts(the_run()).count("RunClaimed") == 1
+    assert provider.calls == 1
+
+
+def test_a_living_process_keeps_its_run(provider: RunningSimulator) -> None:
+    """Resume takes nothing, and says who works on it."""
+    provider.fail(Fault.TIME_OUT)
+    living = worker(run=STRATEGIES["cheapest"], lease=30)
+    try:
+        until(lambda: provider.open == 1)
+        done = command("runs", "resume", "--all", "--json").document
+        assert [one["status"] for one in done] == ["left_alone"]
+        assert "works on it" in done[0]["message"]
+        assert "RunClaimed" not in facts(the_run())
+    finally:
+        living.kill()
+        living.communicate()
+
+
+def test_a_worker_that_slept_past_its_lease_reports_its_outcome_and_starts_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The answer that it wakes up to is recorded, after the end; only the new owner asked the chain's next model."""
+    with running_simulator(SimulatorOptions(hold=1.0)) as slow:
+        monkeypatch.setenv("OPENAI_BASE_URL", slow.openai_url)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", slow.anthropic_url)
+        slow.fail(Fault.TIME_OUT)
+        sleeper = worker(run=STRATEGIES["fallback"], lease=0.3)
+        try:
+            until(lambda: slow.open == 1)
+            sleeper.send_signal(signal.SIGSTOP)
+            assert resumed().run.status is RunStatus.COMPLETED
+            until(lambda: slow.open == 0)  # the sleeper's answer lies ready
+            calls = slow.calls
+            sleeper.send_signal(signal.SIGCONT)
+            assert ended(sleeper)[0] == 0
+        finally:
+            sleeper.kill()
+        assert slow.calls == calls == 3
+    run = the_run()
+    assert facts(run)[-3:] == ["RunCompleted", "ModelCalled", "CostIncurred"]
+    assert [one.started.epoch for one in run.run.attempts] == [1, 2, 2]
+    assert [one.status for one in run.run.attempts] == [AttemptStatus.ANSWERED] * 3
+    assert run.run.cost is not None
+
+
+def test_a_run_without_its_texts_can_only_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As failed, with the reason; its lost attempt can be resolved."""
+    monkeypatch.setenv("MODEL_ORCHESTRATOR_STORE_CONTENT", "false")
+    ended(worker(run=STRATEGIES["cheapest"], after_append=1))
+    assert facts(resumed())[-3:] == ["RunClaimed", "AttemptLost", "RunFailed"]
+    (row,) = command("attempts", "list", "--lost", "--json").document
+    assert row["cost"] is None
+    done = command("attempts", "resolve", "last:1", "--billed", "0.0001", "--by", "alice", "--json").document
+    assert (done["cost"], done["evidence"]) == ("0.0001", "reconciled")
+    assert command("attempts", "list", "--lost", "--json").document == []
+    assert "settled already" in command("attempts", "resolve", "last:1", "--unbilled").complaint
+
+
+def test_money_of_a_lost_attempt_is_held_until_it_is_known_and_settled_once() -> None:
+    """A day later the most it could cost is assumed; a person may put that right."""
+
+    async def scenario() -> list[tuple[int, int]]:
+        async with Orchestrator() as orchestrator:
+            store, log, seen = orchestrator.store, orchestrator.log, []
+
+            async def look() -> None:
+                (row,) = [one for one in await store.balances() if one.scope == "global"]
+                seen.append((row.held, row.settled))
+
+            await look()
+            run_id = (await survey(store)).lost.popitem()[0]
+            in_a_day = Timestamp(orchestrator._clock.now() + ASSUMED_AFTER)
+            assert await settle_assumed(store, log, orchestrator._clock, by="test") == []
+            assert len(await settle_assumed(store, log, SetClock(in_a_day), by="test")) == 1
+            await look()
+            await reconcile(log, run_id, 1, amount=Usd("0.0001"), by="alice")
+            await look()
+            return seen
+
+    async def limited() -> None:
+        async with Orchestrator() as orchestrator:
+            limit = BudgetLimit(scope="global", period="total", limit=10**12)
+            events = orchestrator.log.new_events("catalogue", [PriceListPublished(catalogue="x", name="x")])
+            streams = (StreamAppend("catalogue", Expected.ANY, events),)
+            await orchestrator.store.append(Append(streams=streams, balances=(limit,)))
+
+    asyncio.run(limited())
+    ended(worker(run=STRATEGIES["cheapest"], after_append=1))
+    lease_is_free()
+    command("runs", "resume", "--all", "--on-unknown", "fail")
+    most = the_run().run.attempts[0].started.max_cost
+    assert most is not None
+    assert asyncio.run(scenario()) == [(picodollars(most), 0), (0, picodollars(most)), (0, 100_000_000)]
