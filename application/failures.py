@@ -38,7 +38,6 @@ ADVICE = {
     ErrorKind.DEADLINE: "the time was up before the call could start: raise --timeout",
     ErrorKind.BUDGET: "a budget has no room for one more attempt: raise it, or settle what is lost",
     ErrorKind.CANCELLED: "cancelled",
-    ErrorKind.CRASH: "the process that made the call was gone before the answer came",
     ErrorKind.CONTENT: "the run cannot go on: its request or an answer was not stored, or was erased",
     ErrorKind.CRASH: "the process that asked was gone before the answer came",
     ErrorKind.BREAKER: "not asked, because it failed again and again a moment ago: try again in a minute",
