@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ..domain.actions import CallModel
 from ..domain.budget import own_hold
@@ -16,13 +17,16 @@ from ..domain.events import (
     CostIncurred,
     ModelCalled,
     Money,
+    RunCompleted,
     RunEvent,
 )
+from ..domain.finish import FinishReason
 from ..domain.pricing import cost
 from ..domain.request import ToolCallPart
 from ..domain.run import AttemptStatus, Run
 from ..domain.units import MILLION, Duration
 from .ports import Answer, Content, RunLog
+from .world import money_of
 
 SERVED_IN_PROCESS = ("simulated", "recorded")
 Outcome = tuple[list[RunEvent], list[Content]]
@@ -135,13 +139,30 @@ class OutcomeRecorder:
         return self._log.keep_text(self._run_id, text, self._subject)
 
 
+async def recalled(log: RunLog, run: Run) -> Answer | None:
+    """The answer a run ended with, read back; None where it has none, or its text was not stored or was erased."""
+    assert run.started is not None, "only a started run has an answer"
+    reference = run.ended.answer if isinstance(run.ended, RunCompleted) else None
+    text = None if reference is None else await log.text(reference)
+    if text is None:
+        return None
+    said = json.loads(text)
+    return Answer(
+        text=said["text"],
+        tool_calls=_tool_calls(said),
+        finish_reason=FinishReason.STOP,
+        usage=None,
+        money=money_of(run.started.provider),
+    )
+
+
 def restored(called: ModelCalled, answer: str | None, raw: str | None, *, money: Money) -> Answer:
     """An answer read back from its texts; what was not stored or was erased is missing."""
     said, measured = json.loads(answer or "{}"), json.loads(raw or "{}")
     logprobs = measured.get("logprobs")
     return Answer(
         text=said.get("text", ""),
-        tool_calls=tuple(ToolCallPart(**call) for call in said.get("tool_calls", ())),
+        tool_calls=_tool_calls(said),
         finish_reason=called.finish_reason,
         usage=called.usage,
         raw_usage=measured.get("usage"),
@@ -151,6 +172,10 @@ def restored(called: ModelCalled, answer: str | None, raw: str | None, *, money:
         first_token=called.first_token,
         money=money,
     )
+
+
+def _tool_calls(said: dict[str, Any]) -> tuple[ToolCallPart, ...]:
+    return tuple(ToolCallPart(**call) for call in said.get("tool_calls", ()))
 
 
 def _answer_text(answer: Answer) -> str:

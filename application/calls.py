@@ -112,10 +112,12 @@ class Caller:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    def forget_unsent(self) -> None:
-        """A budget refused what was to be recorded: those calls do not leave."""
+    async def forget_unsent(self) -> None:
+        """What was to be recorded was refused: those calls do not leave, and give their places back."""
         running = set(self._tasks.values())
-        self._places = {index: place for index, place in self._places.items() if index in running}
+        for place in [place for index, place in self._places.items() if index not in running]:
+            del self._places[place.action.index]
+            await self._give_back(place)
 
     def is_late(self) -> bool:
         """Whether the run's time is up."""

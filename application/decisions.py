@@ -91,7 +91,7 @@ class Decisions:
             case AssessPrompt():
                 return [assess(self._command.request)], []
             case DecideRoute():
-                return [decide(self.routing_inputs(run.assessment, headroom))], []
+                return [decide(self.routing_inputs(run, headroom))], []
             case ScoreAnswer(attempt=number):
                 return [score(number, self._answers[number], self._command.request)], []
             case Escalate():
@@ -106,20 +106,20 @@ class Decisions:
                 raise AssertionError("a call is an effect")
         assert_never(action)
 
-    def routing_inputs(self, assessment: PromptAssessed | None, headroom: tuple[Headroom, ...]) -> RoutingInputs:
-        """What the routing decision reads."""
-        assert assessment is not None, "a route is due only after the assessment"
+    def routing_inputs(self, run: Run, headroom: tuple[Headroom, ...]) -> RoutingInputs:
+        """What the routing decision reads; a plan that is not carried out holds nothing."""
+        assert run.assessment is not None, "a route is due only after the assessment"
         command, world = self._command, self._world
         return RoutingInputs(
             request=command.request,
-            assessment=assessment,
+            assessment=run.assessment,
             usable=world.usable,
             unusable=world.unusable,
             strategy=command.strategy,
             settings=command.settings,
             policy=world.policy,
             max_cost=command.max_cost,
-            budgets=world.budgets_of(command),
+            budgets=() if run.cached else world.budgets_of(command),
             headroom=headroom,
         )
 
@@ -176,8 +176,18 @@ def score(attempt: int, answer: Answer, request: Request) -> ConfidenceScored:
     return ConfidenceScored(attempt=attempt, score=found.score, signals=signals, scorer=found.scorer)
 
 
-def completed(run: Run, number: int, reason: StopReason) -> RunCompleted:
-    """The end of a run with the answer of an attempt."""
+def completed(run: Run, number: int | None, reason: StopReason) -> RunCompleted:
+    """The end of a run with the answer of an attempt, or with the one from the cache."""
+    if number is None:
+        assert run.cached is not None, "only a cached answer is of no attempt"
+        return RunCompleted(
+            attempt=None,
+            stop_reason=reason,
+            answer=run.cached.answer,
+            confidence=run.cached.confidence,
+            cost=run.cost,
+            released=(),
+        )
     attempt = run.attempt(number)
     assert isinstance(attempt.outcome, ModelCalled), "only an answered attempt can end a run"
     return RunCompleted(

@@ -14,6 +14,7 @@ from ..domain.events import (
     Headroom,
     RoutingDecided,
     RunCancelled,
+    RunCompleted,
     RunFailed,
     StrategySettings,
 )
@@ -49,6 +50,9 @@ NOT_MEANT = (ExclusionReason.NOT_ASKED, ExclusionReason.PROVIDER)
 def failure_of(run: Run) -> RunFailure:
     """The error a caller gets for a run that ended without an answer."""
     ended, started = run.ended, run.started
+    if isinstance(ended, RunCompleted):
+        text = f"{run.id} was answered, but its answer was not stored or was erased: ask again, with another key"
+        return RunFailure(text, kind=ErrorKind.CONTENT, run_id=run.id)
     assert started is not None, "a run that ended was started"
     if isinstance(ended, RunCancelled):
         return RunFailure(f"{run.id} was cancelled by {ended.by}", kind=ErrorKind.CANCELLED, run_id=run.id)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..domain.actions import CallModel
 from ..domain.errors import ErrorKind
 from ..domain.events import (
+    AnsweredFromCache,
     ContentRef,
     Headroom,
     OnUnknown,
@@ -18,12 +19,13 @@ from ..domain.events import (
 from ..domain.run import Run, RunStatus
 from ..domain.strategies import due
 from ..domain.units import MILLION, Duration, Timestamp, usd
-from .attempts import crashed
+from .answer_cache import cache_entry
+from .attempts import crashed, recalled
 from .calls import Caller
 from .decisions import Decisions, run_started
 from .leasing import Tenure
-from .ports import Answer, Clock, Content, DeltaSink, HoldRefused, RunLog
-from .session import RunSession, uninterrupted
+from .ports import Answer, Append, Clock, Content, DeltaSink, HoldRefused, RunLog
+from .session import KeyIsTaken, RunSession, uninterrupted
 from .world import StartRun, World
 
 PATIENCE = 8  # refusals of a budget that others use at the same time, before the run is refused
@@ -36,6 +38,7 @@ class Finished:
     run: Run
     answer: Answer | None
     justification: str | None  # of a synthesis, in words
+    started_at: Timestamp
     latency: Duration
 
 
@@ -58,7 +61,12 @@ class RunLoop:
         self._clock = clock
         self._sink = sink
         self._session = RunSession(
-            log, command.run_id, observe=world.observe, money=world.money, beside=world.introduce
+            log,
+            command.run_id,
+            observe=world.observe,
+            money=world.money,
+            beside=replace(world.introduce or Append(streams=()), claim=command.claim),
+            cache_entry=lambda run: cache_entry(command, run, clock),
         )
         self._tenure = Tenure(world.leases, command.run_id, world.worker, epoch, ttl=world.lease)
         self._caller = Caller(self._session, command, world, log, clock, sink, lambda: self._is_owner)
@@ -66,8 +74,11 @@ class RunLoop:
         self._headroom: dict[tuple[str, str], Headroom] = {}
         self._refusals = 0
 
-    async def run(self) -> Finished:
-        """Start the run and drive it to its end. Cancelled, it leaves a truthful log and raises CancelledError."""
+    async def run(self, earlier: AnsweredFromCache | None = None) -> Finished:
+        """Start the run and drive it to its end; with an earlier answer of the same request it ends at once.
+
+        Cancelled, it leaves a truthful log and raises CancelledError. Raises KeyIsTaken where nothing was started.
+        """
         reference: ContentRef | None = None
         contents: list[Content] = []
         if self._command.keep_content:
@@ -75,6 +86,8 @@ class RunLoop:
                 self._command.run_id, self._command.request, self._command.subject
             )
         self._session.record(run_started(self._command, self._world, reference, self._clock.now()), contents)
+        if earlier is not None:
+            self._session.record(earlier)
         return await self._to_the_end()
 
     async def resume(self, *, on_unknown: OnUnknown | None = None, failure: ErrorKind | None = None) -> Finished | None:
@@ -116,7 +129,7 @@ class RunLoop:
             return await self._finish()
 
     async def _finish(self) -> Finished:
-        began = self._clock.monotonic()
+        began, started_at = self._clock.monotonic(), self._clock.now()
         try:
             await self._drive()
         except asyncio.CancelledError:
@@ -124,13 +137,14 @@ class RunLoop:
             raise
         await self._caller.load_answers()  # of who ended the run, where that was another
         run = self._session.run
-        answer = self._caller.answer_of(run)
+        answer = await recalled(self._log, run) if run.cached else self._caller.answer_of(run)
         if answer is not None and self._sink is not None and run.routing and run.routing.strategy != "cheapest":
             self._sink(answer.text)  # the one that stands, in one piece
         return Finished(
             run=run,
             answer=answer,
             justification=self._decisions.justification,
+            started_at=started_at,
             latency=Duration(self._clock.monotonic() - began),
         )
 
@@ -139,8 +153,13 @@ class RunLoop:
         while True:
             for call in await self._decide():
                 await self._caller.admit(call)
-            if refused := await self._session.flush():
-                self._caller.forget_unsent()
+            try:
+                refused = await self._session.flush()
+            except KeyIsTaken:
+                await self._caller.forget_unsent()
+                raise
+            if refused:
+                await self._caller.forget_unsent()
                 self._learn(refused)
                 continue
             self._caller.launch()

@@ -387,6 +387,9 @@ class RunLog(Protocol):
     ) -> tuple[ContentRef, list[Content]]:
         """A request as contents, each message once a subject, and the reference events hold."""
 
+    async def fingerprint(self, request: Request, *facts: str) -> bytes:
+        """An HMAC, under the database's own key, of a request and of what else makes it the same or another."""
+
     def keep_text(self, run_id: str, text: str, subject: str | None) -> tuple[ContentRef, list[Content]]:
         """A text as content, and the reference events hold."""
 

@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from ..domain.events import Escalated, ModelCalled, Money, PromptAssessed, RoutingDecided, RunCompleted
+from ..domain.events import (
+    AnsweredFromCache,
+    Escalated,
+    ModelCalled,
+    Money,
+    PromptAssessed,
+    RoutingDecided,
+    RunCompleted,
+)
 from ..domain.exclusions import exclusion_text
 from ..domain.finish import FinishReason
 from ..domain.run import Attempt, Run
@@ -39,15 +47,21 @@ class OrchestrationResult:
 
 
 def result_of(
-    run: Run, answer: Answer, *, started_at: Timestamp, latency: Duration, justification: str | None = None
+    run: Run,
+    answer: Answer,
+    *,
+    started_at: Timestamp,
+    latency: Duration,
+    justification: str | None = None,
+    is_repeat: bool = False,
 ) -> OrchestrationResult:
-    """The result of a completed run."""
+    """The result of a completed run; a repeat is one that was asked before, under the same idempotency key."""
     assert run.started is not None, "a completed run was started"
     assert isinstance(run.ended, RunCompleted), "only a completed run has a result"
     usages = [attempt.outcome.usage for attempt in run.attempts if isinstance(attempt.outcome, ModelCalled)]
     return OrchestrationResult(
         response=answer.text,
-        model_used=run.attempt(run.ended.attempt or 0).model,
+        model_used=run.cached.model if run.cached else run.attempt(run.ended.attempt or 0).model,
         cost=run.ended.cost,
         latency=latency / MILLION,
         confidence=fraction(run.ended.confidence),
@@ -56,7 +70,7 @@ def result_of(
         strategy=run.started.strategy,
         fallback_chain=[attempt.model for attempt in run.attempts],
         ensemble_models=_members(run),
-        metadata=_metadata(run, answer) | {"justification": justification},
+        metadata=_metadata(run, answer) | {"justification": justification, "repeat": is_repeat},
         timestamp=datetime.fromtimestamp(started_at / MILLION, UTC).isoformat(),
         run_id=run.id,
     )
@@ -73,7 +87,7 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
     assert run.assessment is not None
     assert run.routing is not None
     assert isinstance(run.ended, RunCompleted)
-    accepted = run.attempt(run.ended.attempt or 0)
+    scored = run.attempt(run.ended.attempt).confidence if run.ended.attempt is not None else None
     synthesis = run.synthesis
     return {
         "simulated": answer.money is Money.SIMULATED,
@@ -87,10 +101,11 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
         "excluded": [{"model": one.model, "reason": exclusion_text(one)} for one in run.routing.excluded],
         "attempts": [attempt_dict(attempt) for attempt in run.attempts],
         "warnings": warnings(run),
-        "signals": dict(accepted.confidence.signals) if accepted.confidence else {},
+        "signals": dict(scored.signals) if scored else {},
         "strategy": run.routing.strategy,
         "strategy_reason": run.routing.reason,
         "stop_reason": run.ended.stop_reason.value,
+        "cached": _cached(run.cached),
         "threshold": None if run.routing.threshold is None else fraction(run.routing.threshold),
         "escalations": [_escalation(one) for one in run.escalations],
         "method": synthesis.method.value if synthesis else None,
@@ -102,6 +117,13 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
         "dissent": [run.attempt(number).model for number in synthesis.dissent] if synthesis else [],
         "tool_calls": [asdict(call) for call in answer.tool_calls],
     }
+
+
+def _cached(one: AnsweredFromCache | None) -> dict[str, Any] | None:
+    """Whose answer was given again, and the USD that saved; null where it was asked for."""
+    if one is None:
+        return None
+    return {"run": one.run, "attempt": one.attempt, "saved": None if one.saved is None else plain(one.saved)}
 
 
 def _escalation(one: Escalated) -> dict[str, Any]:

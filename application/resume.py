@@ -23,6 +23,10 @@ _ENDS = ("RunCompleted", "RunFailed", "RunCancelled")
 _OUTCOMES = ("ModelCalled", "AttemptFailed", "AttemptLost")
 
 
+class LeftAlone(InvalidRequest):
+    """The run is not to be taken: it has ended, another worker has it, or was first."""
+
+
 @dataclass(slots=True)
 class Survey:
     """The runs of a log in which something is left to do."""

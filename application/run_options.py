@@ -14,10 +14,12 @@ from ..domain.policy import Policy
 from ..domain.pricing import EXACT
 from ..domain.request import Message, Parameters, Request, ResponseFormat, Role, TextPart, Tool
 from ..domain.strategies import STRATEGIES
-from ..domain.units import Usd, plain, probability
+from ..domain.units import Duration, Usd, duration, plain, probability
 
 _NAMES = {Role.SYSTEM: "the system message", Role.USER: "the prompt"}
 LABEL_LIMIT = 64  # characters of a category, a tag or a subject
+KEY_LIMIT = 255  # characters of an idempotency key
+CACHE_TTL = duration("24h")
 METHODS = tuple(method.value for method in Method if method is not Method.SINGLE)
 PICODOLLAR = Decimal("1e-12")
 MOST = 9_000_000  # USD that a limit can say
@@ -51,6 +53,8 @@ class RunOptions(TypedDict, total=False):
     full_panel: bool | None  # ask every member at once
     max_attempts: int | None  # of one call, the first included
     on_unknown: str | None  # retry or fail
+    idempotency_key: str | None  # 1 to 255 characters: the same key and request give the first run again
+    cache: bool | str | None  # how long an answer may be given again: 90s, 10m, 24h, 7d; True: a day; False: not
 
 
 KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
@@ -79,6 +83,8 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "full_panel": (bool,),
     "max_attempts": (int,),
     "on_unknown": (str,),
+    "idempotency_key": (str,),
+    "cache": (bool, str),
 }
 CHAIN_LENGTHS, PANEL_SIZES = range(1, 6), range(2, 4)
 
@@ -208,6 +214,27 @@ def timeout_of(options: RunOptions, default: float) -> float:
     if not 0 < timeout <= 86_400:
         raise InvalidRequest(f"timeout {timeout} is not possible: expected seconds above 0, at most 86,400")
     return timeout
+
+
+def cache_ttl_of(options: RunOptions, default: Duration | None) -> Duration | None:
+    """How long an answer may be given again; None: not at all. Raises InvalidRequest."""
+    given = options.get("cache")
+    if given is None:
+        return default
+    if isinstance(given, bool):
+        return CACHE_TTL if given else None
+    try:
+        return None if given == "off" else duration(given)
+    except ValueError:
+        raise InvalidRequest(f"cache {given!r}: expected a time such as 90s, 10m, 24h or 7d, or off") from None
+
+
+def idempotency_key_of(options: RunOptions) -> str | None:
+    """The key under which a run is started once. Raises InvalidRequest."""
+    key = options.get("idempotency_key")
+    if key is not None and (len(key) > KEY_LIMIT or not key.isprintable()):
+        raise InvalidRequest(f"the idempotency key is not 1 to {KEY_LIMIT} printable characters")
+    return key
 
 
 def _parameters(options: RunOptions) -> Parameters:

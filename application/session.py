@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..domain.budget import settled
@@ -15,6 +16,7 @@ from ..domain.events import (
     ModelCalled,
     Money,
     RoutingDecided,
+    RunCompleted,
     RunEvent,
     Settlement,
 )
@@ -26,6 +28,7 @@ from .ports import (
     BalanceChange,
     BalanceHold,
     BalanceSettle,
+    CacheEntry,
     Content,
     HoldRefused,
     KeyTaken,
@@ -39,16 +42,33 @@ Observer = Callable[[str, RunEvent], None]  # gets the run's id and each event o
 FACTS = (ModelCalled, AttemptFailed, AttemptLost, CostIncurred)  # outcomes: true whatever else was appended meanwhile
 
 
+class KeyIsTaken(Exception):
+    """The idempotency key of a run that was to start belongs to another run already."""
+
+    def __init__(self, taken: KeyTaken) -> None:
+        super().__init__(taken.run)
+        self.taken = taken
+
+
 class RunSession:
     """The run as it stands in this process: `run` is folded, what is pending of it is not in the log yet."""
 
     def __init__(
-        self, log: RunLog, run_id: str, *, observe: Observer, money: Money, beside: Append | None = None
+        self,
+        log: RunLog,
+        run_id: str,
+        *,
+        observe: Observer,
+        money: Money,
+        beside: Append | None = None,
+        cache_entry: Callable[[Run], CacheEntry | None] = lambda run: None,
     ) -> None:
+        """`beside` becomes durable with the first append, `cache_entry` with the run's completion."""
         self._log = log
         self._observe = observe
         self._money = money
         self._beside = beside
+        self._cache_entry = cache_entry
         self._durable = Run(run_id)
         self.run = self._durable
         self._recorded_at: dict[int, Timestamp] = {}  # of each durable version that holds money
@@ -81,6 +101,7 @@ class RunSession:
         """Append what is pending, in one commit, even while the task is being cancelled.
 
         Where a budget refuses, everything decided from the hold on is forgotten again, and the refusal returned.
+        Raises KeyIsTaken where the run's idempotency key belongs to another: nothing was written.
         """
         return await uninterrupted(self._flush())
 
@@ -96,7 +117,7 @@ class RunSession:
                     contents=contents,
                     balances=self._balances(batch),
                     cause=self._cause,
-                    beside=self._beside,
+                    beside=self._beside_of(batch),
                 )
                 match result:
                     case Appended():
@@ -105,7 +126,7 @@ class RunSession:
                         self._contents = contents + self._contents
                         await self._reload()
                     case KeyTaken():
-                        raise AssertionError("no idempotency key was claimed")
+                        raise KeyIsTaken(result)
                     case HoldRefused():
                         self._contents = contents + self._contents
                         self._forget_from_hold()
@@ -119,6 +140,10 @@ class RunSession:
             if number and any(one.held_by > version for one in _settlements(event)):
                 return self._pending[:number]
         return list(self._pending)
+
+    def _beside_of(self, batch: list[RunEvent]) -> Append | None:
+        entry = self._cache_entry(self.run) if isinstance(batch[-1], RunCompleted) else None
+        return self._beside if entry is None else replace(self._beside or Append(streams=()), cache=entry)
 
     def _became_durable(self, batch: list[RunEvent], recorded_at: Timestamp, last_event: str) -> None:
         for event in batch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from ..domain.catalogue import Catalogue, ModelConfig
 from ..domain.events import Exclusion, Money, StrategySettings
@@ -12,8 +12,18 @@ from ..domain.request import Request
 from ..domain.units import Duration, Usd
 from .leasing import LEASE
 from .limits import Breakers, Limits, RateLimiter
-from .ports import Append, LeaseStore, ModelClient
+from .ports import Append, IdempotencyClaim, LeaseStore, ModelClient
 from .session import Observer
+
+HOW_HARD = ("max_attempts", "on_unknown")  # settings that say how an answer is reached, not which
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caching:
+    """What tells an answer's request from others, and how long the answer may be given again."""
+
+    fingerprint: bytes
+    ttl: Duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +41,17 @@ class StartRun:
     max_cost: Usd | None = None
     timeout: float | None = None  # seconds, for the whole run
     keep_content: bool = True
+    idempotency_key: str | None = None
+    cache_ttl: Duration | None = None  # None: the answer is neither taken from the cache nor put there
+    claim: IdempotencyClaim | None = None  # of the key, once its request has a fingerprint
+    caching: Caching | None = None  # likewise
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What was chosen for the strategy, a word each; nothing for what is left to the policy."""
+        given, left = self.settings, StrategySettings()
+        names = [one.name for one in fields(left) if one.name not in HOW_HARD]
+        return tuple(f"{name}={getattr(given, name)}" for name in names if getattr(given, name) != getattr(left, name))
 
 
 def money_of(provider: str) -> Money:

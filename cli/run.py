@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from ..domain.errors import InvalidRequest
 from .output import money, print_json, say
@@ -16,10 +18,24 @@ if TYPE_CHECKING:
     from ..application.result import OrchestrationResult
     from ..infrastructure.bootstrap import Orchestrator, Plan
 
+CACHE_TIME = re.compile(r"off|\d+[a-z]?")
+
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 
 
-@app.command(epilog='Example: model-orchestrator run "What is Python?" --max-cost 0.01')
+class RunCommand(TyperCommand):
+    """`--cache` may stand alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As usual; a word after `--cache` that is no time is not taken for one."""
+        after = [*args[1:], ""]
+        alone = [word == "--cache" and not CACHE_TIME.fullmatch(after[place]) for place, word in enumerate(args)]
+        return super().parse_args(
+            ctx, [f"{word}=24h" if bare else word for word, bare in zip(args, alone, strict=True)]
+        )
+
+
+@app.command(cls=RunCommand, epilog='Example: model-orchestrator run "What is Python?" --max-cost 0.01')
 def run(
     prompt_argument: Annotated[
         str | None, typer.Argument(metavar="[PROMPT]", help="The prompt; - reads standard input.", show_default=False)
@@ -47,6 +63,13 @@ def run(
     full_panel: Annotated[bool, typer.Option("--full-panel", help="Ask every member at once.")] = False,
     max_attempts: Annotated[int | None, typer.Option("--max-attempts", help="Of one call; 1: no retry.")] = None,
     on_unknown: Annotated[str | None, typer.Option("--on-unknown", help="A lost attempt: retry or fail.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option("--idempotency-key", help="The same key and request give the first run again.")
+    ] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option("--cache", metavar="[TTL]", help="Take an answer given before: 10m, 24h (alone) or off."),
+    ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was chosen.")] = False,
@@ -82,6 +105,8 @@ def run(
             "full_panel": full_panel or None,
             "max_attempts": max_attempts,
             "on_unknown": on_unknown,
+            "idempotency_key": idempotency_key,
+            "cache": cache,
         }
         if not quiet and (notice := orchestrator.provider_notice(provider)):
             say(notice)
@@ -171,6 +196,11 @@ def _show_result(result: OrchestrationResult, *, as_json: bool, streamed: bool, 
     for warning in result.metadata["warnings"]:
         say(f"warning: {warning}")
     cost = money(result.cost, simulated=result.metadata["simulated"])
+    if cached := result.metadata["cached"]:
+        saved = None if cached["saved"] is None else Decimal(cached["saved"])
+        say(f"from the cache: the answer of {cached['run']}, saving {money(saved)}")
+    if result.metadata["repeat"]:
+        say("asked before with this idempotency key: nothing was asked or paid again")
     figures = f"{cost} | {result.latency:.2f} s | confidence {result.confidence:.2f}"
     say(f"{_answered_by(result)} | {figures} | {result.run_id}")
 

@@ -159,17 +159,19 @@ def _row(logged: LoggedRun) -> dict[str, Any]:
     """A run as `runs list --json` shows it; null where unknown."""
     from datetime import UTC, datetime
 
+    from ..application.world import money_of
+
     run = logged.run
     started_at = datetime.fromtimestamp(logged.events[0].envelope.recorded_at / 1_000_000, UTC)
-    kinds = sorted({attempt.cost.money.value for attempt in run.attempts if attempt.cost})
+    models = [run.cached.model] if run.cached else [attempt.model for attempt in run.attempts]
     return {
         "run_id": run.id,
         "status": run.status.value,
         "strategy": run.started.strategy if run.started else None,
         "category": run.started.category if run.started else None,
         "cost": None if run.cost is None else plain(run.cost),
-        "money": ", ".join(kinds) or None,
-        "model": run.attempts[-1].model if run.attempts else None,
+        "money": money_of(run.started.provider).value if run.started and models else None,
+        "model": models[-1] if models else None,
         "started_at": started_at.isoformat(timespec="seconds"),
     }
 

@@ -61,9 +61,9 @@ class Synthesize:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """End the run with an attempt's answer."""
+    """End the run with an attempt's answer; None: with the one from the cache."""
 
-    attempt: int
+    attempt: int | None
     reason: StopReason
 
 

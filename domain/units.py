@@ -10,6 +10,7 @@ Timestamp = NewType("Timestamp", int)  # microseconds since 1970-01-01, UTC
 Duration = NewType("Duration", int)  # microseconds
 
 MILLION = 1_000_000
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 PICODOLLARS = 10**12  # in one US dollar; the columns' integer unit
 
 
@@ -20,6 +21,17 @@ class Usd(Decimal):
 
     def __str__(self) -> str:
         return format(self, "f")
+
+
+def duration(text: str) -> Duration:
+    """A time such as 90s, 10m, 24h or 7d, above 0 and at most 3,650 days. Raises ValueError."""
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit()) or unit not in SECONDS:
+        raise ValueError(f"{text!r} is not a time such as 90s, 10m, 24h or 7d")
+    seconds = int(number[:12]) * SECONDS[unit]
+    if not 0 < seconds <= 3_650 * SECONDS["d"]:
+        raise ValueError(f"{text!r} is not above 0 and at most 3650d")
+    return Duration(seconds * MILLION)
 
 
 def probability(fraction: float) -> Probability:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 from dataclasses import asdict, dataclass, replace
@@ -11,13 +12,16 @@ from typing import Any, Self, Unpack
 
 import uuid_utils
 
+from ..application.answer_cache import caching_of, earlier_answer
 from ..application.decisions import assess
 from ..application.failures import failure_of, no_plan
-from ..application.orchestrator import RunLoop
+from ..application.idempotency import check_same_request, claim_of, finished_run
+from ..application.orchestrator import Finished, RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
 from ..application.result import OrchestrationResult, class_warnings, result_of
 from ..application.resume import (
+    LeftAlone,
     command_to_resume,
     has_its_texts,
     left_alone,
@@ -27,7 +31,9 @@ from ..application.resume import (
 )
 from ..application.run_options import (
     RunOptions,
+    cache_ttl_of,
     checked_options,
+    idempotency_key_of,
     label_of,
     max_cost_of,
     request_of,
@@ -38,6 +44,7 @@ from ..application.run_options import (
     timeout_of,
 )
 from ..application.runs import load_run
+from ..application.session import KeyIsTaken
 from ..application.world import StartRun, World
 from ..domain import routing
 from ..domain.budget import plan_hold, total
@@ -47,13 +54,15 @@ from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
 from ..domain.request import prompt_request
 from ..domain.run import RunStatus
-from ..domain.units import Usd, plain
+from ..domain.units import MILLION, Usd, plain
 from .alerts import Alerts
 from .clock import SystemClock
 from .database_url import masked
 from .run_log import StoredRunLog
 from .settings import Settings
 from .worlds import Worlds
+
+FOLLOWING = 0.1  # seconds between two looks at a run that another process works on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,26 +169,48 @@ class Orchestrator:
         if on_delta is not None and options.get("on_unknown") is None:
             options["on_unknown"] = "fail"  # what was shown cannot be taken back
         command, world = self.prepare(prompt, **options)
-        log = self.log
+        log, started_at = self.log, self._clock.now()
+        sink = None if on_delta is None else PassingOn(on_delta)
+        claim = await claim_of(log, command, world.provider)
+        known = None if claim is None else await self.store.idempotency(claim.owner, claim.key)
+        if claim is not None and known is not None:
+            check_same_request(known.run, is_same=known.fingerprint == claim.fingerprint)
+            return await self._first_run(known.run, command, sink)
+        models = tuple(call.model for call in _decided(command, world).plan) if command.cache_ttl else ()
+        command = replace(command, claim=claim, caching=await caching_of(log, command, world.provider, models))
+        earlier = await earlier_answer(self.store, log, command, started_at) if command.caching else None
         budgets = [(scope, period) for scope, period, _ in await self.store.budgets()]
         world = self._worlds.bounded(world, budgets)
         world = replace(world, introduce=await self._worlds.introduction(world, log))
-        started_at = self._clock.now()
-        sink = None if on_delta is None else PassingOn(on_delta)
-        finished = await RunLoop(command, world, log, self._clock, sink).run()
+        try:
+            finished = await RunLoop(command, world, log, self._clock, sink).run(earlier)
+        except KeyIsTaken as error:
+            check_same_request(error.taken.run, is_same=error.taken.same_request)
+            return await self._first_run(error.taken.run, command, sink)
         alerts = Alerts(self._worlds.logging, self._clock, self.settings.webhook_url)
-        await alerts.after(finished.run, log, started_at)
-        if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
-            raise failure_of(finished.run)
-        if sink is not None and sink.error is not None:
-            raise sink.error
-        return result_of(
-            finished.run,
-            finished.answer,
-            started_at=started_at,
-            latency=finished.latency,
-            justification=finished.justification,
-        )
+        await alerts.after(finished.run, log, finished.started_at)
+        return _result(finished, sink)
+
+    async def _first_run(self, run_id: str, command: StartRun, sink: PassingOn | None) -> OrchestrationResult:
+        """What became of the run that has the command's key: waits for it, and takes it over where its worker is gone.
+
+        Raises RunFailure where it has no answer, or not in the command's time.
+        """
+        log, began = self.log, self._clock.monotonic()
+        while (await load_run(log, run_id)).run.status is RunStatus.RUNNING:
+            if command.timeout is not None and self._clock.monotonic() - began > command.timeout * MILLION:
+                text = f"{run_id} has the same idempotency key and is still under way: ask again later"
+                raise RunFailure(text, kind=ErrorKind.DEADLINE, run_id=run_id)
+            try:
+                await self.resume(run_id)
+            except LeftAlone:
+                await asyncio.sleep(FOLLOWING)
+            except RunFailure:
+                break
+        finished = await finished_run(log, run_id)
+        if sink is not None and finished.answer is not None:
+            sink(finished.answer.text)
+        return _result(finished, sink, is_repeat=True)
 
     async def resume(self, run_id: str, *, on_unknown: str | None = None) -> OrchestrationResult:
         """Go on with a run whose process is gone, with its own settings and the settings' timeout anew.
@@ -187,15 +218,15 @@ class Orchestrator:
         Raises InvalidRequest where the run is not to be resumed: it has ended, a living process has it, or its models
         cannot be called now. Raises RunFailure where it ended without an answer.
         """
-        log, started_at = self.log, self._clock.now()
+        log = self.log
         run = (await load_run(log, run_id)).run
         if run.started is None or run.status is not RunStatus.RUNNING:
-            raise InvalidRequest(f"{run_id} is not under way: it is {run.status.value}")
+            raise LeftAlone(f"{run_id} is not under way: it is {run.status.value}")
         budgets = [(scope, period) for scope, period, _ in await self.store.budgets()]
         world = self._worlds.bounded(await self._worlds.world_of(run, log), budgets)
         assert world.leases is not None
         if why := await left_alone(world.leases, run_id, self._clock.now()):
-            raise InvalidRequest(why)
+            raise LeftAlone(why)
         request = await log.request(run.started.request) if run.started.request else None
         whole = request is not None and await has_its_texts(log, run)
         command = command_to_resume(run, request or prompt_request(""), timeout=self.settings.timeout)
@@ -205,16 +236,8 @@ class Orchestrator:
             failure=None if whole else ErrorKind.CONTENT,
         )
         if finished is None:
-            raise InvalidRequest(f"{run_id} is left alone: another process was first to resume it")
-        if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
-            raise failure_of(finished.run)
-        return result_of(
-            finished.run,
-            finished.answer,
-            started_at=started_at,
-            latency=finished.latency,
-            justification=finished.justification,
-        )
+            raise LeftAlone(f"{run_id} is left alone: another process was first to resume it")
+        return _result(finished)
 
     async def resume_all(self, *, on_unknown: str | None = None) -> list[dict[str, Any]]:
         """Resume every run whose process is gone, one after the other, and settle what has been lost for a day.
@@ -244,22 +267,12 @@ class Orchestrator:
         Raises InvalidRequest, and RunFailure where no usable model can answer.
         """
         command, world = self.prepare(prompt, **options)
-        assessment = assess(command.request)
-        decision = routing.decide(
-            routing.RoutingInputs(
-                request=command.request,
-                assessment=assessment,
-                usable=world.usable,
-                unusable=world.unusable,
-                strategy=command.strategy,
-                settings=command.settings,
-                policy=world.policy,
-                max_cost=command.max_cost,
-            )
-        )
+        decision = _decided(command, world)
         if not decision.plan:
             raise no_plan(decision, command.settings, command.max_cost)
-        return Plan(provider=world.provider, assessment=assessment, routing=decision, max_cost=command.max_cost)
+        return Plan(
+            provider=world.provider, assessment=assess(command.request), routing=decision, max_cost=command.max_cost
+        )
 
     async def first_run_notice(self) -> str | None:
         """Where texts are stored and how not to; None once the database holds a run."""
@@ -293,10 +306,44 @@ class Orchestrator:
             max_cost=max_cost_of(given, settings.max_cost),
             timeout=timeout_of(given, settings.timeout),
             keep_content=settings.store_content,
+            idempotency_key=idempotency_key_of(given),
+            cache_ttl=cache_ttl_of(given, settings.cache),
         )
         self._worlds.check_chain(given.get("provider"), command.settings.chain)
         named = (command.settings.model, *command.settings.chain, *command.settings.members)
         return command, self._worlds.world(given.get("provider"), models=[name for name in named if name])
+
+
+def _result(finished: Finished, sink: PassingOn | None = None, *, is_repeat: bool = False) -> OrchestrationResult:
+    """What a caller gets. Raises RunFailure where there is no answer, and what the caller's sink raised."""
+    if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
+        raise failure_of(finished.run)
+    if sink is not None and sink.error is not None:
+        raise sink.error
+    return result_of(
+        finished.run,
+        finished.answer,
+        started_at=finished.started_at,
+        latency=finished.latency,
+        justification=finished.justification,
+        is_repeat=is_repeat,
+    )
+
+
+def _decided(command: StartRun, world: World) -> RoutingDecided:
+    """The plan as it is where no budget stands in the way."""
+    return routing.decide(
+        routing.RoutingInputs(
+            request=command.request,
+            assessment=assess(command.request),
+            usable=world.usable,
+            unusable=world.unusable,
+            strategy=command.strategy,
+            settings=command.settings,
+            policy=world.policy,
+            max_cost=command.max_cost,
+        )
+    )
 
 
 def _call_dict(call: PlannedCall) -> dict[str, Any]:

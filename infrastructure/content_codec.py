@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from ..domain.request import ImagePart, Message, Parameters, Part, Role, TextPart, ToolCallPart, ToolResultPart
+from ..domain.request import (
+    ImagePart,
+    Message,
+    Parameters,
+    Part,
+    Request,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 PART_TAGS: dict[str, type[Any]] = {
     "text": TextPart,
@@ -32,6 +43,13 @@ def message_from_json(text: str) -> Message:
 def manifest_json(message_refs: list[str], parameters: Parameters) -> str:
     """A request: where its messages stand, in order, and its parameters."""
     return _json({"messages": message_refs, "parameters": msgspec.to_builtins(parameters)})
+
+
+def request_json(request: Request, facts: Sequence[str]) -> str:
+    """A request in one text, with more facts about it; a parameter that is not set leaves no trace."""
+    given = msgspec.to_builtins(request.parameters).items()
+    parameters = {name: value for name, value in given if value is not None and value != []}
+    return _json([[message_json(message) for message in request.messages], parameters, facts])
 
 
 def manifest_from_json(text: str) -> tuple[list[str], Parameters]:

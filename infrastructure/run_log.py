@@ -26,7 +26,7 @@ from ..application.ports import (
 from ..domain.events import ContentRef, RunEvent
 from ..domain.request import Request
 from ..domain.units import Timestamp
-from .content_codec import manifest_from_json, manifest_json, message_from_json, message_json
+from .content_codec import manifest_from_json, manifest_json, message_from_json, message_json, request_json
 from .event_codec import Event, decode, encode
 
 
@@ -56,6 +56,8 @@ class StoredRunLog:
             streams=(StreamAppend(run_id, expected, new), *(beside.streams if beside else ())),
             contents=(*contents, *(beside.contents if beside else ())),
             balances=(*balances, *(beside.balances if beside else ())),
+            claim=beside.claim if beside else None,
+            cache=beside.cache if beside else None,
         )
         return await self.store.append(append), event_id_text(new[-1].event_id)
 
@@ -93,6 +95,10 @@ class StoredRunLog:
         manifest = manifest_json([content.ref for content in messages], request.parameters)
         reference, kept = self.keep_text(run_id, manifest, subject)
         return reference, kept + messages
+
+    async def fingerprint(self, request: Request, *facts: str) -> bytes:
+        """HMAC-SHA-256, 32 bytes."""
+        return hmac.digest(await self._content_secret(), request_json(request, facts).encode(), "sha256")
 
     def keep_text(self, run_id: str, text: str, subject: str | None) -> tuple[ContentRef, list[Content]]:
         """A text under a random id; the digest is worthless without the salt, which is erased with the text."""

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
-from ..domain.units import Usd, plain
+from ..domain.units import Duration, Usd, duration, plain
 
 Parse = Callable[[object], object]
 
@@ -87,6 +87,11 @@ def seconds(value: object) -> float:
     if not 0 < number <= 86_400:
         raise ValueError
     return number
+
+
+def duration_or_off(value: object) -> Duration | None:
+    """A time such as 90s, 10m, 24h or 7d; off is None."""
+    return None if text(value).lower() == "off" else duration(text(value))
 
 
 def amount(value: object) -> Usd:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..domain.catalogue import ModelProvider
 from ..domain.errors import ConfigurationError, InvalidRequest
-from ..domain.units import Usd
+from ..domain.units import Duration, Usd
 from . import setting_values as values
 from .database_url import default_database_url, masked, parse_database_url
 from .model_settings import KEY_VARIABLES as KEY_VARIABLES
@@ -84,6 +84,14 @@ class Settings:
     store_content: bool = field(
         default=True,
         metadata=key(values.switch, "true or false", "whether prompts and answers are stored in the database"),
+    )
+    cache: Duration | None = field(
+        default=None,
+        metadata=key(
+            values.duration_or_off,
+            "a time such as 90s, 10m, 24h or 7d, or off",
+            "how long an answer may be given again",
+        ),
     )
     webhook_url: str | None = field(
         default=None,

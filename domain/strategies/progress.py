@@ -54,6 +54,8 @@ def opening(run: Run) -> tuple[Action, ...] | None:
         return (AssessPrompt(),)
     if run.routing is None:
         return (DecideRoute(),)
+    if run.cached is not None:
+        return (Complete(None, StopReason.CACHE),)
     if not run.routing.plan:
         kind = ErrorKind.BUDGET if run.routing.needed is not None else ErrorKind.NO_CANDIDATE
         return (Fail(kind, run.routing.needed),)
