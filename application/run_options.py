@@ -107,7 +107,7 @@ def strategy_of(options: RunOptions) -> str:
     """The strategy's name. Raises InvalidRequest for an unknown one."""
     name = options.get("strategy") or "cheapest"
     if name not in STRATEGIES:
-        raise InvalidRequest(f"unknown strategy {name!r}: {_nearest(name, list(STRATEGIES))}")
+        raise InvalidRequest(f"unknown strategy {name!r}: {nearest(name, list(STRATEGIES))}")
     return name
 
 
@@ -162,7 +162,7 @@ def _different(what: str, names: Sequence[str], sizes: range) -> tuple[str, ...]
 
 def _one_of(name: str, value: str | None, known: Sequence[str]) -> str | None:
     if value is not None and value not in known:
-        raise InvalidRequest(f"{name} {value!r}: {_nearest(value, list(known))}")
+        raise InvalidRequest(f"{name} {value!r}: {nearest(value, list(known))}")
     return value
 
 
@@ -290,7 +290,8 @@ def _valid(text: str, what: str) -> str:
     return text
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, known: Sequence[str]) -> str:
+    """What a misspelt name may have meant, in words."""
     near = get_close_matches(name, known, 1)
     return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
 
@@ -300,7 +301,7 @@ def checked_options(options: Mapping[str, Any]) -> RunOptions:
     given = {}
     for name, value in options.items():
         if name not in KINDS:
-            raise InvalidRequest(f"unknown option {name!r}: {_nearest(name, list(KINDS))}")
+            raise InvalidRequest(f"unknown option {name!r}: {nearest(name, list(KINDS))}")
         if value is None:
             continue
         if (isinstance(value, bool) and bool not in KINDS[name]) or not isinstance(value, KINDS[name]):

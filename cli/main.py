@@ -19,6 +19,7 @@ from .output import error_dict, exit_code, print_json, say
 
 COMMANDS = {  # name: (module:app, what it does)
     "run": ("run:app", "Answer a prompt: cheapest model, chain or ensemble."),
+    "batch": ("batch:app", "Answer the prompts of a file."),
     "compare": ("compare:app", "Show what each strategy would do and cost, side by side."),
     "strategies": ("strategies:app", "Show the chains, panels and choices in force."),
     "runs": ("runs:app", "List, show, resume and cancel runs."),

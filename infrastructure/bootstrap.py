@@ -287,6 +287,10 @@ class Orchestrator:
         """The chains, panels and choices in force for a provider."""
         return self._worlds.policy(asked)
 
+    def provider_name(self, asked: str | None = None) -> str:
+        """Who would answer: live, simulated or recorded:NAME. Raises InvalidRequest."""
+        return self._worlds.provider(asked)[0]
+
     def provider_notice(self, asked: str | None) -> str | None:
         """What a user should be told about who answers, where they did not choose."""
         return self._worlds.provider(asked)[1]
