@@ -16,7 +16,7 @@ from ..application.failures import failure_of, no_plan
 from ..application.orchestrator import RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
-from ..application.result import OrchestrationResult, class_warnings, result_of
+from ..application.result import OrchestrationResult, plan_warnings, result_of
 from ..application.resume import (
     command_to_resume,
     has_its_texts,
@@ -96,7 +96,7 @@ class Plan:
     @property
     def warnings(self) -> list[str]:
         """What a caller should know before running it."""
-        return class_warnings(self.assessment, self.routing)
+        return plan_warnings(self.assessment, self.routing)
 
 
 class Orchestrator:
