@@ -102,6 +102,15 @@ def test_verbose_tells_how_an_ensemble_came_to_its_answer() -> None:
     assert "claude-sonnet-3.5 of claude-haiku-3.5 + gpt-4o-mini + claude-sonnet-3.5 | $" in said.splitlines()[-1]
 
 
+def test_simulated_models_judge_and_fuse() -> None:
+    """A judge ranks all members; an aggregator reads no sum out of the members' names."""
+    judged = command("run", "Summarise REST", "--strategy", "ensemble", "--method", "judge", "--verbose").stderr
+    assert "The judge's order, best first: " in judged
+    fused = command("run", "Summarise REST", "--strategy", "ensemble", "--method", "fuse", "--verbose")
+    assert "by fuse: agreement not comparable" in fused.stderr
+    assert "The answer is" not in fused.stdout
+
+
 def test_the_result_has_all_of_it() -> None:
     """For programs, under metadata."""
     chain = command(*CHAIN, "--json").document
