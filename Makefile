@@ -82,7 +82,7 @@ bench: .venv/dev ## measure
 	@$(BIN)/python -m tests.benchmarks.bench_start
 	@$(BIN)/python -m tests.benchmarks.bench_store
 
-e2e: .venv/e2e ## ask a real local model
+e2e: .venv/e2e ## ask two real local models, alone, as a chain and as an ensemble
 	@$(BIN)/pytest -q tests/e2e
 
 wheel: .venv/runtime ## build a wheel into dist

@@ -16,7 +16,7 @@ from ..domain.events import (
     RoutingDecided,
     RunCompleted,
 )
-from ..domain.exclusions import exclusion_text
+from ..domain.exclusions import exclusion_text, left_out_for_money
 from ..domain.finish import FinishReason
 from ..domain.run import Attempt, Run
 from ..domain.units import MILLION, Duration, Timestamp, fraction, plain
@@ -152,16 +152,19 @@ def attempt_dict(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def class_warnings(assessment: PromptAssessed, routing: RoutingDecided) -> list[str]:
-    """That no usable model reaches what the prompt needs, where that is so."""
-    if routing.capability.rank >= assessment.capability.rank:
-        return []
-    return [f"the prompt needs {assessment.capability}; no usable model is above {routing.capability}"]
+def plan_warnings(assessment: PromptAssessed, routing: RoutingDecided) -> list[str]:
+    """Where the plan is less than was wanted: no usable model reaches the prompt's class, or money left models out."""
+    said = []
+    if routing.capability.rank < assessment.capability.rank:
+        said.append(f"the prompt needs {assessment.capability}; no usable model is above {routing.capability}")
+    if routing.plan and routing.strategy != "cheapest" and (names := left_out_for_money(routing)):
+        said.append(f"the limit leaves too little for {', '.join(names)}: not asked")
+    return said
 
 
 def warnings(run: Run) -> list[str]:
     """What a caller should know of a run that went other than asked."""
-    said = class_warnings(run.assessment, run.routing) if run.assessment and run.routing else []
+    said = plan_warnings(run.assessment, run.routing) if run.assessment and run.routing else []
     for attempt in run.attempts:
         if attempt.cost and attempt.cost.estimated:
             said.append(f"{attempt.model} did not say its usage: its cost is the most the call could cost")

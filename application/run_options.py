@@ -87,6 +87,15 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "cache": (bool, str),
 }
 CHAIN_LENGTHS, PANEL_SIZES = range(1, 6), range(2, 4)
+ONLY_OF = {  # the strategy that each option shapes; `auto` may choose any
+    "chain": "fallback",
+    "threshold": "fallback",
+    "start": "fallback",
+    "verify": "fallback",
+    "models": "ensemble",
+    "method": "ensemble",
+    "full_panel": "ensemble",
+}
 
 
 def request_of(prompt: str | None, options: RunOptions) -> Request:
@@ -116,6 +125,7 @@ def settings_of(options: RunOptions, policy: Policy) -> StrategySettings:
 
     Raises InvalidRequest; that the models exist is seen where the catalogue is known.
     """
+    _check_options_of_strategy(options)
     provider = options.get("provider")
     chain_name, chain = _chain(options.get("chain"), policy)
     threshold = options.get("threshold")
@@ -141,6 +151,22 @@ def settings_of(options: RunOptions, policy: Policy) -> StrategySettings:
     )
 
 
+def _check_options_of_strategy(options: RunOptions) -> None:
+    """An option that the strategy would pass over is a mistake: another answer at another price was expected."""
+    strategy = strategy_of(options)
+    for name, owner in ONLY_OF.items():
+        given = options.get(name)
+        if given is None or given is False:
+            continue
+        if strategy not in (owner, "auto"):
+            word = name.replace("_", " ")
+            raise InvalidRequest(
+                f"{word} is for the strategy {owner}, and this run's is {strategy}: say strategy {owner}"
+            )
+        if name in ("chain", "models") and options.get("model") is not None:
+            raise InvalidRequest(f"model and {name} both say who is asked: give one of them")
+
+
 def _chain(given: str | Sequence[str] | None, policy: Policy) -> tuple[str | None, tuple[str, ...]]:
     """A chain's name, or its models."""
     if isinstance(given, str) and "," not in given and given in policy.chains:
@@ -153,8 +179,10 @@ def _different(what: str, names: Sequence[str], sizes: range) -> tuple[str, ...]
     """Model names, each once."""
     if not names:
         return ()
-    if isinstance(names, str) or len(names) not in sizes:
-        raise InvalidRequest(f"{what} of {names!r}: expected {sizes.start} to {sizes.stop - 1} models")
+    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+        raise InvalidRequest(f"{what} of {names!r}: expected model names, none of them empty")
+    if len(names) not in sizes:
+        raise InvalidRequest(f"{what} of {', '.join(names)}: expected {sizes.start} to {sizes.stop - 1} models")
     if len(set(names)) < len(names):
         raise InvalidRequest(f"{what} names a model twice: {', '.join(names)}")
     return tuple(names)

@@ -141,7 +141,8 @@ def resume(
         print_json(done[0] if run is not None else done)
         return
     for one in done:
-        say(f"{one['run_id']}: {one.get('message') or 'completed'}")
+        told = one.get("message") or "completed"
+        say(told if one["run_id"] in told else f"{one['run_id']}: {told}")
         if run is not None:
             print(one["response"])
     if not done:

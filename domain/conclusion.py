@@ -38,8 +38,11 @@ def conclude(
         return single(members[0])
     if method is Method.FUSE and verdict is not None:
         return fused(members, question, attempt=verdict_attempt, text=verdict)
-    if method is Method.JUDGE and verdict is not None and (ranking := parse_ranking(verdict, members)):
-        return judged(members, ranking, question)
+    if method is Method.JUDGE and verdict is not None:
+        if ranking := parse_ranking(verdict, members):
+            return judged(members, ranking, question)
+        instead = conclude(members, question, None)
+        return replace(instead, justification=f"The judge gave no ranking. {instead.justification}")
     chosen = method if method in (Method.VOTE, Method.SCORE) else default_method(members, question)
     found = vote(members, question) if chosen is Method.VOTE else None
     return found or score(members, question=question)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .events import Exclusion, ExclusionReason
+from .catalogue import ModelName
+from .events import Exclusion, ExclusionReason, RoutingDecided
 
 _WORDS = {
     ExclusionReason.NO_KEY: "no key: set {limit}",  # the environment variable
@@ -36,3 +37,9 @@ def exclusion_text(exclusion: Exclusion) -> str:
     if exclusion.reason is ExclusionReason.CONTEXT_WINDOW and limit.isdecimal():
         limit = f"{int(limit):,}"
     return _WORDS[exclusion.reason].format(limit=limit)
+
+
+def left_out_for_money(routing: RoutingDecided) -> tuple[ModelName, ...]:
+    """The models that the plan would have had with a higher limit."""
+    unaffordable = (one.model for one in routing.excluded if one.reason is ExclusionReason.MAX_COST)
+    return (*unaffordable, *routing.dropped)

@@ -22,6 +22,15 @@ show model-orchestrator run "Design a distributed system" --dry-run
 step "A limit it cannot keep: refused before anything is sent, with the figure that would fit"
 show model-orchestrator run "Design a distributed system" --max-cost 0.01 && exit 1
 
+step "A chain: its first model is not sure, so the next one is asked"
+show model-orchestrator run "What is Erlang?" --strategy fallback --verbose
+
+step "An ensemble: two models disagree, so a third is asked; the vote and who dissents"
+show model-orchestrator run "What is 23 * 19?" --strategy ensemble --verbose
+
+step "What each strategy would ask, and what that can cost"
+show model-orchestrator compare "Compare REST and GraphQL"
+
 step "From a pipe, as JSON"
 echo "What is Rust?" | show model-orchestrator run - --json --category tour
 

@@ -19,7 +19,7 @@ from ..application.idempotency import check_same_request, claim_of, finished_run
 from ..application.orchestrator import Finished, RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
-from ..application.result import OrchestrationResult, class_warnings, result_of
+from ..application.result import OrchestrationResult, plan_warnings, result_of
 from ..application.resume import (
     LeftAlone,
     command_to_resume,
@@ -105,7 +105,7 @@ class Plan:
     @property
     def warnings(self) -> list[str]:
         """What a caller should know before running it."""
-        return class_warnings(self.assessment, self.routing)
+        return plan_warnings(self.assessment, self.routing)
 
 
 class Orchestrator:

@@ -141,6 +141,8 @@ def test_a_living_process_keeps_its_run(provider: RunningSimulator) -> None:
         done = command("runs", "resume", "--all", "--json").document
         assert [one["status"] for one in done] == ["left_alone"]
         assert "works on it" in done[0]["message"]
+        said = command("runs", "resume", "--all").stderr
+        assert said.count(done[0]["run_id"]) == 1
         assert "RunClaimed" not in facts(the_run())
     finally:
         living.kill()

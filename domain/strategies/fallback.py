@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..actions import Action, Complete, Escalate, Fail, Synthesize
 from ..budget import fits_what_is_left
 from ..events import EscalationReason, StopReason
+from ..exclusions import left_out_for_money
 from ..run import Attempt, AttemptStatus, Run
 from .progress import best_of, confidence_of, is_refusal, last_error, opening, progress, settings_of
 
@@ -60,5 +61,6 @@ def _next(run: Run, here: int, reason: EscalationReason, left_behind: Attempt | 
         if answered:
             return best_of(answered, StopReason.BUDGET)
     if answered:
-        return best_of(answered, StopReason.LAST_MODEL)
+        was_cut = here + 1 == len(plan) and left_out_for_money(run.routing)
+        return best_of(answered, StopReason.BUDGET if was_cut else StopReason.LAST_MODEL)
     return Fail(last_error(run))

@@ -90,14 +90,15 @@ def last_error(run: Run) -> ErrorKind:
 
 
 def _is_tried_again(run: Run, attempts: tuple[Attempt, ...]) -> bool:
-    """A failure that said so; a lost attempt once, and once more a crash up to the attempts allowed, where wanted."""
+    """A failure that said so; a lost attempt once, after a crash more often, where wanted and within the attempts."""
     last = attempts[-1]
     if isinstance(last.outcome, AttemptFailed):
         return last.outcome.retry_in is not None
     lost = sum(attempt.status is AttemptStatus.LOST for attempt in attempts)
     wanted = run.on_unknown is OnUnknown.RETRY and last.error is not ErrorKind.CANCELLED
-    allowed = settings_of(run).max_attempts if last.error is ErrorKind.CRASH else 0
-    return wanted and (lost == 1 or lost < allowed) and fits_what_is_left(run, _planned(run, last))
+    most = settings_of(run).max_attempts
+    allowed = most if last.error is ErrorKind.CRASH else min(2, most)
+    return wanted and lost < allowed and fits_what_is_left(run, _planned(run, last))
 
 
 def _planned(run: Run, attempt: Attempt) -> PlannedCall:

@@ -29,7 +29,7 @@ _KNOWN = {
     "a large standard library and a wide ecosystem for the web, data science and automation.",
 }
 
-_ARITHMETIC = re.compile(r"(?<![\w.])(\d{1,9}) ?([-+*x×−]) ?(\d{1,9})(?![\w.]*\d)")
+_ARITHMETIC = re.compile(r"(?<![\w.-])(\d{1,9}) ?([-+*x×−]) ?(\d{1,9})(?![\w.]*\d)")
 
 _HEDGE = "I'm not sure about this, and I might be wrong: perhaps the following holds."
 
@@ -194,7 +194,9 @@ def _instance(schema: Any, text: str) -> Any:
         case "boolean":
             return True
         case "array":
-            return [_instance(schema.get("items"), text)]
+            items = schema.get("items")
+            every = items.get("enum") if isinstance(items, dict) else None
+            return list(every) if every else [_instance(items, text)]  # all values in order: a ranking is whole
         case "object":
             properties = schema.get("properties")
             return {name: _instance(of, text) for name, of in (properties or {}).items()}

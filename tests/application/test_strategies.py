@@ -10,6 +10,7 @@ import pytest
 
 from model_orchestrator.application.failures import failure_of
 from model_orchestrator.application.ports import Answer, Append, BudgetLimit, Expected, ModelCall, StreamAppend
+from model_orchestrator.application.result import warnings
 from model_orchestrator.domain.errors import ErrorKind, ModelError, ModelUnavailable, OutcomeUnknown
 from model_orchestrator.domain.events import (
     BudgetRemoved,
@@ -194,6 +195,7 @@ def test_a_plan_that_does_not_fit_is_shortened() -> None:
     assert [call.model for call in decision.plan] == [MINI, HAIKU]
     assert {OPUS, SONNET} <= {*decision.dropped, *(one.model for one in decision.excluded)}
     assert decision.headroom[0].limit == Usd("0.006")
+    assert any(said.startswith("the limit leaves too little for ") and OPUS in said for said in warnings(finished.run))
 
 
 def test_a_budget_that_no_plan_fits_refuses_before_the_wire() -> None:

@@ -102,6 +102,15 @@ def test_verbose_tells_how_an_ensemble_came_to_its_answer() -> None:
     assert "claude-sonnet-3.5 of claude-haiku-3.5 + gpt-4o-mini + claude-sonnet-3.5 | $" in said.splitlines()[-1]
 
 
+def test_simulated_models_judge_and_fuse() -> None:
+    """A judge ranks all members; an aggregator reads no sum out of the members' names."""
+    judged = command("run", "Summarise REST", "--strategy", "ensemble", "--method", "judge", "--verbose").stderr
+    assert "The judge's order, best first: " in judged
+    fused = command("run", "Summarise REST", "--strategy", "ensemble", "--method", "fuse", "--verbose")
+    assert "by fuse: agreement not comparable" in fused.stderr
+    assert "The answer is" not in fused.stdout
+
+
 def test_the_result_has_all_of_it() -> None:
     """For programs, under metadata."""
     chain = command(*CHAIN, "--json").document
@@ -135,9 +144,16 @@ def test_an_unknown_chain_names_the_nearest(chain: str, hint: str) -> None:
     ("arguments", "complaint"),
     [
         (("--strategy", "fallback", "--threshold", "1.5"), "threshold 1.5 is not possible: expected 0 to 1"),
-        (("--strategy", "ensemble", "--models", "gpt-4o"), "an ensemble of ['gpt-4o']: expected 2 to 3 models"),
+        (("--strategy", "ensemble", "--models", "gpt-4o"), "an ensemble of gpt-4o: expected 2 to 3 models"),
+        (("--strategy", "ensemble", "--models", "gpt-4o-mini, ,gpt-4o"), "expected model names, none of them empty"),
         (("--strategy", "ensemble", "--models", "gpt-4o,gpt-4o"), "an ensemble names a model twice"),
         (("--strategy", "fallback", "--chain", "a,b,c,d,e,f"), "expected 1 to 5 models"),
+        (("--strategy", "fallback", "--chain", ","), "a chain of ['', '']: expected model names"),
+        (("--chain", "mixed"), "chain is for the strategy fallback, and this run's is cheapest"),
+        (("--strategy", "ensemble", "--threshold", "0"), "threshold is for the strategy fallback"),
+        (("--strategy", "fallback", "--full-panel"), "full panel is for the strategy ensemble"),
+        (("--models", "gpt-4o,gpt-4"), "models is for the strategy ensemble"),
+        (("--strategy", "fallback", "--chain", "mixed", "--model", "gpt-4o"), "model and chain both say who is asked"),
     ],
 )
 def test_what_no_strategy_can_do_is_refused(arguments: tuple[str, ...], complaint: str) -> None:
@@ -146,3 +162,10 @@ def test_what_no_strategy_can_do_is_refused(arguments: tuple[str, ...], complain
     assert done.code == 2
     assert complaint in done.complaint
     assert not Path("runs.db").exists()
+
+
+def test_auto_takes_the_options_of_any_strategy() -> None:
+    """It may choose the one they are for."""
+    assert (
+        command("run", "hi", "--strategy", "auto", "--chain", "fast", "--models", "gpt-4o,gpt-4", "--quiet").code == 0
+    )

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_orchestrator.domain.catalogue import ModelCapability
+from model_orchestrator.domain.conclusion import conclude
 from model_orchestrator.domain.errors import InvalidRequest
 from model_orchestrator.domain.events import Method
 from model_orchestrator.domain.extraction import extract_answer
@@ -193,6 +194,13 @@ def test_an_answer_left_alone_is_marked() -> None:
     assert (found.method, found.chosen, found.agreement, found.dissent) == (Method.SINGLE, 4, None, ())
     assert found.scores == {4: 700_000}
     assert "nothing was compared" in found.justification
+
+
+def test_a_judge_without_a_ranking_is_told_and_the_answers_decide() -> None:
+    members = [member(1, "The answer is 8."), member(2, "The answer is 8.")]
+    found = conclude(members, "How many legs has a spider?", Method.JUDGE, verdict="Both are fine.", verdict_attempt=3)
+    assert (found.method, found.agreement) == (Method.VOTE, MILLION)
+    assert found.justification.startswith("The judge gave no ranking. 2 of 2 models answered")
 
 
 class TestJudge:

@@ -2,12 +2,6 @@
 
 import asyncio
 import json
-import os
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,7 +14,7 @@ from model_orchestrator.domain.events import Money
 from model_orchestrator.domain.finish import FinishReason
 from model_orchestrator.domain.request import Parameters, prompt_request
 from model_orchestrator.infrastructure.providers.openai_client import OpenAIClient
-from tests.e2e.local_model import serving
+from tests.e2e.command import orchestrator, stored_texts, write_settings
 
 QUESTION = "What is the capital of France?"
 SYSTEM = "You are a helpful assistant."
@@ -32,26 +26,6 @@ SMOLLM2 = ModelConfig(
     context_window=2048,
     features=EVERY_REQUEST_FEATURE | {Feature.LOGPROBS},
 )
-SETTINGS = """
-provider = "live"
-
-[models.smollm2]
-provider = "openai"
-base_url = "{base_url}"
-capability = "basic"
-context_window = 2048
-max_tokens = 512
-input_price = 0
-output_price = 0
-features = ["temperature", "stop", "seed", "logprobs"]
-"""
-
-
-@pytest.fixture(scope="module")
-def base_url() -> Iterator[str]:
-    """SmolLM2 on loopback."""
-    with serving("smollm2") as address:
-        yield address
 
 
 def ask(base_url: str, prompt: str = QUESTION, *, most: int = 64, streamed: bool = False) -> tuple[Answer, list[str]]:
@@ -71,9 +45,9 @@ def ask(base_url: str, prompt: str = QUESTION, *, most: int = 64, streamed: bool
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["plain", "streamed"])
-def test_a_true_answer_comes_with_usage_and_log_probabilities(base_url: str, streamed: bool) -> None:
+def test_a_true_answer_comes_with_usage_and_log_probabilities(smollm2: str, streamed: bool) -> None:
     """The capital of France is Paris; every count adds up."""
-    answer, deltas = ask(base_url, streamed=streamed)
+    answer, deltas = ask(smollm2, streamed=streamed)
     assert "Paris" in answer.text
     assert "".join(deltas) == (answer.text if streamed else "")
     assert answer.finish_reason is FinishReason.STOP
@@ -87,41 +61,31 @@ def test_a_true_answer_comes_with_usage_and_log_probabilities(base_url: str, str
     assert (answer.first_token is not None) == streamed
 
 
-def test_the_output_limit_is_kept(base_url: str) -> None:
+def test_the_output_limit_is_kept(smollm2: str) -> None:
     """Three tokens, and it says that it was cut."""
-    answer, _ = ask(base_url, most=3)
+    answer, _ = ask(smollm2, most=3)
     assert answer.finish_reason is FinishReason.LENGTH
     assert answer.usage is not None
     assert answer.usage.output_tokens == 3
 
 
-def test_a_prompt_over_the_context_window_is_refused_by_its_name(base_url: str) -> None:
+def test_a_prompt_over_the_context_window_is_refused_by_its_name(smollm2: str) -> None:
     """In llama.cpp's own words, recognised."""
     with pytest.raises(ModelRefused) as caught:
-        ask(base_url, "long " * 5000)
+        ask(smollm2, "long " * 5000)
     assert caught.value.error is ErrorKind.CONTEXT_WINDOW
 
 
-def test_a_base_model_only_goes_on(base_url: str) -> None:
+def test_a_base_model_only_goes_on(gemma3_base: str) -> None:
     """Gemma 3 270M base is served as well: it answers something, with counts."""
-    with serving("gemma3-base") as address:
-        answer, _ = ask(address, most=16)
+    answer, _ = ask(gemma3_base, most=16)
     assert answer.usage is not None
     assert answer.usage.output_tokens > 0
 
 
-def orchestrator(*arguments: str, home: Path) -> str:
-    """What the program prints; its failure shows both of its streams."""
-    env = {**os.environ, "MODEL_ORCHESTRATOR_DATABASE_URL": f"sqlite:///{home / 'runs.db'}"}
-    command = [sys.executable, "-m", "model_orchestrator", *arguments]
-    done = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def test_the_orchestrator_answers_and_its_trail_shows_it(base_url: str, tmp_path: Path) -> None:
+def test_the_orchestrator_answers_and_its_trail_shows_it(smollm2: str, tmp_path: Path) -> None:
     """A run on a local model costs nothing, and every step of it stands in the log."""
-    (tmp_path / "model-orchestrator.toml").write_text(SETTINGS.format(base_url=base_url), encoding="utf-8")
+    write_settings(tmp_path, {"smollm2": smollm2})
     options = ("--model", "smollm2", "--system", SYSTEM, "--temperature", "0", "--json")
     result = json.loads(orchestrator("run", QUESTION, *options, home=tmp_path))
     assert "Paris" in result["response"]
@@ -133,8 +97,6 @@ def test_the_orchestrator_answers_and_its_trail_shows_it(base_url: str, tmp_path
     trail = orchestrator("audit", "trail", "last", home=tmp_path)
     for event in ("RunStarted", "RoutingDecided", "AttemptStarted", "ModelCalled", "ConfidenceScored", "RunCompleted"):
         assert event in trail
-    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
-        bodies = [bytes(body).decode() for (body,) in database.execute("SELECT CAST(body AS BLOB) FROM contents")]
-    (raw,) = [json.loads(body) for body in bodies if body.startswith('{"usage"')]
+    (raw,) = [json.loads(text) for text in stored_texts(tmp_path) if text.startswith('{"usage"')]
     assert raw["usage"]["completion_tokens"] == result["output_tokens"]
     assert len(raw["logprobs"]) >= result["output_tokens"] - 1

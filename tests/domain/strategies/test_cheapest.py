@@ -43,6 +43,13 @@ def test_a_lost_attempt_is_made_once_more_by_default() -> None:
     again.when(asked(MINI, 2), lost(2)).due(Fail(ErrorKind.CUT))
 
 
+def test_one_attempt_allowed_is_one_attempt_even_where_it_was_lost() -> None:
+    """The caller's word goes before the default."""
+    only = given(started(max_attempts=1), assessed(), routed(MINI), asked(MINI))
+    only.when(lost()).due(Fail(ErrorKind.CUT))
+    only.when(lost(kind=ErrorKind.CRASH)).due(Fail(ErrorKind.CRASH))
+
+
 def test_a_failure_that_will_be_tried_again_owes_the_call() -> None:
     """As often as its failures say so."""
     run = given(started(), assessed(), routed(MINI), asked(MINI)).when(failed(retry_in=0.5)).due(call(MINI))

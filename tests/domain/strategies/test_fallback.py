@@ -7,7 +7,7 @@ from typing import Any
 
 from model_orchestrator.domain.actions import Complete, Escalate, Fail, ScoreAnswer, Synthesize
 from model_orchestrator.domain.errors import ErrorKind
-from model_orchestrator.domain.events import EscalationReason, RunEvent, StopReason
+from model_orchestrator.domain.events import EscalationReason, Exclusion, ExclusionReason, RunEvent, StopReason
 from model_orchestrator.domain.units import Probability, probability
 
 from ...scenario import (
@@ -101,6 +101,15 @@ def test_the_chain_stops_at_the_limit_with_the_best_answer_so_far() -> None:
     """The next call's worst price does not fit what is left."""
     run = chain(*answer(MINI, 1, 0.4), max_cost="0.00062")
     run.due(Complete(1, StopReason.BUDGET))
+
+
+def test_a_chain_that_money_shortened_stops_at_the_limit_too() -> None:
+    """Another model would be asked, had the limit left one in the plan."""
+    whole = routed(MINI, strategy="fallback", threshold=0.7)
+    too_dear = Exclusion(model=HAIKU, reason=ExclusionReason.MAX_COST, limit="0.002")
+    for cut in (replace(whole, dropped=(HAIKU,)), replace(whole, excluded=(too_dear,))):
+        given(started("fallback"), assessed(), cut, *answer(MINI, 1, 0.4)).due(Complete(1, StopReason.BUDGET))
+    given(started("fallback"), assessed(), whole, *answer(MINI, 1, 0.4)).due(Complete(1, StopReason.LAST_MODEL))
 
 
 def test_a_lost_attempt_keeps_its_worst_price_of_the_limit() -> None:
