@@ -47,7 +47,7 @@ from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
 from ..domain.request import prompt_request
 from ..domain.run import RunStatus
-from ..domain.units import Usd, plain
+from ..domain.units import MILLION, Duration, Usd, plain
 from .alerts import Alerts
 from .clock import SystemClock
 from .database_url import masked
@@ -217,7 +217,7 @@ class Orchestrator:
         )
 
     async def resume_all(self, *, on_unknown: str | None = None) -> list[dict[str, Any]]:
-        """Resume every run whose process is gone, one after the other, and settle what has been lost for a day.
+        """Resume every run whose process is gone, one after the other, and settle what has been lost for long.
 
         One entry a run that was under way: `run_id`, `status` (completed, failed, left_alone) and a `message`.
         """
@@ -235,7 +235,8 @@ class Orchestrator:
         leases = self._worlds.opened_leases()
         for run_id in [one for one in found.open_attempts if one not in found.running]:
             await mark_crashed(self.log, leases, run_id)
-        await settle_assumed(self.store, self.log, self._clock, by="local")
+        lost_for = Duration(round(self.settings.settle_lost_after * 3600 * MILLION))
+        await settle_assumed(self.store, self.log, self._clock, by="local", lost_for=lost_for)
         return done
 
     def plan(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> Plan:
@@ -282,6 +283,8 @@ class Orchestrator:
         """The command of a run and the models it would see; nothing is opened. Raises InvalidRequest."""
         settings, given = self.settings, checked_options(options)
         given.setdefault("max_tokens", settings.max_output_tokens)
+        given.setdefault("max_attempts", settings.max_attempts)
+        given.setdefault("on_unknown", settings.on_unknown)
         command = StartRun(
             run_id=f"run-{uuid_utils.uuid7()}",
             request=request_of(prompt, given),

@@ -20,7 +20,7 @@ from ..domain.run import Run
 from .availability import access, availability
 from .catalogues import catalogue_from_json, catalogue_hash, catalogue_json, find_model, is_known_model, load_catalogue
 from .logging import RunLogging
-from .policy import policy_json, policy_of, unknown_chain
+from .policy import load_policy, policy_from_json, policy_json, unknown_chain
 from .run_log import StoredRunLog
 from .settings import Settings, resolve_provider
 
@@ -33,6 +33,7 @@ class Worlds:
         self._worker = worker
         self.logging = RunLogging(settings.log_level, settings.log_format)
         self._catalogues: dict[str, Catalogue] = {}
+        self._policies: dict[str, Policy] = {}
         self._introduced: set[str] = set()  # hashes the database is known to hold
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
         self.lease = LEASE
@@ -51,8 +52,11 @@ class Worlds:
         return self._catalogues[provider]
 
     def policy(self, asked: str | None) -> Policy:
-        """The policy for this provider's catalogue."""
-        return policy_of(self.catalogue(self.provider(asked)[0]).name)
+        """The policy for this provider's catalogue. Raises ConfigurationError where the user's part of it is off."""
+        catalogue = self.catalogue(self.provider(asked)[0])
+        if catalogue.name not in self._policies:
+            self._policies[catalogue.name] = load_policy(self._settings, catalogue)
+        return self._policies[catalogue.name]
 
     def check_chain(self, asked: str | None, chain: Sequence[ModelName]) -> None:
         """A chain of one name may be a misspelt chain. Raises InvalidRequest with the nearest chain or model."""
@@ -114,8 +118,13 @@ class Worlds:
         started = run.started
         assert started is not None, "only a started run has a world"
         world = self.world(started.settings.provider or started.provider)
-        if world.policy_hash != started.policy and run.routing is None:
-            raise InvalidRequest(f"{run.id} was started with another policy, and has no plan yet: cancel it, ask again")
+        if world.policy_hash != started.policy:
+            policy = await _stored_policy(started.policy, log)
+            if policy is None and run.routing is None:
+                raise InvalidRequest(
+                    f"{run.id} was started with another policy, and has no plan yet: cancel it, ask again"
+                )
+            world = replace(world, policy=policy or world.policy, policy_hash=started.policy)
         if world.catalogue_hash != started.catalogue:
             ref = "catalogue-" + started.catalogue
             stored = await log.store.contents([ref])
@@ -182,6 +191,16 @@ class Worlds:
         if place not in self._clients:
             self._clients[place] = _new_client(model.provider, key, reached.base_url)
         return self._clients[place]
+
+
+async def _stored_policy(digest: str, log: StoredRunLog) -> Policy | None:
+    """The policy that a run was started with; None where this release cannot decide by it."""
+    ref = "policy-" + digest
+    stored = await log.store.contents([ref])
+    if ref not in stored:
+        return None
+    policy = policy_from_json(stored[ref].body)
+    return policy if policy_json(policy) == stored[ref].body else None
 
 
 def _limits_of(model: ModelConfig) -> Limits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..actions import Action, Complete, Escalate, Fail, Synthesize
 from ..budget import fits_what_is_left
-from ..events import EscalationReason, StopReason
+from ..events import EscalationReason, PlannedCall, StopReason
 from ..run import Attempt, AttemptStatus, Run
 from .progress import best_of, confidence_of, is_refusal, last_error, opening, progress, settings_of
 
@@ -16,7 +16,7 @@ def due(run: Run) -> tuple[Action, ...]:
     if (first := opening(run)) is not None:
         return first
     assert run.routing is not None
-    if settings_of(run).verify_agreement and run.stage < PAIR <= len(run.routing.plan):
+    if settings_of(run).verify_agreement and run.stage < PAIR and _has_pair(run.routing.plan):
         return _pair_due(run)
     call = progress(run, run.stage)
     if not call.is_settled:
@@ -28,6 +28,11 @@ def due(run: Run) -> tuple[Action, ...]:
         return (Complete(attempt.number, StopReason.CONFIDENT),)
     reason = EscalationReason.LOW_CONFIDENCE if attempt else EscalationReason.PROVIDER_FAILED
     return (_next(run, run.stage, reason, attempt),)
+
+
+def _has_pair(plan: tuple[PlannedCall, ...]) -> bool:
+    """Whether two models of one chain can answer together: a backup is for when the chain is down."""
+    return len(plan) >= PAIR and plan[0].is_backup == plan[1].is_backup
 
 
 def _pair_due(run: Run) -> tuple[Action, ...]:
@@ -52,7 +57,7 @@ def _next(run: Run, here: int, reason: EscalationReason, left_behind: Attempt | 
     assert run.routing is not None
     answered = [a for a in run.attempts if a.status is AttemptStatus.ANSWERED and a.confidence]
     plan = run.routing.plan
-    if here + 1 < len(plan) and not (answered and plan[here + 1].is_backup):
+    if here + 1 < len(plan) and not (answered and plan[here + 1].is_backup and not plan[here].is_backup):
         if fits_what_is_left(run, plan[here + 1]):
             confidence = confidence_of(left_behind) if left_behind else None
             threshold = run.routing.threshold if reason is EscalationReason.LOW_CONFIDENCE else None
