@@ -303,6 +303,15 @@ class AttemptLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRefused:
+    """A budget had no room for one more attempt at a call that was lost before; the call is not made again."""
+
+    attempt: int  # the latest at that call
+    needed: Usd  # what one more could have cost
+    headroom: Headroom
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptReconciled:
     """What a lost attempt turned out to cost."""
 
@@ -418,6 +427,7 @@ RunEvent = (
     | ModelCalled
     | AttemptFailed
     | AttemptLost
+    | RetryRefused
     | AttemptReconciled
     | CostIncurred
     | ConfidenceScored

@@ -16,6 +16,7 @@ from ..domain.events import (
     BudgetAlerted,
     CostIncurred,
     ModelCalled,
+    RetryRefused,
     RoutingDecided,
     RunCancelled,
     RunCompleted,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LEVELS: dict[type[Any], int] = {  # of each event that is logged; the others are for the audit trail
     AttemptLost: logging.WARNING,  # money may be gone, and nobody knows
     AttemptFailed: logging.INFO,
+    RetryRefused: logging.INFO,
     RunCompleted: logging.INFO,
     RunFailed: logging.INFO,
     RunCancelled: logging.INFO,
@@ -112,6 +114,8 @@ def _figures(event: RunEvent) -> dict[str, Any]:
             return {"attempt": event.attempt, "seconds": event.latency / MILLION, "finish": event.finish_reason.value}
         case AttemptFailed() | AttemptLost():
             return {"attempt": event.attempt, "error": event.kind.value, "status": event.status}
+        case RetryRefused():
+            return {"attempt": event.attempt, "budget": event.headroom.scope, "needed": _text(event.needed)}
         case CostIncurred():
             return {"attempt": event.attempt, "cost": _text(event.amount), "money": event.money.value}
         case RunCompleted():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..actions import Action, Complete, Escalate, Fail, Synthesize
+from ..actions import Action, Complete, Escalate, Synthesize
 from ..budget import fits_what_is_left
 from ..events import EscalationReason, PlannedCall, StopReason
 from ..run import Attempt, AttemptStatus, Run
-from .progress import best_of, confidence_of, is_refusal, last_error, opening, progress, settings_of
+from .progress import best_of, confidence_of, is_cut_short, is_refusal, no_answer, opening, progress, settings_of
 
 PAIR = 2  # cheap models that answer together where agreement is asked for
 
@@ -65,5 +65,5 @@ def _next(run: Run, here: int, reason: EscalationReason, left_behind: Attempt | 
         if answered:
             return best_of(answered, StopReason.BUDGET)
     if answered:
-        return best_of(answered, StopReason.LAST_MODEL)
-    return Fail(last_error(run))
+        return best_of(answered, StopReason.BUDGET if is_cut_short(run) else StopReason.LAST_MODEL)
+    return no_answer(run)

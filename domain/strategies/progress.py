@@ -82,14 +82,24 @@ def best_of(answered: list[Attempt], reason: StopReason) -> Complete:
     return Complete(best.number, reason)
 
 
-def last_error(run: Run) -> ErrorKind:
-    """Why the latest attempt has no answer."""
-    return next((a.error for a in reversed(run.attempts) if a.error), ErrorKind.SERVER)
+def is_cut_short(run: Run) -> bool:
+    """Whether a budget kept a call from being made again."""
+    return any(attempt.refused for attempt in run.attempts)
+
+
+def no_answer(run: Run) -> Fail:
+    """Why nobody answered: there was no money for one more attempt, else what the latest one met."""
+    for attempt in run.attempts:
+        if attempt.refused:
+            return Fail(ErrorKind.BUDGET, attempt.refused.needed)
+    return Fail(next((a.error for a in reversed(run.attempts) if a.error), ErrorKind.SERVER))
 
 
 def _is_tried_again(run: Run, attempts: tuple[Attempt, ...]) -> bool:
     """A failure that said so; a lost attempt once, and once more a crash up to the attempts allowed, where wanted."""
     last = attempts[-1]
+    if last.refused:
+        return False
     if isinstance(last.outcome, AttemptFailed):
         return last.outcome.retry_in is not None
     lost = sum(attempt.status is AttemptStatus.LOST for attempt in attempts)
