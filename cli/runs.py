@@ -9,7 +9,7 @@ import typer
 
 from ..domain.errors import InvalidRequest, RunNotFound
 from ..domain.units import plain
-from .output import print_json, print_table, say
+from .output import print_json, print_table, say, say_wait
 
 if TYPE_CHECKING:
     from ..application.runs import LoggedRun
@@ -152,7 +152,7 @@ def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
 
-    return Orchestrator(Settings.load(config, database_url=database))
+    return Orchestrator(Settings.load(config, database_url=database), on_wait=say_wait)
 
 
 def _row(logged: LoggedRun) -> dict[str, Any]:

@@ -53,7 +53,7 @@ from .clock import SystemClock
 from .database_url import masked
 from .run_log import StoredRunLog
 from .settings import Settings
-from .worlds import Worlds
+from .worlds import OnWait, Worlds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +103,16 @@ class Orchestrator:
     """Answers prompts, and keeps the store and the connections open between them.
 
     Use it as `async with Orchestrator(settings) as orchestrator:`; without settings they are loaded as the CLI does.
+    `on_wait` is told the model and the seconds where a call waits a second or more for a rate limit.
     Raises ConfigurationError for a bad setting, StoreError where the database cannot be used.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, on_wait: OnWait | None = None) -> None:
         self.settings = settings or Settings.load()
         self._clock = SystemClock()
         self._store: EventStore | None = None
         self.clock = self._clock
-        self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}")
+        self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}", on_wait=on_wait)
 
     async def __aenter__(self) -> Self:
         return self

@@ -64,6 +64,11 @@ class RunLogging:
         if self._level <= logging.WARNING:
             self._opened().warning("BudgetAlerted", **alert_dict(event))
 
+    def waiting(self, run_id: str, model: str, seconds: float) -> None:
+        """Log that a call waits for its place within the model's rate limit."""
+        if self._level <= logging.INFO:
+            self._opened().info("RateLimitWait", run_id=run_id, model=model, seconds=round(seconds, 3))
+
     def trouble(self, what: str, **figures: Any) -> None:
         """Log that something beside the runs does not work."""
         if self._level <= logging.WARNING:

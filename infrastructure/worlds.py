@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..application.leasing import LEASE
 from ..application.limits import Breakers, Limits, RateLimiter
@@ -17,20 +18,23 @@ from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
 from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
 from ..domain.run import Run
-from .availability import access, availability
+from .availability import access, account, availability
 from .catalogues import catalogue_from_json, catalogue_hash, catalogue_json, find_model, is_known_model, load_catalogue
 from .logging import RunLogging
 from .policy import load_policy, policy_from_json, policy_json, unknown_chain
 from .run_log import StoredRunLog
 from .settings import Settings, resolve_provider
 
+OnWait = Callable[[ModelName, float], None]  # a call waits so many seconds for the model's rate limit
+
 
 class Worlds:
     """Makes the world of a run from the settings, once for each provider asked for."""
 
-    def __init__(self, settings: Settings, *, worker: str) -> None:
+    def __init__(self, settings: Settings, *, worker: str, on_wait: OnWait | None = None) -> None:
         self._settings = settings
         self._worker = worker
+        self._on_wait = on_wait
         self.logging = RunLogging(settings.log_level, settings.log_format)
         self._catalogues: dict[str, Catalogue] = {}
         self._policies: dict[str, Policy] = {}
@@ -161,8 +165,18 @@ class Worlds:
 
             self._limiter, self._breakers = open_rate_limiter(url), open_breakers(url)
         return replace(
-            bounded, limiter=self._limiter, breakers=self._breakers, limits_of=_limits_of, account_of=self._account_of
+            bounded,
+            limiter=self._limiter,
+            breakers=self._breakers,
+            limits_of=_limits_of,
+            on_wait=self._waiting,
+            account_of=partial(account, settings=self._settings),
         )
+
+    def _waiting(self, run_id: str, model: ModelName, seconds: float) -> None:
+        self.logging.waiting(run_id, model, seconds)
+        if self._on_wait is not None:
+            self._on_wait(model, seconds)
 
     async def aclose(self) -> None:
         """Close every client's connections, and the books."""
@@ -172,12 +186,6 @@ class Worlds:
         for books in (self._limiter, self._breakers, self._leases):
             if books is not None:
                 await books.aclose()
-
-    def _account_of(self, model: ModelConfig) -> str:
-        """A digest of the key and the address, so that a corrected key does not wait for the wrong one's breaker."""
-        reached = access(model, self._settings)
-        key = reached.api_key.reveal() if reached.api_key else ""
-        return hashlib.sha256(f"{reached.base_url}\0{key}".encode()).hexdigest()[:12]
 
     def _simulated(self, model: ModelConfig) -> ModelClient:
         from .providers.simulated import SimulatedClient
