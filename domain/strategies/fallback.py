@@ -42,6 +42,8 @@ def _pair_due(run: Run) -> tuple[Action, ...]:
         return tuple(action for call in calls for action in call.actions)
     answered = [call.answered for call in calls if call.answered]
     numbers = tuple(attempt.number for attempt in answered)
+    if answered and all(is_refusal(attempt) for attempt in answered):
+        return (Complete(answered[0].number, StopReason.REFUSAL),)
     if len(answered) == PAIR and run.synthesis is None:
         return (Synthesize(numbers, is_check=True),)
     if run.synthesis and run.synthesis.chosen is not None:
@@ -53,17 +55,20 @@ def _pair_due(run: Run) -> tuple[Action, ...]:
 
 
 def _next(run: Run, here: int, reason: EscalationReason, left_behind: Attempt | None) -> Action:
-    """The next model of the chain, or the end with the best answer there is."""
+    """The next model of the chain, or the end with the best answer there is.
+
+    A model that does not fit what is left of the limit ends the chain; without an answer so far, it is passed over.
+    """
     assert run.routing is not None
     answered = [a for a in run.attempts if a.status is AttemptStatus.ANSWERED and a.confidence]
     plan = run.routing.plan
-    if here + 1 < len(plan) and not (answered and plan[here + 1].is_backup and not plan[here].is_backup):
-        if fits_what_is_left(run, plan[here + 1]):
-            confidence = confidence_of(left_behind) if left_behind else None
-            threshold = run.routing.threshold if reason is EscalationReason.LOW_CONFIDENCE else None
-            return Escalate(plan[here], plan[here + 1], reason, confidence, threshold)
-        if answered:
-            return best_of(answered, StopReason.BUDGET)
+    enters_backup = [answered and call.is_backup and not plan[here].is_backup for call in plan]
+    following = [index for index in range(here + 1, len(plan)) if not enters_backup[index]]
+    fitting = [index for index in following if fits_what_is_left(run, plan[index])]
+    if fitting and (fitting[0] == following[0] or not answered):
+        confidence = confidence_of(left_behind) if left_behind else None
+        threshold = run.routing.threshold if reason is EscalationReason.LOW_CONFIDENCE else None
+        return Escalate(plan[here], plan[fitting[0]], reason, confidence, threshold)
     if answered:
-        return best_of(answered, StopReason.BUDGET if is_cut_short(run) else StopReason.LAST_MODEL)
+        return best_of(answered, StopReason.BUDGET if following or is_cut_short(run) else StopReason.LAST_MODEL)
     return no_answer(run)
