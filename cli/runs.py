@@ -117,7 +117,7 @@ def resume(
 ) -> None:
     """Go on with runs whose process is gone; one that lives keeps its runs. Each gets the settings' timeout anew.
 
-    --all also settles what has been lost for a day at the most it could cost.
+    --all also settles what has been lost for `settle_lost_after` at the most it could cost.
     """
     import asyncio
 

@@ -15,6 +15,7 @@ from .availability import access, availability
 from .breaker_states import breaker_dict, breaker_states, breaker_text
 from .catalogues import load_catalogue
 from .database_url import masked
+from .policy import load_policy, policy_of
 from .settings import KEY_VARIABLES, Settings, resolve_provider
 
 REACH_TIMEOUT = 3.0  # seconds to connect
@@ -41,6 +42,9 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(f"key {variable}", True if known else None, "set" if known else "not set")
     provider, notice = resolve_provider(settings, None)
     catalogue = load_catalogue(settings, provider)
+    policy = load_policy(settings, catalogue)
+    if policy != policy_of(catalogue.name):
+        yield Finding("policy", True, f"{policy.version}; {len(policy.chains)} chains, default {policy.default_chain}")
     usable, _ = availability(catalogue, settings, provider)
     count = f"{len(usable)} of {len(catalogue.models)} usable in catalogue {catalogue.name}, {provider}"
     yield Finding("models", bool(usable), f"{count}; {notice}" if notice else count)
