@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..actions import Action, Complete, Escalate, Synthesize
-from ..budget import fits_what_is_left
-from ..events import EscalationReason, PlannedCall, StopReason
+from ..budget import fits_what_is_left, total
+from ..events import EscalationReason, StopReason
 from ..run import Attempt, AttemptStatus, Run
 from .progress import best_of, confidence_of, is_cut_short, is_refusal, no_answer, opening, progress, settings_of
 
@@ -16,7 +16,7 @@ def due(run: Run) -> tuple[Action, ...]:
     if (first := opening(run)) is not None:
         return first
     assert run.routing is not None
-    if settings_of(run).verify_agreement and run.stage < PAIR and _has_pair(run.routing.plan):
+    if settings_of(run).verify_agreement and run.stage < PAIR and _has_pair(run):
         return _pair_due(run)
     call = progress(run, run.stage)
     if not call.is_settled:
@@ -30,9 +30,14 @@ def due(run: Run) -> tuple[Action, ...]:
     return (_next(run, run.stage, reason, attempt),)
 
 
-def _has_pair(plan: tuple[PlannedCall, ...]) -> bool:
-    """Whether two models of one chain can answer together: a backup is for when the chain is down."""
-    return len(plan) >= PAIR and plan[0].is_backup == plan[1].is_backup
+def _has_pair(run: Run) -> bool:
+    """Whether two models of one chain can answer together within the run's limit; a backup is no second opinion."""
+    assert run.started is not None
+    assert run.routing is not None
+    pair, limit = run.routing.plan[:PAIR], run.started.max_cost
+    if len(pair) < PAIR or pair[0].is_backup != pair[1].is_backup:
+        return False
+    return limit is None or total(call.max_cost for call in pair) <= limit
 
 
 def _pair_due(run: Run) -> tuple[Action, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..actions import Action, AssessPrompt, CallModel, Complete, DecideRoute, Fail, ScoreAnswer
 from ..budget import fits_what_is_left
 from ..errors import ErrorKind
-from ..events import AttemptFailed, OnUnknown, PlannedCall, StopReason, StrategySettings
+from ..events import AttemptFailed, ExclusionReason, OnUnknown, PlannedCall, StopReason, StrategySettings
 from ..finish import FinishReason
 from ..run import Attempt, AttemptStatus, Run
 from ..units import Probability
@@ -83,8 +83,10 @@ def best_of(answered: list[Attempt], reason: StopReason) -> Complete:
 
 
 def is_cut_short(run: Run) -> bool:
-    """Whether a budget kept a call from being made again."""
-    return any(attempt.refused for attempt in run.attempts)
+    """Whether money kept a model of the plan from being asked, or from being asked again."""
+    assert run.routing is not None
+    left_out = any(one.reason is ExclusionReason.MAX_COST for one in run.routing.excluded)
+    return left_out or bool(run.routing.dropped) or any(attempt.refused for attempt in run.attempts)
 
 
 def no_answer(run: Run) -> Fail:

@@ -84,8 +84,8 @@ def test_a_provider_that_is_down_is_passed_over_unbilled() -> None:
 
 
 def test_a_chain_under_a_limit_stops_with_the_best_answer_and_never_passes_it() -> None:
-    """The next model's worst price does not fit what is left."""
-    stage = Stage(told(gpt_4o_mini=UNSURE, claude_haiku_3_5=UNSURE, claude_sonnet_3_5="sure"))
+    """Its dearest model does not fit the limit at all."""
+    stage = Stage(told(gpt_4o_mini=UNSURE, claude_haiku_3_5=UNSURE, claude_sonnet_3_5=UNSURE))
     finished = run(stage, "fallback", max_cost=Usd("0.006"))
     assert finished.run.status is RunStatus.COMPLETED
     assert stage.events()[-1].stop_reason is StopReason.BUDGET

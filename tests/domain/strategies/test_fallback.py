@@ -181,3 +181,9 @@ def test_a_model_that_does_not_fit_is_passed_over_where_nobody_answered() -> Non
     begun = started("fallback", max_cost="0.0013", on_unknown="fail")
     down = given(begun, assessed(), replace(decision, plan=plan), asked(MINI), lost())
     assert goes_to(down) == SONNET
+
+
+def test_two_that_do_not_fit_the_limit_together_are_asked_one_by_one() -> None:
+    """Both worst prices could be billed."""
+    chain(verify_agreement=True, max_cost="0.0012348").due(call(MINI), call(HAIKU, 1))
+    chain(verify_agreement=True, max_cost="0.0012347").due(call(MINI))
