@@ -153,7 +153,7 @@ class Caller:
     async def _wait(self, place: Place) -> bool:
         """Sleep until the call may leave; False where the run's time is up before."""
         left = self._time_left()
-        if place.grant is not None and place.grant.wait >= WORTH_TELLING:
+        if place.grant is not None and place.grant.wait >= max(WORTH_TELLING, place.wait):  # no back-off is longer
             self._world.on_wait(self._command.run_id, place.action.call.model, place.grant.wait)
         try:
             await asyncio.sleep(place.wait if left is None else max(0.0, min(place.wait, left)))

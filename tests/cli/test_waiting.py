@@ -22,9 +22,9 @@ ASK = ("run", "hi", "--model", MODEL, "--timeout", "0.5")  # too little to wait 
 
 @pytest.fixture(autouse=True)
 def _provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
-    """A live provider whose model takes one call in two seconds."""
+    """A live provider whose model takes one call a minute."""
     monkeypatch.chdir(tmp_path)
-    Path("model-orchestrator.toml").write_text(f"[models.{MODEL}]\nrpm = 30\n", encoding="utf-8")
+    Path("model-orchestrator.toml").write_text(f"[models.{MODEL}]\nrpm = 1\n", encoding="utf-8")
     monkeypatch.setenv("MODEL_ORCHESTRATOR_DATABASE_URL", "sqlite:///runs.db")
     monkeypatch.setenv("MODEL_ORCHESTRATOR_CATALOGUE", "seed")
     with running_simulator() as running:
