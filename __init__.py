@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from model_orchestrator.domain.complexity import ComplexityAnalyzer
     from model_orchestrator.domain.confidence import ConfidenceDetector
     from model_orchestrator.domain.errors import OrchestratorError
-    from model_orchestrator.domain.synthesis import synthesize_responses
+    from model_orchestrator.domain.synthesis import ScoreWeights, synthesize_responses
     from model_orchestrator.infrastructure.bootstrap import (
         Orchestrator,
         route_to_model,
@@ -36,6 +36,7 @@ __all__ = [
     "OrchestrationResult",
     "Orchestrator",
     "OrchestratorError",
+    "ScoreWeights",
     "Settings",
     "__version__",
     "route_to_model",
@@ -58,6 +59,7 @@ _HOMES = {
     "OrchestrationResult": "model_orchestrator.application.result",
     "Orchestrator": "model_orchestrator.infrastructure.bootstrap",
     "OrchestratorError": "model_orchestrator.domain.errors",
+    "ScoreWeights": "model_orchestrator.domain.synthesis",
     "Settings": "model_orchestrator.infrastructure.settings",
     "route_to_model": "model_orchestrator.infrastructure.bootstrap",
     "run_ensemble": "model_orchestrator.infrastructure.by_strategy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from ..domain.actions import CallModel
@@ -15,8 +16,10 @@ from ..domain.events import (
     AttemptStarted,
     ContentRef,
     CostIncurred,
+    Headroom,
     ModelCalled,
     Money,
+    RetryRefused,
     RunCompleted,
     RunEvent,
 )
@@ -24,8 +27,8 @@ from ..domain.finish import FinishReason
 from ..domain.pricing import cost
 from ..domain.request import ToolCallPart
 from ..domain.run import AttemptStatus, Run
-from ..domain.units import MILLION, Duration
-from .ports import Answer, Content, RunLog
+from ..domain.units import MILLION, Duration, usd
+from .ports import Answer, Content, HoldRefused, RunLog
 from .world import money_of
 
 SERVED_IN_PROCESS = ("simulated", "recorded")
@@ -37,7 +40,6 @@ def attempt_started(run: Run, action: CallModel, model: ModelConfig, *, provider
 
     A call that was lost before keeps its hold, so the next attempt at it brings its own.
     """
-    lost = any(attempt.status is AttemptStatus.LOST for attempt in run.of_call(action.index))
     return AttemptStarted(
         attempt=len(run.attempts) + 1,
         call=action.index,
@@ -49,8 +51,34 @@ def attempt_started(run: Run, action: CallModel, model: ModelConfig, *, provider
         purpose=action.call.purpose,
         max_cost=action.call.max_cost,
         max_output_tokens=action.call.max_output_tokens,
-        hold=own_hold(run, action.call) if lost else (),
+        hold=own_hold(run, action.call) if _was_lost(run, action) else (),
     )
+
+
+def headroom_of(refused: HoldRefused) -> Headroom:
+    """How the budget stood that refused."""
+    return Headroom(
+        scope=refused.scope,
+        period=refused.period,
+        limit=usd(refused.limit),
+        held=usd(refused.held),
+        settled=usd(refused.settled),
+    )
+
+
+def retry_refused(run: Run, retries: Sequence[CallModel], refused: HoldRefused) -> list[RetryRefused]:
+    """The last of these calls whose own hold the budget refused is not made again; with less, the others may fit."""
+    for action in reversed(retries):
+        holds = own_hold(run, action.call) if _was_lost(run, action) else ()
+        if any((hold.scope, hold.period) == (refused.scope, refused.period) for hold in holds):
+            latest, needed = run.of_call(action.index)[-1], action.call.max_cost
+            assert needed is not None, "what holds money has a price"
+            return [RetryRefused(attempt=latest.number, needed=needed, headroom=headroom_of(refused))]
+    return []
+
+
+def _was_lost(run: Run, action: CallModel) -> bool:
+    return any(attempt.status is AttemptStatus.LOST for attempt in run.of_call(action.index))
 
 
 def crashed(run: Run) -> list[AttemptLost]:

@@ -26,6 +26,7 @@ from .ports import Answer, Clock, DeltaSink, HoldRefused, ModelCall, RunLog
 from .session import RunSession
 from .world import StartRun, World
 
+WORTH_TELLING = 1.0  # seconds: a shorter wait for a rate limit is not told
 SHORTEST = 0.01  # share of each answer that a judge is shown at least
 
 
@@ -154,6 +155,8 @@ class Caller:
     async def _wait(self, place: Place) -> bool:
         """Sleep until the call may leave; False where the run's time is up before."""
         left = self._time_left()
+        if place.grant is not None and place.grant.wait >= max(WORTH_TELLING, place.wait):  # no back-off is longer
+            self._world.on_wait(self._command.run_id, place.action.call.model, place.grant.wait)
         try:
             await asyncio.sleep(place.wait if left is None else max(0.0, min(place.wait, left)))
         except asyncio.CancelledError:

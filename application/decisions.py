@@ -138,7 +138,14 @@ class Decisions:
             found = check(members, question)
         else:
             verdict = self._answers[action.by].text if action.by is not None else None
-            found = conclude(members, question, action.method, verdict=verdict, verdict_attempt=action.by)
+            found = conclude(
+                members,
+                question,
+                action.method,
+                verdict=verdict,
+                verdict_attempt=action.by,
+                weights=self._world.policy.score_weights,
+            )
         self.justification = found.justification or None
         reference: ContentRef | None = None
         contents: list[Content] = []

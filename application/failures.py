@@ -64,6 +64,9 @@ def failure_of(run: Run) -> RunFailure:
     assert isinstance(ended, RunFailed), "only a run that ended without an answer is a failure"
     if run.routing is not None and not run.routing.plan:
         return no_plan(run.routing, started.settings, started.max_cost, run_id=run.id)
+    refusal = next((attempt.refused for attempt in run.attempts if attempt.refused), None)
+    if ended.kind is ErrorKind.BUDGET and refusal is not None:
+        return _over_budget(refusal.headroom, refusal.needed, run.id, what="one more attempt at a lost call")
     return RunFailure(_attempt_text(run, ended.kind), kind=ended.kind, run_id=run.id)
 
 
@@ -85,13 +88,13 @@ def no_plan(
     )
 
 
-def _over_budget(budget: Headroom, needed: Usd, run_id: str | None) -> RunFailure:
-    """The error for a plan whose least price a budget has no room for. `held` includes what is spent already."""
+def _over_budget(budget: Headroom, needed: Usd, run_id: str | None, *, what: str = "the run") -> RunFailure:
+    """The error for a price that a budget has no room for. `held` includes what is spent already."""
     held = total((budget.held, budget.settled))
     enough = plain(total((held, needed)))
     return RunFailure(
         f"the budget {budget.scope} ({budget.period}) of ${plain(budget.limit)} has ${plain(room_of(budget))} left, "
-        f"and the run needs ${plain(needed)}: a limit of ${enough} would do",
+        f"and {what} needs ${plain(needed)}: a limit of ${enough} would do",
         kind=ErrorKind.BUDGET,
         run_id=run_id,
         details={

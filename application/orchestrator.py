@@ -18,9 +18,9 @@ from ..domain.events import (
 )
 from ..domain.run import Run, RunStatus
 from ..domain.strategies import due
-from ..domain.units import MILLION, Duration, Timestamp, usd
+from ..domain.units import MILLION, Duration, Timestamp
 from .answer_cache import cache_entry
-from .attempts import crashed, recalled
+from .attempts import crashed, headroom_of, recalled, retry_refused
 from .calls import Caller
 from .decisions import Decisions, run_started
 from .leasing import Tenure
@@ -195,20 +195,15 @@ class RunLoop:
     def _learn(self, refused: HoldRefused) -> None:
         """A budget has less room than the plan needs: decide again with what it has."""
         run = self._session.run
-        if run.routing is not None:  # one more attempt at a lost call was refused: the plan goes on no further
-            self._session.record(RunFailed(kind=ErrorKind.BUDGET, needed=None, cost=run.cost, released=()))
+        if run.routing is not None:  # one more attempt at a lost call was refused: the plan goes on without it
+            retries = [one for one in due(run) if isinstance(one, CallModel) and not self._caller.is_under_way(one)]
+            for refusal in retry_refused(run, retries, refused):
+                self._session.record(refusal)
             return
         self._refusals += 1
-        held = refused.held  # of a budget that others keep taking from, nothing is left to plan with
-        if self._refusals >= PATIENCE:
-            held = max(held, refused.limit - refused.settled)
-        self._headroom[refused.scope, refused.period] = Headroom(
-            scope=refused.scope,
-            period=refused.period,
-            limit=usd(refused.limit),
-            held=usd(held),
-            settled=usd(refused.settled),
-        )
+        if self._refusals >= PATIENCE:  # of a budget that others keep taking from, nothing is left to plan with
+            refused = replace(refused, held=max(refused.held, refused.limit - refused.settled))
+        self._headroom[refused.scope, refused.period] = headroom_of(refused)
 
     async def _abandon(self) -> None:
         """Cancelled from outside: what is under way is cut and recorded as lost, then the run ends."""

@@ -18,7 +18,6 @@ from .runs import PAGE, RUN_PREFIX, load_run
 from .session import RunSession
 from .world import StartRun, money_of
 
-ASSUMED_AFTER = Duration(24 * 3600 * MILLION)  # a lost attempt is then settled at the most it could cost
 _ENDS = ("RunCompleted", "RunFailed", "RunCancelled")
 _OUTCOMES = ("ModelCalled", "AttemptFailed", "AttemptLost")
 
@@ -132,9 +131,11 @@ async def mark_crashed(log: RunLog, leases: LeaseStore, run_id: str) -> int:
     return len(lost)
 
 
-async def settle_assumed(store: EventStore, log: RunLog, clock: Clock, *, by: str) -> list[ListedAttempt]:
-    """Settle every attempt that has been lost for a day at the most it could cost; returns them."""
-    old = [one for one in await lost_attempts(store, log) if one.lost_at and one.lost_at + ASSUMED_AFTER <= clock.now()]
+async def settle_assumed(
+    store: EventStore, log: RunLog, clock: Clock, *, by: str, lost_for: Duration
+) -> list[ListedAttempt]:
+    """Settle every attempt that has been lost for so long at the most it could cost; returns them."""
+    old = [one for one in await lost_attempts(store, log) if one.lost_at and one.lost_at + lost_for <= clock.now()]
     settled = []
     for one in old:
         most = one.run.attempt(one.number).started.max_cost

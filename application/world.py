@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 
-from ..domain.catalogue import Catalogue, ModelConfig
+from ..domain.catalogue import Catalogue, ModelConfig, ModelName
 from ..domain.events import Exclusion, Money, StrategySettings
 from ..domain.policy import Policy
 from ..domain.request import Request
@@ -78,6 +78,7 @@ class World:
     limiter: RateLimiter | None = None
     limits_of: Callable[[ModelConfig], Limits] = lambda model: Limits()
     breakers: Breakers | None = None
+    on_wait: Callable[[str, ModelName, float], None] = lambda run_id, model, seconds: None  # for a model's rate limit
     account_of: Callable[[ModelConfig], str] = lambda model: ""  # tells keys and addresses of a provider apart
     leases: LeaseStore | None = None
     lease: Duration = LEASE

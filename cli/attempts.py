@@ -35,7 +35,7 @@ def list_(
     database: Database = None,
     config: Config = None,
 ) -> None:
-    """List attempts; a lost one holds its money until it is resolved, or a day went by and `runs resume --all` ran."""
+    """List attempts; a lost one holds its money until it is resolved, or `runs resume --all` assumed the most."""
     import asyncio
 
     from ..application.resume import lost_attempts

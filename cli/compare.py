@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..domain.errors import InvalidRequest
-from .output import money, print_json, print_table, say
+from .output import money, print_json, print_table, say, say_wait
 from .run import read_prompt
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def compare(
 
     if live and max_cost is None:
         raise InvalidRequest("--live asks the models of every strategy: say with --max-cost what that may cost")
-    orchestrator = Orchestrator(Settings.load(config, database_url=database))
+    orchestrator = Orchestrator(Settings.load(config, database_url=database), on_wait=say_wait)
     text = read_prompt(prompt_argument, None, file)
     options: dict[str, Any] = {"provider": provider, "max_cost": max_cost}
     if notice := orchestrator.provider_notice(provider):

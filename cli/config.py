@@ -77,7 +77,28 @@ def effective(settings: Settings) -> list[tuple[str, str | None, str]]:
                 value = getattr(table, field)
                 full = f"{kind}.{name}.{field}"
                 rows += [(full, _text(value), settings.source(full))] if value is not None else []
-    return rows
+    return rows + _policy_rows(settings)
+
+
+def _policy_rows(settings: Settings) -> list[tuple[str, str | None, str]]:
+    """The chains, panels and choices that the file gives; `strategies show` has all that are in force."""
+    from dataclasses import asdict
+
+    from ..infrastructure.policy_settings import ChainSettings
+    from ..infrastructure.setting_keys import keys_of
+
+    own, found = settings.policy, {}
+    for name, chain in own.chains.items():
+        for field in keys_of(ChainSettings):
+            value = getattr(chain, field)
+            if value is not None:
+                found[f"chains.{name}.{field}"] = f"{value / 1_000_000:g}" if field == "threshold" else _text(value)
+    found |= {f"panels.{name}": _text(models) for name, models in own.panels.items()}
+    for (task, capability), strategy in own.matrix.items():
+        found[f"matrix.{task.value}" + ("" if capability is None else f".{capability.value}")] = strategy
+    weights = {f"score_weights.{name}": str(weight) for name, weight in asdict(own.score_weights).items()}
+    found |= {name: weight for name, weight in weights.items() if name in settings.sources}
+    return [(name, text, settings.source(name)) for name, text in found.items()]
 
 
 def _text(value: object) -> str | None:

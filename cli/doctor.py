@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .output import print_json
+
+if TYPE_CHECKING:
+    from ..infrastructure.doctor import Finding
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
 MARKS = {True: "ok", None: "note", False: "BAD"}
@@ -22,7 +25,7 @@ def doctor(
     """Check keys, reach, models, the database and versions; connects to the providers, sends them nothing."""
     import asyncio
 
-    from ..infrastructure.doctor import Finding, examine
+    from ..infrastructure.doctor import examine
     from ..infrastructure.settings import Settings
 
     async def findings() -> list[Finding]:
@@ -30,8 +33,13 @@ def doctor(
 
     found = asyncio.run(findings())
     if as_json:
-        print_json([{"name": one.name, "ok": one.ok, "says": one.says} for one in found])
+        print_json([_document(one) for one in found])
     else:
         for one in found:
             print(f"{MARKS[one.ok]:<5} {one.name}: {one.says}")
     raise typer.Exit(1 if any(one.ok is False for one in found) else 0)
+
+
+def _document(one: Finding) -> dict[str, Any]:
+    document = {"name": one.name, "ok": one.ok, "says": one.says}
+    return document if one.breaker is None else document | {"breaker": one.breaker}

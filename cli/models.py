@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ..domain.breaker import BreakerState
     from ..domain.catalogue import ModelConfig
     from ..domain.events import Exclusion
     from ..domain.pricing import PriceCard
@@ -31,7 +32,10 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List the models of the catalogue with their prices, and which can be called live."""
+    import asyncio
+
     from ..infrastructure.availability import availability
+    from ..infrastructure.breaker_states import breaker_states
     from ..infrastructure.catalogues import load_catalogue
     from ..infrastructure.settings import Settings, resolve_provider
 
@@ -40,15 +44,16 @@ def list_models(
     chosen = load_catalogue(settings, provider)
     _, excluded = availability(chosen, settings, "live")
     why = {exclusion.model: exclusion for exclusion in excluded}
+    held_back = asyncio.run(breaker_states(settings, chosen.models))
     if as_json:
         import json
 
-        rows = [_document(model, why.get(model.name)) for model in chosen.models]
+        rows = [_document(model, why.get(model.name), held_back.get(model.name)) for model in chosen.models]
         print(
             json.dumps({"catalogue": chosen.name, "provider": provider, "models": rows}, ensure_ascii=False, indent=2)
         )
         return
-    _print_table([HEADINGS, *(_row(model, why.get(model.name)) for model in chosen.models)])
+    _print_table([HEADINGS, *(_row(model, why.get(model.name), held_back.get(model.name)) for model in chosen.models)])
     typer.echo(
         f"Catalogue {chosen.name}. Simulated runs can use every model.{f' Now {notice}.' if notice else ''}", err=True
     )
@@ -78,7 +83,7 @@ def add(
     typer.echo(f"Added {alias or priced.id} ({priced.vendor}, {capability}) to {path}", err=True)
 
 
-def _row(model: ModelConfig, exclusion: Exclusion | None) -> tuple[str, ...]:
+def _row(model: ModelConfig, exclusion: Exclusion | None, breaker: BreakerState | None) -> tuple[str, ...]:
     card = model.price
     return (
         model.name,
@@ -87,7 +92,7 @@ def _row(model: ModelConfig, exclusion: Exclusion | None) -> tuple[str, ...]:
         _price(card, "input"),
         _price(card, "output"),
         f"{model.context_window:,}",
-        _status(model, exclusion),
+        _status(model, exclusion, breaker),
     )
 
 
@@ -96,20 +101,28 @@ def _price(card: PriceCard | None, kind: str) -> str:
     return "unknown" if card is None else f"{'from ' if card.tiers else ''}{getattr(card, kind)}"
 
 
-def _status(model: ModelConfig, exclusion: Exclusion | None) -> str:
+def _status(model: ModelConfig, exclusion: Exclusion | None, breaker: BreakerState | None) -> str:
     from ..domain.events import ExclusionReason
     from ..domain.exclusions import exclusion_text
+    from ..infrastructure.breaker_states import breaker_text
 
     if exclusion is None:
-        return "usable" + (f" until {model.retired_on}" if model.retired_on else "")
+        usable = "usable" + (f" until {model.retired_on}" if model.retired_on else "")
+        return usable if breaker is None else f"{usable}; {breaker_text(breaker)}"
     successor = model.successor if exclusion.reason is ExclusionReason.RETIRED else None
     return exclusion_text(exclusion) + (f" -> {successor}" if successor else "")
 
 
-def _document(model: ModelConfig, exclusion: Exclusion | None) -> dict[str, Any]:
+def _document(model: ModelConfig, exclusion: Exclusion | None, breaker: BreakerState | None) -> dict[str, Any]:
+    from ..infrastructure.breaker_states import breaker_dict
     from ..infrastructure.catalogue_json import model_to
 
-    status = {"capability": model.capability.value, "usable": exclusion is None, "status": _status(model, exclusion)}
+    status = {
+        "capability": model.capability.value,
+        "usable": exclusion is None,
+        "status": _status(model, exclusion, breaker),
+        "breaker": breaker_dict(breaker),
+    }
     return model_to(model) | status
 
 

@@ -17,6 +17,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def say_wait(model: str, seconds: float) -> None:
+    """That a call waits for its place within a model's rate limit."""
+    say(f"waiting {seconds:.1f} s for {model}'s rate limit")
+
+
 def print_json(data: Any) -> None:
     """One JSON document; text as it is, escaped only where the terminal cannot show all of it."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # there is none where stdout is closed

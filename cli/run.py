@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from ..domain.errors import InvalidRequest
-from .output import money, print_json, say
+from .output import money, print_json, say, say_wait
 
 if TYPE_CHECKING:
     from ..application.result import OrchestrationResult
@@ -83,7 +83,8 @@ def run(
         from ..infrastructure.bootstrap import Orchestrator
         from ..infrastructure.settings import Settings
 
-        orchestrator = Orchestrator(Settings.load(config, database_url=database))
+        settings = Settings.load(config, database_url=database)
+        orchestrator = Orchestrator(settings, on_wait=None if quiet else say_wait)
         text = read_prompt(prompt_argument, prompt, file)
         options: dict[str, Any] = {
             "strategy": strategy,

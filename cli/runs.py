@@ -9,7 +9,7 @@ import typer
 
 from ..domain.errors import InvalidRequest, RunNotFound
 from ..domain.units import plain
-from .output import print_json, print_table, say
+from .output import print_json, print_table, say, say_wait
 
 if TYPE_CHECKING:
     from ..application.runs import LoggedRun
@@ -117,7 +117,7 @@ def resume(
 ) -> None:
     """Go on with runs whose process is gone; one that lives keeps its runs. Each gets the settings' timeout anew.
 
-    --all also settles what has been lost for a day at the most it could cost.
+    --all also settles what has been lost for `settle_lost_after` at the most it could cost.
     """
     import asyncio
 
@@ -153,7 +153,7 @@ def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
 
-    return Orchestrator(Settings.load(config, database_url=database))
+    return Orchestrator(Settings.load(config, database_url=database), on_wait=say_wait)
 
 
 def _row(logged: LoggedRun) -> dict[str, Any]:

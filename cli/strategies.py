@@ -11,6 +11,7 @@ from .output import print_json, print_table
 
 if TYPE_CHECKING:
     from ..domain.policy import Policy
+    from ..infrastructure.settings import Settings
 
 app = typer.Typer(
     help="Show the chains, panels and choices in force.",
@@ -38,36 +39,61 @@ def show(
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
 
-    policy = Orchestrator(Settings.load(config)).policy(provider)
+    settings = Settings.load(config)
+    policy = Orchestrator(settings).policy(provider)
     if as_json:
-        print_json(_document(policy))
+        print_json(_document(policy, settings))
         return
     print("Chains of a fallback")
-    print_table(("NAME", "THRESHOLD", "MODELS", "BACKUP"), [_chain_row(policy, name) for name in policy.chains])
+    chains = [_chain_row(policy, name, settings) for name in policy.chains]
+    print_table(("NAME", "THRESHOLD", "MODELS", "BACKUP", "FROM"), chains)
     print("\nPanels of an ensemble")
-    print_table(("NAME", "MODELS"), [(name, " + ".join(models)) for name, models in policy.panels.items()])
+    panels = [(name, " + ".join(models), _source(settings, "panels", name)) for name, models in policy.panels.items()]
+    print_table(("NAME", "MODELS", "FROM"), panels)
     print("\nWhat auto chooses")
-    print_table(("TASK", "STRATEGY"), [(task.value, strategy) for task, strategy in policy.matrix.items()])
+    choices = [(task, strategy, _source(settings, "matrix", task)) for task, strategy in _choices(policy).items()]
+    print_table(("TASK", "STRATEGY", "FROM"), choices)
+    weights = policy.score_weights
+    print(f"\nScore: confidence {weights.confidence}, capability {weights.capability}, length {weights.length}")
 
 
-def _chain_row(policy: Policy, name: str) -> tuple[str, ...]:
+def _chain_row(policy: Policy, name: str, settings: Settings) -> tuple[str, ...]:
     from ..domain.units import fraction
 
     chain = policy.chains[name]
-    shown = f"{name} (default)" if name == policy.default_chain else name
-    return shown, f"{fraction(chain.threshold):.2f}", " > ".join(chain.models), chain.backup or ""
+    shown, source = f"{name} (default)" if name == policy.default_chain else name, _source(settings, "chains", name)
+    return shown, f"{fraction(chain.threshold):.2f}", " > ".join(chain.models), chain.backup or "", source
 
 
-def _document(policy: Policy) -> dict[str, Any]:
+def _choices(policy: Policy) -> dict[str, str]:
+    """What auto chooses, by task, and by task and capability where that differs."""
+    choices = {task.value: strategy for task, strategy in policy.matrix.items()}
+    return choices | {f"{task.value}.{one.value}": strategy for (task, one), strategy in policy.by_capability.items()}
+
+
+def _source(settings: Settings, table: str, name: str) -> str:
+    """The file that says so, or that it is built in."""
+    full = f"{table}.{name}"
+    own = full in settings.sources or any(key.startswith(f"{full}.") for key in settings.sources if table == "chains")
+    return str(settings.file) if own else "built in"
+
+
+def _document(policy: Policy, settings: Settings) -> dict[str, Any]:
+    from dataclasses import asdict
+
     from ..domain.units import fraction
 
+    chains, choices = policy.chains, _choices(policy)
+    sources = {"chains": chains, "panels": policy.panels, "matrix": choices}
     return {
         "policy": policy.version,
         "default_chain": policy.default_chain,
         "chains": {
             name: {"models": list(chain.models), "threshold": fraction(chain.threshold), "backup": chain.backup}
-            for name, chain in policy.chains.items()
+            for name, chain in chains.items()
         },
         "panels": {name: list(models) for name, models in policy.panels.items()},
-        "matrix": {task.value: strategy for task, strategy in policy.matrix.items()},
+        "matrix": choices,
+        "score_weights": asdict(policy.score_weights),
+        "sources": {kind: {name: _source(settings, kind, name) for name in names} for kind, names in sources.items()},
     }

@@ -7,7 +7,20 @@ from dataclasses import replace
 
 from .events import Method
 from .judging import parse_ranking
-from .synthesis import Member, Synthesis, agree, default_method, extracted, fused, judged, score, single, vote
+from .synthesis import (
+    DEFAULT_WEIGHTS,
+    Member,
+    ScoreWeights,
+    Synthesis,
+    agree,
+    default_method,
+    extracted,
+    fused,
+    judged,
+    score,
+    single,
+    vote,
+)
 
 
 def check(members: Sequence[Member], question: str) -> Synthesis:
@@ -32,6 +45,7 @@ def conclude(
     *,
     verdict: str | None = None,
     verdict_attempt: int | None = None,
+    weights: ScoreWeights = DEFAULT_WEIGHTS,
 ) -> Synthesis:
     """The synthesis by `method`; None, or a verdict that cannot be used, leaves it to what suits the answers."""
     if len(members) == 1:
@@ -45,7 +59,7 @@ def conclude(
         return replace(instead, justification=f"The judge gave no ranking. {instead.justification}")
     chosen = method if method in (Method.VOTE, Method.SCORE) else default_method(members, question)
     found = vote(members, question) if chosen is Method.VOTE else None
-    return found or score(members, question=question)
+    return found or score(members, weights, question=question)
 
 
 def clipped(members: Sequence[Member], share: float) -> list[Member]:

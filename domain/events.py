@@ -42,7 +42,7 @@ class Evidence(StrEnum):
     """How the cost of a lost attempt came to be known."""
 
     RECONCILED = "reconciled"  # a person, or the provider's own figures
-    ASSUMED = "assumed"  # a day went by: the most it could cost
+    ASSUMED = "assumed"  # enough time went by: the most it could cost
 
 
 class ExclusionReason(StrEnum):
@@ -57,6 +57,7 @@ class ExclusionReason(StrEnum):
     MAX_COST = "max_cost"
     NOT_ASKED = "not_asked"  # the caller named another model
     PROVIDER = "provider"  # the caller asked for another provider
+    CATALOGUE = "catalogue"  # the policy names it, and this run's catalogue does not have it
 
 
 class OnUnknown(StrEnum):
@@ -302,6 +303,15 @@ class AttemptLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRefused:
+    """A budget had no room for one more attempt at a call that was lost before; the call is not made again."""
+
+    attempt: int  # the latest at that call
+    needed: Usd  # what one more could have cost
+    headroom: Headroom
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptReconciled:
     """What a lost attempt turned out to cost."""
 
@@ -417,6 +427,7 @@ RunEvent = (
     | ModelCalled
     | AttemptFailed
     | AttemptLost
+    | RetryRefused
     | AttemptReconciled
     | CostIncurred
     | ConfidenceScored

@@ -15,6 +15,7 @@ _WORDS = {
     ExclusionReason.MAX_COST: "needs up to ${limit}",
     ExclusionReason.NOT_ASKED: "not asked: {limit} was",
     ExclusionReason.PROVIDER: "another provider was asked: {limit}",
+    ExclusionReason.CATALOGUE: "not in the catalogue {limit}",
 }
 _WITHOUT_LIMIT = {
     ExclusionReason.NO_KEY: "no key",
@@ -26,6 +27,7 @@ _WITHOUT_LIMIT = {
     ExclusionReason.MAX_COST: "could cost too much",
     ExclusionReason.NOT_ASKED: "not asked",
     ExclusionReason.PROVIDER: "another provider was asked",
+    ExclusionReason.CATALOGUE: "not in this catalogue",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from .budget import total
+from .budget import less, total
 from .call_planning import Need, RequestSize, by_expected_cost, plan_call
 from .catalogue import ModelCapability, ModelConfig, ModelName
 from .events import Exclusion, ExclusionReason, Method, PlannedCall, Purpose
@@ -51,7 +51,7 @@ def chain_shape(
     plan_limit: Usd | None,
 ) -> Shape:
     """The chain in its order, then its backup; shortened from the end until its worst price fits `plan_limit`."""
-    first, excluded = _calls(models, names, need)
+    first, excluded = _chained(models, names, need)
     second, excluded_backup = _calls(models, backup, need)
     if need.settings.start_capable:
         first = first[_first_capable(first, models, assessed) :]
@@ -117,6 +117,31 @@ def _calls(models: Models, names: tuple[ModelName, ...], need: Need) -> tuple[li
     outcomes = [plan_call(models[name], need) for name in names if name in models]
     calls = [outcome for outcome in outcomes if isinstance(outcome, PlannedCall)]
     return calls, tuple(outcome for outcome in outcomes if isinstance(outcome, Exclusion))
+
+
+def _chained(
+    models: Models, names: tuple[ModelName, ...], need: Need
+) -> tuple[list[PlannedCall], tuple[Exclusion, ...]]:
+    """As `_calls`; under a limit each answer is kept so short that the call fits what those before may leave."""
+    calls: list[PlannedCall] = []
+    excluded: list[Exclusion] = []
+    for model in (models[name] for name in names if name in models):
+        outcome = plan_call(model, need)
+        if isinstance(outcome, PlannedCall) and need.limit is not None and calls:
+            left = plan_call(model, need.within(less(need.limit, _gone_before(calls, need))))
+            outcome = left if isinstance(left, PlannedCall) else outcome
+        if isinstance(outcome, PlannedCall):
+            calls.append(outcome)
+        else:
+            excluded.append(outcome)
+    return calls, tuple(excluded)
+
+
+def _gone_before(calls: list[PlannedCall], need: Need) -> Usd:
+    """What the calls before may have cost: twice what is expected, or the most where two are made at once."""
+    if need.settings.verify_agreement and len(calls) < PAIR:
+        return _worst(calls)
+    return total(one for call in calls for one in (call.expected_cost, call.expected_cost))
 
 
 def _first_capable(calls: list[PlannedCall], models: Models, assessed: ModelCapability) -> int:

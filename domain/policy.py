@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .catalogue import ModelCapability, ModelName
 from .complexity import TaskType
+from .synthesis import DEFAULT_WEIGHTS, ScoreWeights
 from .units import Probability, probability
 
 POLICY_VERSION = "default-1"
@@ -15,7 +16,7 @@ DEFAULT_MAX_TOKENS = 1024  # of output, where the caller asks for no other bound
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """Models of a fallback, in order; `backup` names the chain that is asked where none of them answers."""
+    """Models of a fallback, in order; `backup` names the chain that is asked where all of them are down."""
 
     models: tuple[ModelName, ...]
     threshold: Probability = Probability(700_000)
@@ -24,13 +25,25 @@ class Chain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A named set of choices. `matrix` gives auto its strategy; a task that is missing there is answered cheapest."""
+    """A named set of choices: everything a decision rests on beside the request, the models and the caller's options.
+
+    `matrix` gives auto its strategy, `by_capability` where prompts of one class differ; a task that is in neither is
+    answered cheapest.
+    """
 
     version: str = POLICY_VERSION
     chains: Mapping[str, Chain]
     default_chain: str = "mixed"
     panels: Mapping[str, tuple[ModelName, ...]]  # basic, hard, architecture, research
     matrix: Mapping[TaskType, str] = field(default_factory=dict)
+    by_capability: Mapping[tuple[TaskType, ModelCapability], str] = field(default_factory=dict)
+    score_weights: ScoreWeights = DEFAULT_WEIGHTS
+
+    def strategy(self, task_type: TaskType, capability: ModelCapability) -> tuple[str, str]:
+        """What auto comes to, and why."""
+        if own := self.by_capability.get((task_type, capability)):
+            return own, f"task {task_type.value}, {capability.value}"
+        return self.matrix.get(task_type, "cheapest"), f"task {task_type.value}"
 
     def panel(self, task_type: TaskType, capability: ModelCapability) -> str:
         """Which panel answers such a prompt."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .budget import less, plan_hold, total
 from .call_planning import Need, asked_for, features_asked, measure
@@ -10,6 +10,7 @@ from .catalogue import ModelCapability, ModelConfig, ModelName
 from .events import (
     Candidate,
     Exclusion,
+    ExclusionReason,
     Headroom,
     Hold,
     PlannedCall,
@@ -78,19 +79,26 @@ def _strategy(inputs: RoutingInputs) -> tuple[str, str]:
         return "cheapest", "model named"
     if inputs.strategy != "auto":
         return inputs.strategy, "asked"
-    task = inputs.assessment.task_type
-    return inputs.policy.matrix.get(task, "cheapest"), f"task {task.value}"
+    return inputs.policy.strategy(inputs.assessment.task_type, inputs.assessment.capability)
 
 
 def _shape(strategy: str, inputs: RoutingInputs, need: Need) -> Shape:
     models = {model.name: model for model in inputs.usable}
     if strategy == "fallback":
         names, backup = _chain(inputs)
-        return chain_shape(models, names, backup, need, inputs.assessment.capability, plan_limit=_room(inputs))
+        shape = chain_shape(models, names, backup, need, inputs.assessment.capability, plan_limit=_room(inputs))
+        return replace(shape, excluded=shape.excluded + _absent(inputs, names + backup))
     if strategy == "ensemble":
         names = inputs.settings.members or inputs.policy.panels[_panel(inputs)]
-        return panel_shape(models, names, need, method=inputs.settings.method)
+        shape = panel_shape(models, names, need, method=inputs.settings.method)
+        return replace(shape, excluded=shape.excluded + _absent(inputs, names))
     return cheapest_shape(models, need)
+
+
+def _absent(inputs: RoutingInputs, names: tuple[ModelName, ...]) -> tuple[Exclusion, ...]:
+    """The models that the policy names and the catalogue lacks."""
+    known = {*(model.name for model in inputs.usable), *(one.model for one in inputs.unusable)}
+    return tuple(Exclusion(model=name, reason=ExclusionReason.CATALOGUE) for name in names if name not in known)
 
 
 def _chain(inputs: RoutingInputs) -> tuple[tuple[ModelName, ...], tuple[ModelName, ...]]:

@@ -21,6 +21,7 @@ from .events import (
     ModelCalled,
     OnUnknown,
     PromptAssessed,
+    RetryRefused,
     RoutingDecided,
     RunCancelled,
     RunClaimed,
@@ -63,6 +64,7 @@ class Attempt:
     cost: CostIncurred | None = None
     confidence: ConfidenceScored | None = None
     reconciled: AttemptReconciled | None = None
+    refused: RetryRefused | None = None  # one more attempt at its call
 
     @property
     def number(self) -> int:
@@ -228,7 +230,13 @@ def _apply(run: Run, event: RunEvent) -> Run:
         case AnsweredFromCache():
             return run if run.cached else replace(run, cached=event)
         case (
-            ModelCalled() | AttemptFailed() | AttemptLost() | AttemptReconciled() | CostIncurred() | ConfidenceScored()
+            ModelCalled()
+            | AttemptFailed()
+            | AttemptLost()
+            | RetryRefused()
+            | AttemptReconciled()
+            | CostIncurred()
+            | ConfidenceScored()
         ):
             attempts = tuple(_learn(attempt, event) for attempt in run.attempts)
             if attempts == run.attempts:  # known before: its money is settled
@@ -262,7 +270,7 @@ def _stage_of(run: Run, event: Escalated) -> int:
     return next((index for index, call in enumerate(plan) if call.model == event.to_model), run.stage + 1)
 
 
-Outcome = ModelCalled | AttemptFailed | AttemptLost | AttemptReconciled | CostIncurred | ConfidenceScored
+Outcome = ModelCalled | AttemptFailed | AttemptLost | RetryRefused | AttemptReconciled | CostIncurred | ConfidenceScored
 
 
 def _learn(attempt: Attempt, event: Outcome) -> Attempt:
@@ -275,6 +283,8 @@ def _learn(attempt: Attempt, event: Outcome) -> Attempt:
             return replace(attempt, outcome=event) if late else attempt
         case AttemptLost():
             return attempt if attempt.outcome else replace(attempt, outcome=event)
+        case RetryRefused():
+            return attempt if attempt.refused else replace(attempt, refused=event)
         case AttemptReconciled():
             return replace(attempt, reconciled=event)
         case CostIncurred():

@@ -64,6 +64,9 @@ class ScoreWeights:
             raise InvalidRequest(f"score weights are {weights}: expected none below 0 and at least one above")
 
 
+DEFAULT_WEIGHTS = ScoreWeights()
+
+
 def vote(members: Sequence[Member], question: str) -> Synthesis | None:
     """The answer most members gave; None where no member's can be extracted.
 
@@ -92,7 +95,7 @@ def vote(members: Sequence[Member], question: str) -> Synthesis | None:
     return _synthesis(Method.VOTE, chosen.attempt, answer, shares, members, answers, because)
 
 
-def score(members: Sequence[Member], weights: ScoreWeights = ScoreWeights(), *, question: str = "") -> Synthesis:
+def score(members: Sequence[Member], weights: ScoreWeights = DEFAULT_WEIGHTS, *, question: str = "") -> Synthesis:
     """The member with the highest weighted score; of equal ones the most trusted."""
     middle = median(len(member.text) for member in members)
     scores = {member.attempt: _score(member, weights, middle) for member in members}
@@ -173,12 +176,17 @@ def disagreements(members: Sequence[Member], question: str) -> str:
 
 
 def synthesize_responses(
-    responses: Sequence[str | Member], *, question: str = "", method: str | None = None
+    responses: Sequence[str | Member],
+    *,
+    question: str = "",
+    method: str | None = None,
+    weights: ScoreWeights = DEFAULT_WEIGHTS,
 ) -> Synthesis:
     """The best of the responses; plain texts are attempts 1, 2 ... of basic models, with the confidence they show.
 
     `method`: vote or score; None: vote where an answer can be extracted, else score, which also answers for a vote
-    that finds nothing. Raises InvalidRequest for no response, another method, or an attempt that comes twice.
+    that finds nothing; `weights` are the score's. Raises InvalidRequest for no response, another method, or an attempt
+    that comes twice.
     """
     if method in (Method.JUDGE, Method.FUSE):
         raise InvalidRequest(f"synthesis by {method} asks a model: use run_ensemble, or choose vote or score")
@@ -189,7 +197,7 @@ def synthesize_responses(
         raise InvalidRequest("responses to synthesize: expected at least one, and no attempt twice")
     if len(members) == 1:
         return single(members[0])
-    return (None if method == Method.SCORE else vote(members, question)) or score(members, question=question)
+    return (None if method == Method.SCORE else vote(members, question)) or score(members, weights, question=question)
 
 
 def _member(place: int, response: str | Member) -> Member:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
@@ -47,6 +48,13 @@ def access(model: ModelConfig, settings: Settings) -> Access:
         at_vendor=at_vendor,
         needs_key=at_vendor or named is not None,
     )
+
+
+def account(model: ModelConfig, settings: Settings) -> str:
+    """A digest of the key and the address, so that a corrected key does not wait for the wrong one's breaker."""
+    reached = access(model, settings)
+    key = reached.api_key.reveal() if reached.api_key else ""
+    return hashlib.sha256(f"{reached.base_url}\0{key}".encode()).hexdigest()[:12]
 
 
 def is_vendor_address(provider: ModelProvider, base_url: str) -> bool:

@@ -54,13 +54,13 @@ from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
 from ..domain.request import prompt_request
 from ..domain.run import RunStatus
-from ..domain.units import MILLION, Usd, plain
+from ..domain.units import MILLION, Duration, Usd, plain
 from .alerts import Alerts
 from .clock import SystemClock
 from .database_url import masked
 from .run_log import StoredRunLog
 from .settings import Settings
-from .worlds import Worlds
+from .worlds import OnWait, Worlds
 
 FOLLOWING = 0.1  # seconds between two looks at a run that another process works on
 
@@ -112,15 +112,16 @@ class Orchestrator:
     """Answers prompts, and keeps the store and the connections open between them.
 
     Use it as `async with Orchestrator(settings) as orchestrator:`; without settings they are loaded as the CLI does.
+    `on_wait` is told the model and the seconds where a call waits a second or more for a rate limit.
     Raises ConfigurationError for a bad setting, StoreError where the database cannot be used.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, on_wait: OnWait | None = None) -> None:
         self.settings = settings or Settings.load()
         self._clock = SystemClock()
         self._store: EventStore | None = None
         self.clock = self._clock
-        self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}")
+        self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}", on_wait=on_wait)
 
     async def __aenter__(self) -> Self:
         return self
@@ -240,7 +241,7 @@ class Orchestrator:
         return _result(finished)
 
     async def resume_all(self, *, on_unknown: str | None = None) -> list[dict[str, Any]]:
-        """Resume every run whose process is gone, one after the other, and settle what has been lost for a day.
+        """Resume every run whose process is gone, one after the other, and settle what has been lost for long.
 
         One entry a run that was under way: `run_id`, `status` (completed, failed, left_alone) and a `message`.
         """
@@ -258,7 +259,8 @@ class Orchestrator:
         leases = self._worlds.opened_leases()
         for run_id in [one for one in found.open_attempts if one not in found.running]:
             await mark_crashed(self.log, leases, run_id)
-        await settle_assumed(self.store, self.log, self._clock, by="local")
+        lost_for = Duration(round(self.settings.settle_lost_after * 3600 * MILLION))
+        await settle_assumed(self.store, self.log, self._clock, by="local", lost_for=lost_for)
         return done
 
     def plan(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> Plan:
@@ -299,6 +301,8 @@ class Orchestrator:
         """The command of a run and the models it would see; nothing is opened. Raises InvalidRequest."""
         settings, given = self.settings, checked_options(options)
         given.setdefault("max_tokens", settings.max_output_tokens)
+        given.setdefault("max_attempts", settings.max_attempts)
+        given.setdefault("on_unknown", settings.on_unknown)
         command = StartRun(
             run_id=f"run-{uuid_utils.uuid7()}",
             request=request_of(prompt, given),

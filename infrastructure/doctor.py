@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from .. import __version__
 from ..domain.errors import OrchestratorError
 from .availability import access, availability
+from .breaker_states import breaker_dict, breaker_states, breaker_text
 from .catalogues import load_catalogue
 from .database_url import masked
+from .policy import load_policy, policy_of
 from .settings import KEY_VARIABLES, Settings, resolve_provider
 
 REACH_TIMEOUT = 3.0  # seconds to connect
@@ -26,6 +28,7 @@ class Finding:
     name: str
     ok: bool | None
     says: str
+    breaker: dict[str, str | int | None] | None = None  # of a model whose breaker is not closed
 
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
@@ -39,9 +42,14 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(f"key {variable}", True if known else None, "set" if known else "not set")
     provider, notice = resolve_provider(settings, None)
     catalogue = load_catalogue(settings, provider)
+    policy = load_policy(settings, catalogue)
+    if policy != policy_of(catalogue.name):
+        yield Finding("policy", True, f"{policy.version}; {len(policy.chains)} chains, default {policy.default_chain}")
     usable, _ = availability(catalogue, settings, provider)
     count = f"{len(usable)} of {len(catalogue.models)} usable in catalogue {catalogue.name}, {provider}"
     yield Finding("models", bool(usable), f"{count}; {notice}" if notice else count)
+    for model, state in (await breaker_states(settings, usable)).items():
+        yield Finding(f"breaker {model}", None, breaker_text(state), breaker_dict(state))
     if provider == "live":
         for address in sorted({access(model, settings).base_url for model in usable}):
             yield await _reach(address)

@@ -25,6 +25,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
         events.ModelCalled,
         events.AttemptFailed,
         events.AttemptLost,
+        events.RetryRefused,
         events.AttemptReconciled,
         events.CostIncurred,
         events.ConfidenceScored,

@@ -16,6 +16,7 @@ from ..domain.events import (
     BudgetAlerted,
     CostIncurred,
     ModelCalled,
+    RetryRefused,
     RoutingDecided,
     RunCancelled,
     RunCompleted,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LEVELS: dict[type[Any], int] = {  # of each event that is logged; the others are for the audit trail
     AttemptLost: logging.WARNING,  # money may be gone, and nobody knows
     AttemptFailed: logging.INFO,
+    RetryRefused: logging.INFO,
     RunCompleted: logging.INFO,
     RunFailed: logging.INFO,
     RunCancelled: logging.INFO,
@@ -61,6 +63,11 @@ class RunLogging:
         """Log that a budget's spending passed a mark."""
         if self._level <= logging.WARNING:
             self._opened().warning("BudgetAlerted", **alert_dict(event))
+
+    def waiting(self, run_id: str, model: str, seconds: float) -> None:
+        """Log that a call waits for its place within the model's rate limit."""
+        if self._level <= logging.INFO:
+            self._opened().info("RateLimitWait", run_id=run_id, model=model, seconds=round(seconds, 3))
 
     def trouble(self, what: str, **figures: Any) -> None:
         """Log that something beside the runs does not work."""
@@ -112,6 +119,8 @@ def _figures(event: RunEvent) -> dict[str, Any]:
             return {"attempt": event.attempt, "seconds": event.latency / MILLION, "finish": event.finish_reason.value}
         case AttemptFailed() | AttemptLost():
             return {"attempt": event.attempt, "error": event.kind.value, "status": event.status}
+        case RetryRefused():
+            return {"attempt": event.attempt, "budget": event.headroom.scope, "needed": _text(event.needed)}
         case CostIncurred():
             return {"attempt": event.attempt, "cost": _text(event.amount), "money": event.money.value}
         case RunCompleted():

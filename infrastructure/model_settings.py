@@ -12,7 +12,8 @@ from ..domain.errors import ConfigurationError
 from ..domain.pricing import PriceTier
 from ..domain.units import Usd
 from . import setting_values as values
-from .setting_keys import Detail, key, keys_of, read, read_table, unknown
+from .setting_keys import key, keys_of, read, read_table, unknown
+from .setting_values import Detail
 
 KEY_VARIABLES = {ModelProvider.ANTHROPIC: "ANTHROPIC_API_KEY", ModelProvider.OPENAI: "OPENAI_API_KEY"}
 ADDRESS_VARIABLES = {ModelProvider.ANTHROPIC: "ANTHROPIC_BASE_URL", ModelProvider.OPENAI: "OPENAI_BASE_URL"}

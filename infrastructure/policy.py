@@ -1,16 +1,28 @@
-"""The policies: the built-in one of each catalogue, and the document that is stored in the database by its hash."""
+"""The policies: the built-in one of each catalogue with the user's changes, and the document stored by its hash.
+
+A chain may name models of another catalogue: they are left out, with a reason, where the run's catalogue lacks them.
+What no catalogue has is an error as soon as the policy is made.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from difflib import get_close_matches
+from typing import Any
 
-from ..domain.catalogue import Catalogue
-from ..domain.complexity import ASSESSOR
+from ..domain.catalogue import Catalogue, ModelCapability
+from ..domain.complexity import ASSESSOR, TaskType
 from ..domain.confidence import SCORER
+from ..domain.errors import ConfigurationError, InvalidRequest
 from ..domain.expected_output import EXPECTED_OUTPUT
 from ..domain.policy import DEFAULT_MAX_TOKENS, MATRIX, SEED_POLICY, Chain, Policy
-from ..domain.units import probability
+from ..domain.synthesis import ScoreWeights
+from ..domain.units import Probability, probability
+from .catalogues import find_model, is_known_model
+from .settings import Settings
 
 # The seed's chains and panels with the models of today in the same classes.
 CURRENT_POLICY = Policy(
@@ -33,6 +45,75 @@ CURRENT_POLICY = Policy(
 def policy_of(catalogue: str) -> Policy:
     """The built-in policy for a catalogue: `seed`, or `current`."""
     return SEED_POLICY if catalogue == "seed" else CURRENT_POLICY
+
+
+def load_policy(settings: Settings, catalogue: Catalogue) -> Policy:
+    """The policy in force: the built-in one with the user's changes, which give it a version of its own.
+
+    Raises ConfigurationError for a chain or a model that does not exist, and for backups that go in a circle.
+    """
+    given, base = settings.policy, policy_of(catalogue.name)
+    for name, chain in given.chains.items():
+        _check_models(f"chains.{name}.models", chain.models or (), settings, catalogue)
+    for name, panel in given.panels.items():
+        _check_models(f"panels.{name}", panel, settings, catalogue)
+    policy = replace(
+        base,
+        chains=_chains(settings, base.chains),
+        default_chain=settings.default_chain,
+        panels={**base.panels, **given.panels},
+        matrix={**base.matrix, **{task: said for (task, one), said in given.matrix.items() if one is None}},
+        by_capability={(task, one): said for (task, one), said in given.matrix.items() if one is not None},
+        score_weights=given.score_weights,
+    )
+    _check_chains(settings, policy.chains)
+    if policy == base:
+        return base
+    return replace(policy, version=f"own-{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
+
+
+def _chains(settings: Settings, built_in: Mapping[str, Chain]) -> dict[str, Chain]:
+    """The built-in chains and the user's; of one that has a built-in name, what is not given stays."""
+    chains = dict(built_in)
+    for name, own in settings.policy.chains.items():
+        if own.models is None and name not in built_in:
+            raise ConfigurationError(f"chains.{name}.models in {settings.file}: expected a list of 1 to 5 models")
+        chains[name] = replace(
+            built_in.get(name) or Chain(models=()),
+            **{key: value for key, value in asdict(own).items() if value is not None},
+        )
+    return chains
+
+
+def _check_models(key: str, models: tuple[str, ...], settings: Settings, catalogue: Catalogue) -> None:
+    for name in models:
+        if catalogue.get(name) is None and not is_known_model(name):
+            try:
+                find_model(catalogue, name)
+            except InvalidRequest as error:
+                raise ConfigurationError(f"{key} in {settings.file}: {error}") from None
+
+
+def _check_chains(settings: Settings, chains: Mapping[str, Chain]) -> None:
+    if settings.default_chain not in chains:
+        source = settings.source("default_chain")
+        raise ConfigurationError(f"default_chain in {source}: {_no_chain(settings.default_chain, chains)}")
+    for name in settings.policy.chains:
+        where, passed, backup = f"chains.{name}.backup in {settings.file}", [name], chains[name].backup
+        while backup is not None:
+            if backup not in chains:
+                raise ConfigurationError(f"{where}: {_no_chain(backup, chains)}")
+            if backup in passed:
+                way = " > ".join([*passed, backup])
+                raise ConfigurationError(f"{where}: expected another chain that does not come back to it, got {way}")
+            passed.append(backup)
+            backup = chains[backup].backup
+
+
+def _no_chain(name: str, chains: Mapping[str, Chain]) -> str:
+    near = get_close_matches(name, chains, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"chains are {', '.join(chains)}"
+    return f"there is no chain {name!r}; {hint}"
 
 
 def unknown_chain(name: str, policy: Policy, catalogue: Catalogue) -> str:
@@ -58,5 +139,32 @@ def policy_json(policy: Policy) -> str:
         "default_chain": policy.default_chain,
         "panels": dict(policy.panels),
         "matrix": {task.value: strategy for task, strategy in policy.matrix.items()},
+        "by_capability": {
+            f"{task.value}.{capability.value}": strategy
+            for (task, capability), strategy in policy.by_capability.items()
+        },
+        "score_weights": asdict(policy.score_weights),
     }
     return json.dumps(document, sort_keys=True)
+
+
+def policy_from_json(text: str) -> Policy:
+    """The policy of a stored document."""
+    document: dict[str, Any] = json.loads(text)
+    return Policy(
+        version=document["policy"],
+        chains={
+            name: Chain(
+                models=tuple(chain["models"]), threshold=Probability(chain["threshold"]), backup=chain["backup"]
+            )
+            for name, chain in document["chains"].items()
+        },
+        default_chain=document["default_chain"],
+        panels={name: tuple(models) for name, models in document["panels"].items()},
+        matrix={TaskType(task): strategy for task, strategy in document["matrix"].items()},
+        by_capability={
+            (TaskType(one.partition(".")[0]), ModelCapability(one.partition(".")[2])): strategy
+            for one, strategy in document["by_capability"].items()
+        },
+        score_weights=ScoreWeights(**document["score_weights"]),
+    )

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..domain.errors import ConfigurationError
-from .setting_values import Parse
+from .setting_values import Detail, Parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,6 @@ def read(one: Key, value: object, *, name: str, source: str) -> Any:
         reason = f" ({error})" if isinstance(error, Detail) else ""
         got = "" if one.private or isinstance(value, dict | list) else f", got {_shown(value)}"
         raise ConfigurationError(f"{name} in {source}: expected {one.expected}{reason}{got}") from None
-
-
-class Detail(ValueError):
-    """A value is off, and the text says where in it."""
 
 
 def read_table(kind: type, table: object, *, prefix: str, source: str) -> dict[str, Any]:

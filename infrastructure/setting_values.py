@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
-from ..domain.units import Duration, Usd, duration, plain
+from ..domain.units import Duration, Probability, Usd, duration, plain, probability
 
 Parse = Callable[[object], object]
 
@@ -16,6 +16,10 @@ LABEL = re.compile(r"[^\x00-\x1f]{1,64}")
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PRICE_DECIMALS = 6  # USD a 1,000,000 tokens: one token is then a whole number of picodollars
 AMOUNT_DECIMALS = 12
+
+
+class Detail(ValueError):
+    """A value is off, and the text says where in it."""
 
 
 def text(value: object) -> str:
@@ -57,6 +61,23 @@ def words_of(choices: Iterable[str]) -> Parse:
     return parse
 
 
+def names(least: int, most: int) -> Parse:
+    """A list of so many different names."""
+
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple):
+            raise ValueError
+        found = tuple(text(entry) for entry in value)
+        twice = [name for name in dict.fromkeys(found) if found.count(name) > 1]
+        if twice:
+            raise Detail(f"{twice[0]} comes twice")
+        if not least <= len(found) <= most:
+            raise Detail(f"it has {len(found)}")
+        return found
+
+    return parse
+
+
 def switch(value: object) -> bool:
     """true or false; as a text also yes, no, on, off, 1, 0."""
     if isinstance(value, bool):
@@ -92,6 +113,26 @@ def seconds(value: object) -> float:
 def duration_or_off(value: object) -> Duration | None:
     """A time such as 90s, 10m, 24h or 7d; off is None."""
     return None if text(value).lower() == "off" else duration(text(value))
+
+
+def share(value: object) -> Probability:
+    """0 to 1."""
+    number = _decimal(value)
+    if not 0 <= number <= 1:
+        raise ValueError
+    return probability(float(number))
+
+
+def hours(value: object) -> float:
+    """Hours above 0, up to a year; a text may say m, h or d: 90m, 24h, 7d."""
+    said = value.strip() if isinstance(value, str) else value
+    unit = said[-1:].lower() if isinstance(said, str) else ""
+    in_hours = {"m": Decimal(1) / 60, "h": Decimal(1), "d": Decimal(24)}
+    number = _decimal(said[:-1] if isinstance(said, str) and unit in in_hours else said)
+    found = float(number * in_hours.get(unit, Decimal(1)))
+    if not 0 < found <= 8784:
+        raise ValueError
+    return found
 
 
 def amount(value: object) -> Usd:

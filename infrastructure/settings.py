@@ -17,11 +17,13 @@ from typing import Any
 
 from ..domain.catalogue import ModelProvider
 from ..domain.errors import ConfigurationError, InvalidRequest
+from ..domain.events import OnUnknown
 from ..domain.units import Duration, Usd
 from . import setting_values as values
 from .database_url import default_database_url, masked, parse_database_url
 from .model_settings import KEY_VARIABLES as KEY_VARIABLES
 from .model_settings import ModelSettings, ProviderSettings, read_models, read_providers
+from .policy_settings import POLICY_TABLES, PolicySettings, read_policy
 from .secret import Secret
 from .setting_keys import key, keys_of, read, unknown
 
@@ -29,7 +31,7 @@ FILE_NAME = "model-orchestrator.toml"
 PREFIX = "MODEL_ORCHESTRATOR_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 CATALOGUES = ("seed", "current")
-TABLES = ("providers", "models")
+TABLES = ("providers", "models", *POLICY_TABLES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -81,6 +83,26 @@ class Settings:
             values.whole(1, 100_000_000), "a number of tokens, 1 or more", "the longest answer asked for, in tokens"
         ),
     )
+    default_chain: str = field(
+        default="mixed",
+        metadata=key(values.text, "the name of a chain", "the chain of a fallback that names none"),
+    )
+    max_attempts: int = field(
+        default=3,
+        metadata=key(values.whole(1, 10), "a number, 1 to 10", "attempts at one call, the first included"),
+    )
+    on_unknown: str = field(
+        default="retry",
+        metadata=key(values.one_of(OnUnknown), "retry or fail", "what follows a call whose outcome is unknown"),
+    )
+    settle_lost_after: float = field(
+        default=24.0,
+        metadata=key(
+            values.hours,
+            "hours above 0, such as 24, or 90m, 24h, 7d",
+            "hours until `runs resume --all` settles a lost call at the most it could cost",
+        ),
+    )
     store_content: bool = field(
         default=True,
         metadata=key(values.switch, "true or false", "whether prompts and answers are stored in the database"),
@@ -120,6 +142,7 @@ class Settings:
     )
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
+    policy: PolicySettings = PolicySettings()
     keys: Mapping[str, Secret] = field(default_factory=dict)  # by environment variable; only those that are set
     sources: Mapping[str, str] = field(default_factory=dict)  # of every value that is no default, by dotted name
     file: Path | None = None  # the one that was read
@@ -136,12 +159,14 @@ class Settings:
         _from_arguments(overrides, found, sources)
         providers = read_providers(tables.get("providers", {}), env, file, sources)
         models = read_models(tables.get("models", {}), file, sources)
+        policy = read_policy(tables, file, sources)
         named = chain((one.api_key_env for one in providers.values()), (one.api_key_env for one in models.values()))
         variables = {*KEY_VARIABLES.values(), *named}
         return cls(
             **found,
             providers=MappingProxyType(providers),
             models=MappingProxyType(models),
+            policy=policy,
             keys=MappingProxyType({name: _key(name, env[name]) for name in variables if name and name in env}),
             sources=MappingProxyType(sources),
             file=file,

@@ -43,6 +43,27 @@ _TAIL = """
 # context_window = 8192
 # input_price = 0           # USD a 1,000,000 tokens; without prices it cannot run under a budget
 # output_price = 0
+
+# A chain of your own, for --chain and default_chain. A table with a built-in name changes that chain.
+# [chains.careful]
+# models = ["gpt-6-luna", "claude-sonnet-5-5"]   # 1 to 5, asked in this order
+# threshold = 0.8           # 0 to 1: the confidence that ends it; default 0.7
+# backup = "anthropic"      # the chain that is asked where all of its models are down
+
+# Who answers an ensemble, 2 or 3 models: basic and hard prompts, or a kind of task by its name.
+# [panels]
+# research = ["claude-opus-5-5", "gpt-6-astra"]
+
+# What auto chooses for a kind of task: cheapest, fallback or ensemble; by capability where that matters.
+# [matrix]
+# code_review = "ensemble"
+# analysis = { expert = "ensemble" }
+
+# What a member's score is made of where an ensemble's answers cannot be compared; only the ratios count.
+# [score_weights]
+# confidence = 5
+# capability = 3
+# length = 2
 """
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..application.leasing import LEASE
 from ..application.limits import Breakers, Limits, RateLimiter
@@ -17,22 +18,26 @@ from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
 from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
 from ..domain.run import Run
-from .availability import access, availability
+from .availability import access, account, availability
 from .catalogues import catalogue_from_json, catalogue_hash, catalogue_json, find_model, is_known_model, load_catalogue
 from .logging import RunLogging
-from .policy import policy_json, policy_of, unknown_chain
+from .policy import load_policy, policy_from_json, policy_json, unknown_chain
 from .run_log import StoredRunLog
 from .settings import Settings, resolve_provider
+
+OnWait = Callable[[ModelName, float], None]  # a call waits so many seconds for the model's rate limit
 
 
 class Worlds:
     """Makes the world of a run from the settings, once for each provider asked for."""
 
-    def __init__(self, settings: Settings, *, worker: str) -> None:
+    def __init__(self, settings: Settings, *, worker: str, on_wait: OnWait | None = None) -> None:
         self._settings = settings
         self._worker = worker
+        self._on_wait = on_wait
         self.logging = RunLogging(settings.log_level, settings.log_format)
         self._catalogues: dict[str, Catalogue] = {}
+        self._policies: dict[str, Policy] = {}
         self._introduced: set[str] = set()  # hashes the database is known to hold
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
         self.lease = LEASE
@@ -51,8 +56,11 @@ class Worlds:
         return self._catalogues[provider]
 
     def policy(self, asked: str | None) -> Policy:
-        """The policy for this provider's catalogue."""
-        return policy_of(self.catalogue(self.provider(asked)[0]).name)
+        """The policy for this provider's catalogue. Raises ConfigurationError where the user's part of it is off."""
+        catalogue = self.catalogue(self.provider(asked)[0])
+        if catalogue.name not in self._policies:
+            self._policies[catalogue.name] = load_policy(self._settings, catalogue)
+        return self._policies[catalogue.name]
 
     def check_chain(self, asked: str | None, chain: Sequence[ModelName]) -> None:
         """A chain of one name may be a misspelt chain. Raises InvalidRequest with the nearest chain or model."""
@@ -114,8 +122,13 @@ class Worlds:
         started = run.started
         assert started is not None, "only a started run has a world"
         world = self.world(started.settings.provider or started.provider)
-        if world.policy_hash != started.policy and run.routing is None:
-            raise InvalidRequest(f"{run.id} was started with another policy, and has no plan yet: cancel it, ask again")
+        if world.policy_hash != started.policy:
+            policy = await _stored_policy(started.policy, log)
+            if policy is None and run.routing is None:
+                raise InvalidRequest(
+                    f"{run.id} was started with another policy, and has no plan yet: cancel it, ask again"
+                )
+            world = replace(world, policy=policy or world.policy, policy_hash=started.policy)
         if world.catalogue_hash != started.catalogue:
             ref = "catalogue-" + started.catalogue
             stored = await log.store.contents([ref])
@@ -152,8 +165,18 @@ class Worlds:
 
             self._limiter, self._breakers = open_rate_limiter(url), open_breakers(url)
         return replace(
-            bounded, limiter=self._limiter, breakers=self._breakers, limits_of=_limits_of, account_of=self._account_of
+            bounded,
+            limiter=self._limiter,
+            breakers=self._breakers,
+            limits_of=_limits_of,
+            on_wait=self._waiting,
+            account_of=partial(account, settings=self._settings),
         )
+
+    def _waiting(self, run_id: str, model: ModelName, seconds: float) -> None:
+        self.logging.waiting(run_id, model, seconds)
+        if self._on_wait is not None:
+            self._on_wait(model, seconds)
 
     async def aclose(self) -> None:
         """Close every client's connections, and the books."""
@@ -163,12 +186,6 @@ class Worlds:
         for books in (self._limiter, self._breakers, self._leases):
             if books is not None:
                 await books.aclose()
-
-    def _account_of(self, model: ModelConfig) -> str:
-        """A digest of the key and the address, so that a corrected key does not wait for the wrong one's breaker."""
-        reached = access(model, self._settings)
-        key = reached.api_key.reveal() if reached.api_key else ""
-        return hashlib.sha256(f"{reached.base_url}\0{key}".encode()).hexdigest()[:12]
 
     def _simulated(self, model: ModelConfig) -> ModelClient:
         from .providers.simulated import SimulatedClient
@@ -182,6 +199,16 @@ class Worlds:
         if place not in self._clients:
             self._clients[place] = _new_client(model.provider, key, reached.base_url)
         return self._clients[place]
+
+
+async def _stored_policy(digest: str, log: StoredRunLog) -> Policy | None:
+    """The policy that a run was started with; None where this release cannot decide by it."""
+    ref = "policy-" + digest
+    stored = await log.store.contents([ref])
+    if ref not in stored:
+        return None
+    policy = policy_from_json(stored[ref].body)
+    return policy if policy_json(policy) == stored[ref].body else None
 
 
 def _limits_of(model: ModelConfig) -> Limits:

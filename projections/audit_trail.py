@@ -19,6 +19,7 @@ from ..domain.events import (
     Money,
     PlannedCall,
     PromptAssessed,
+    RetryRefused,
     RoutingDecided,
     RunCancelled,
     RunClaimed,
@@ -76,6 +77,9 @@ def _says(event: RunEvent) -> str:
             return f"attempt {event.attempt} failed: {event.kind}{_status(event.status)}, not billed{again}"
         case AttemptLost():
             return f"attempt {event.attempt} lost: {event.kind}{_status(event.status)}, whether billed is unknown"
+        case RetryRefused():
+            budget = f"budget {event.headroom.scope} ({event.headroom.period})"
+            return f"attempt {event.attempt} is not made again: the {budget} has no room for {_usd(event.needed)}"
         case AttemptReconciled():
             return f"attempt {event.attempt} cost {_usd(event.amount)}: {event.evidence} by {event.by}"
         case CostIncurred():

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from model_orchestrator.application.ports import Append, BudgetLimit, Expected, StreamAppend
-from model_orchestrator.application.resume import ASSUMED_AFTER, left_alone, reconcile, settle_assumed, survey
+from model_orchestrator.application.resume import left_alone, reconcile, settle_assumed, survey
 from model_orchestrator.application.runs import LoggedRun
 from model_orchestrator.domain.events import PriceListPublished, RunCompleted
 from model_orchestrator.domain.run import AttemptStatus, RunStatus
-from model_orchestrator.domain.units import Timestamp, Usd, picodollars
+from model_orchestrator.domain.units import MILLION, Duration, Timestamp, Usd, picodollars
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
 from model_orchestrator.infrastructure.simulate.faults import Fault
 from model_orchestrator.infrastructure.simulate.server import SimulatorOptions
@@ -202,9 +202,10 @@ def test_money_of_a_lost_attempt_is_held_until_it_is_known_and_settled_once() ->
 
             await look()
             run_id = (await survey(store)).lost.popitem()[0]
-            in_a_day = Timestamp(orchestrator._clock.now() + ASSUMED_AFTER)
-            assert await settle_assumed(store, log, orchestrator._clock, by="test") == []
-            assert len(await settle_assumed(store, log, SetClock(in_a_day), by="test")) == 1
+            day = Duration(24 * 3600 * MILLION)
+            in_a_day = Timestamp(orchestrator._clock.now() + day)
+            assert await settle_assumed(store, log, orchestrator._clock, by="test", lost_for=day) == []
+            assert len(await settle_assumed(store, log, SetClock(in_a_day), by="test", lost_for=day)) == 1
             await look()
             await reconcile(log, run_id, 1, amount=Usd("0.0001"), by="alice")
             await look()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..actions import Action, Complete, Fail
+from ..actions import Action, Complete
 from ..events import StopReason
 from ..run import Run
-from .progress import last_error, opening, progress
+from .progress import no_answer, opening, progress
 
 
 def due(run: Run) -> tuple[Action, ...]:
@@ -17,4 +17,4 @@ def due(run: Run) -> tuple[Action, ...]:
         return call.actions
     if call.answered:
         return (Complete(call.answered.number, StopReason.ANSWERED),)
-    return (Fail(last_error(run)),)
+    return (no_answer(run),)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..actions import Action, Complete, Fail, Synthesize
+from ..actions import Action, Complete, Synthesize
 from ..budget import fits_what_is_left
 from ..events import Method, Purpose, StopReason
 from ..run import Attempt, Run
-from .progress import last_error, opening, progress, settings_of
+from .progress import no_answer, opening, progress, settings_of
 
 PAIR = 2  # members that are asked first where the panel is adaptive
 
@@ -47,7 +47,7 @@ def _conclude(run: Run, answered: list[Attempt]) -> tuple[Action, ...]:
     """One answer of those that came."""
     assert run.routing is not None
     if not answered:
-        return (Fail(last_error(run)),)
+        return (no_answer(run),)
     if _stands(run, answered):
         assert run.synthesis is not None
         assert run.synthesis.chosen is not None

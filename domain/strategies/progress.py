@@ -8,6 +8,7 @@ from ..actions import Action, AssessPrompt, CallModel, Complete, DecideRoute, Fa
 from ..budget import fits_what_is_left
 from ..errors import ErrorKind
 from ..events import AttemptFailed, OnUnknown, PlannedCall, StopReason, StrategySettings
+from ..exclusions import left_out_for_money
 from ..finish import FinishReason
 from ..run import Attempt, AttemptStatus, Run
 from ..units import Probability
@@ -84,14 +85,25 @@ def best_of(answered: list[Attempt], reason: StopReason) -> Complete:
     return Complete(best.number, reason)
 
 
-def last_error(run: Run) -> ErrorKind:
-    """Why the latest attempt has no answer."""
-    return next((a.error for a in reversed(run.attempts) if a.error), ErrorKind.SERVER)
+def is_cut_short(run: Run) -> bool:
+    """Whether money kept a model of the plan from being asked, or from being asked again."""
+    assert run.routing is not None
+    return bool(left_out_for_money(run.routing)) or any(attempt.refused for attempt in run.attempts)
+
+
+def no_answer(run: Run) -> Fail:
+    """Why nobody answered: there was no money for one more attempt, else what the latest one met."""
+    for attempt in run.attempts:
+        if attempt.refused:
+            return Fail(ErrorKind.BUDGET, attempt.refused.needed)
+    return Fail(next((a.error for a in reversed(run.attempts) if a.error), ErrorKind.SERVER))
 
 
 def _is_tried_again(run: Run, attempts: tuple[Attempt, ...]) -> bool:
     """A failure that said so; a lost attempt once, after a crash more often, where wanted and within the attempts."""
     last = attempts[-1]
+    if last.refused:
+        return False
     if isinstance(last.outcome, AttemptFailed):
         return last.outcome.retry_in is not None
     lost = sum(attempt.status is AttemptStatus.LOST for attempt in attempts)

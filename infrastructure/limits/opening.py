@@ -23,6 +23,12 @@ def open_rate_limiter(database_url: str) -> RateLimiter:
     return SqliteRateLimiter(state_path(path))
 
 
+def has_breakers(database_url: str) -> bool:
+    """Whether there may be breakers to read: a SQLite file exists; another database says so itself when asked."""
+    path = sqlite_path(database_url) if database_url.startswith("sqlite:") else None
+    return database_url.startswith("postgres") or (path is not None and state_path(path).exists())
+
+
 def open_breakers(database_url: str) -> Breakers:
     """The breakers of all who use the database; of this process alone where it is in memory."""
     if not database_url.startswith("sqlite:"):

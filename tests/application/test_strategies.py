@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from model_orchestrator.application.failures import failure_of
 from model_orchestrator.application.ports import Answer, Append, BudgetLimit, Expected, ModelCall, StreamAppend
 from model_orchestrator.application.result import warnings
+from model_orchestrator.domain.actions import CallModel, Fail
 from model_orchestrator.domain.errors import ErrorKind, ModelError, ModelUnavailable, OutcomeUnknown
 from model_orchestrator.domain.events import (
     BudgetRemoved,
     Escalated,
     Method,
+    RetryRefused,
     RoutingDecided,
     RunCompleted,
     RunFailed,
@@ -24,6 +27,7 @@ from model_orchestrator.domain.events import (
     Synthesized,
 )
 from model_orchestrator.domain.run import RunStatus, fold
+from model_orchestrator.domain.strategies import due
 from model_orchestrator.domain.units import Usd, picodollars, probability
 
 from .world import RUN, Stage, answer
@@ -81,8 +85,8 @@ def test_a_provider_that_is_down_is_passed_over_unbilled() -> None:
 
 
 def test_a_chain_under_a_limit_stops_with_the_best_answer_and_never_passes_it() -> None:
-    """The next model's worst price does not fit what is left."""
-    stage = Stage(told(gpt_4o_mini=UNSURE, claude_haiku_3_5=UNSURE, claude_sonnet_3_5="sure"))
+    """Its dearest model does not fit the limit at all."""
+    stage = Stage(told(gpt_4o_mini=UNSURE, claude_haiku_3_5=UNSURE, claude_sonnet_3_5=UNSURE))
     finished = run(stage, "fallback", max_cost=Usd("0.006"))
     assert finished.run.status is RunStatus.COMPLETED
     assert stage.events()[-1].stop_reason is StopReason.BUDGET
@@ -240,3 +244,83 @@ def test_a_lost_attempt_keeps_its_hold() -> None:
     held, settled = balance(stage)
     assert settled == 0
     assert held == picodollars(finished.run.attempt(1).started.max_cost)
+
+
+# ---- a budget that refuses the retry of a lost call ----
+
+CUT = OutcomeUnknown(ErrorKind.CUT)
+
+
+def plan_price(strategy: str, **settings: Any) -> Decimal:
+    """What a budget has to have room for, so that the plan is not shortened."""
+    stage = with_budget(Stage(), "1")
+    run(stage, strategy, **settings)
+    return next(event for event in stage.events() if isinstance(event, RoutingDecided)).holds[0].amount
+
+
+def refusals(stage: Stage) -> list[int]:
+    return [event.attempt for event in stage.events() if isinstance(event, RetryRefused)]
+
+
+def test_where_nothing_answered_the_refused_retry_is_the_reason_with_its_figures() -> None:
+    """With a limit of `would_fit` the same run is answered."""
+    replies: list[Reply] = [CUT, "Python is a language."]
+    stage = with_budget(Stage(told(gpt_4o_mini=replies)), str(plan_price("cheapest")))
+    run(stage, "cheapest")
+    ended = stage.events()[-1]
+    assert isinstance(ended, RunFailed)
+    assert ended.kind is ErrorKind.BUDGET
+    assert refusals(stage) == [1]
+    assert len(stage.client.calls) == 1
+    failure = failure_of(fold(RUN, stage.events()))
+    assert "one more attempt at a lost call needs $" in str(failure)
+    assert failure.details["needed"] == str(ended.needed)
+    enough = with_budget(Stage(told(gpt_4o_mini=replies)), str(failure.details["would_fit"]))
+    assert run(enough, "cheapest").run.status is RunStatus.COMPLETED
+
+
+def test_a_member_whose_retry_is_refused_leaves_the_answer_of_the_other() -> None:
+    """Marked as single; what may be billed stays held."""
+    pair: dict[str, Any] = {"members": (MINI, HAIKU)}
+    stage = with_budget(
+        Stage(told(gpt_4o_mini="Python is a language.", claude_haiku_3_5=CUT)), str(plan_price("ensemble", **pair))
+    )
+    finished = run(stage, "ensemble", **pair)
+    assert finished.answer.text == "Python is a language."
+    assert stage.events()[-1].stop_reason is StopReason.SINGLE
+    assert refusals(stage) == [2]
+    assert balance(stage)[0] == picodollars(finished.run.attempt(2).started.max_cost)
+
+
+def test_of_two_lost_members_the_one_that_fits_is_asked_again() -> None:
+    """They are refused together, then one by one."""
+    pair: dict[str, Any] = {"members": (MINI, HAIKU)}
+    room = plan_price("ensemble", **pair) + Decimal("0.001")  # for the cheap one's retry alone
+    stage = with_budget(Stage(told(gpt_4o_mini=[CUT, "Python."], claude_haiku_3_5=[CUT, "Python."])), f"{room:f}")
+    finished = run(stage, "ensemble", **pair)
+    assert finished.run.attempt(refusals(stage)[0]).model == HAIKU
+    assert [call.model.name for call in stage.client.calls] == [MINI, HAIKU, MINI]
+    assert finished.answer.text == "Python."
+
+
+def test_a_chain_goes_on_without_the_retry_and_says_that_money_was_short() -> None:
+    """The next model's price is held already."""
+    chain: dict[str, Any] = {"chain": (MINI, HAIKU)}
+    sure = Stage(told(gpt_4o_mini=CUT, claude_haiku_3_5="Python is a programming language."))
+    run(with_budget(sure, str(plan_price("fallback", **chain))), "fallback", **chain)
+    assert refusals(sure) == [1]
+    assert sure.events()[-1].stop_reason is StopReason.CONFIDENT
+    unsure = Stage(told(gpt_4o_mini=UNSURE, claude_haiku_3_5=CUT))
+    finished = run(with_budget(unsure, str(plan_price("fallback", **chain))), "fallback", **chain)
+    assert finished.answer.text == UNSURE
+    assert unsure.events()[-1].stop_reason is StopReason.BUDGET
+
+
+def test_a_refused_retry_is_decided_once_whoever_reads_the_log() -> None:
+    """From the refusal on, the call is not due any more; before it, it is."""
+    stage = with_budget(Stage(told(gpt_4o_mini=CUT)), str(plan_price("cheapest")))
+    run(stage, "cheapest")
+    events = stage.events()
+    place = stage.types().index("RetryRefused")
+    assert isinstance(due(fold(RUN, events[:place]))[0], CallModel)
+    assert isinstance(due(fold(RUN, events[: place + 1]))[0], Fail)

@@ -74,3 +74,11 @@ def test_a_bad_setting_is_two() -> None:
     done = command("doctor", MODEL_ORCHESTRATOR_TIMEOUT="soon")
     assert done.code == 2
     assert done.complaint.startswith("MODEL_ORCHESTRATOR_TIMEOUT in the environment: expected seconds")
+
+
+def test_a_policy_of_the_users_own_is_named_and_a_bad_one_is_two() -> None:
+    """As any setting."""
+    assert findings(MODEL_ORCHESTRATOR_DEFAULT_CHAIN="fast")[1]["policy"] is True
+    done = command("doctor", MODEL_ORCHESTRATOR_DEFAULT_CHAIN="fats")
+    assert done.code == 2
+    assert "there is no chain 'fats'; did you mean fast?" in done.complaint

@@ -169,3 +169,66 @@ def test_auto_takes_the_options_of_any_strategy() -> None:
     assert (
         command("run", "hi", "--strategy", "auto", "--chain", "fast", "--models", "gpt-4o,gpt-4", "--quiet").code == 0
     )
+
+
+OWN = """
+default_chain = "mine"
+max_attempts = 2
+on_unknown = "fail"
+[chains.mine]
+models = ["gpt-4o-mini", "gpt-6-luna"]
+threshold = 0.8
+[chains.today]
+models = ["gpt-6-luna"]
+[matrix]
+question.basic = "fallback"
+"""
+
+
+@pytest.fixture
+def _own_policy() -> None:
+    Path("model-orchestrator.toml").write_text(OWN, encoding="utf-8")
+
+
+@pytest.mark.usefixtures("_own_policy")
+def test_strategies_show_says_what_is_the_users_own() -> None:
+    """With its file."""
+    document = command("strategies", "show", "--json").document
+    file = str(Path("model-orchestrator.toml").absolute())
+    assert document["default_chain"] == "mine"
+    assert document["policy"].startswith("own-")
+    assert document["chains"]["mine"] == {"models": ["gpt-4o-mini", "gpt-6-luna"], "threshold": 0.8, "backup": None}
+    assert document["sources"]["chains"]["mine"] == document["sources"]["matrix"]["question.basic"] == file
+    assert document["sources"]["chains"]["mixed"] == document["sources"]["matrix"]["question"] == "built in"
+    assert "mine (default)  0.80       gpt-4o-mini > gpt-6-luna" in command("strategies", "show").stdout
+
+
+@pytest.mark.usefixtures("_own_policy")
+def test_a_run_goes_by_the_users_policy_and_records_it() -> None:
+    """Chain, threshold and attempts are its own; a model of another catalogue is left out, with the reason."""
+    shown = command("run", "What is Python?", "--strategy", "auto", "--json").document["metadata"]
+    assert (shown["strategy"], shown["strategy_reason"]) == ("fallback", "task question, basic")
+    assert shown["threshold"] == 0.8
+    assert {"model": "gpt-6-luna", "reason": "not in this catalogue"} in shown["excluded"]
+    events = {one["type"]: one["payload"] for one in command("audit", "trail", "last", "--json").document}
+    started, decided = events["RunStarted"], events["RoutingDecided"]
+    assert (started["settings"]["max_attempts"], started["settings"]["on_unknown"]) == (2, "fail")
+    assert decided["policy"].startswith("own-")
+
+
+@pytest.mark.usefixtures("_own_policy")
+def test_a_chain_whose_models_are_all_of_another_catalogue_says_so() -> None:
+    """A failure of the run, not of the settings."""
+    done = command("run", "hi", "--strategy", "fallback", "--chain", "today")
+    assert done.code == 1
+    assert "not in this catalogue (gpt-6-luna)" in done.complaint
+
+
+def test_a_bad_policy_is_one_line_and_nothing_is_done() -> None:
+    """Exit 2."""
+    Path("model-orchestrator.toml").write_text('[chains.mine]\nmodels = ["gpt-4o-mni"]', encoding="utf-8")
+    done = command("run", "hi")
+    assert done.code == 2
+    assert "chains.mine.models in " in done.complaint
+    assert "did you mean gpt-4o-mini" in done.complaint
+    assert not Path("runs.db").exists()

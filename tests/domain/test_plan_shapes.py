@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_orchestrator.domain.budget import total
-from model_orchestrator.domain.call_planning import Need, measure
+from model_orchestrator.domain.budget import less, total
+from model_orchestrator.domain.call_planning import Need, measure, plan_call
 from model_orchestrator.domain.catalogue import Feature, ModelCapability, ModelConfig
 from model_orchestrator.domain.complexity import TaskType
-from model_orchestrator.domain.events import ExclusionReason, Method, Purpose, StrategySettings
+from model_orchestrator.domain.events import ExclusionReason, Method, PlannedCall, Purpose, StrategySettings
 from model_orchestrator.domain.plan_shapes import Shape, chain_shape, panel_shape
 from model_orchestrator.domain.policy import SEED_POLICY
 from model_orchestrator.domain.request import prompt_request
@@ -127,6 +127,26 @@ def test_a_chain_is_shortened_from_its_end_until_all_of_it_fits(limit: str) -> N
     assert worst(shape) <= Usd(limit)
     assert bool(shape.plan) == bool(fitting)
     assert {*fitting, *(one.model for one in shape.excluded)} == set(MIXED)
+
+
+@given(limits)
+def test_each_call_of_a_chain_fits_what_those_before_may_leave_of_the_limit(limit: str) -> None:
+    """Where twice their expected cost leaves enough for its expected answer; where not, it fits the limit alone."""
+    asked = need(limit)
+    plan = chain(asked).plan
+    for place, call in enumerate(plan):
+        before = total(one for other in plan[:place] for one in (other.expected_cost, other.expected_cost))
+        shorter = plan_call(MODELS[call.model], asked.within(less(Usd(limit), before)))
+        assert call.max_cost is not None
+        assert call.max_cost <= (less(Usd(limit), before) if isinstance(shorter, PlannedCall) else Usd(limit))
+
+
+def test_a_pair_that_answers_at_once_fits_the_limit_together() -> None:
+    """The second's answer is kept as short as the first's worst price demands."""
+    whole = total(call.max_cost for call in chain(names=(MINI, HAIKU)).plan)
+    limit = format(less(whole, Usd("0.0001")), "f")
+    asked = need(limit, settings=StrategySettings(verify_agreement=True))
+    assert worst(chain(asked, names=(MINI, HAIKU))) <= Usd(limit)
 
 
 # ---- panels ----

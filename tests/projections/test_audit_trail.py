@@ -8,7 +8,9 @@ from model_orchestrator.domain.errors import ErrorKind
 from model_orchestrator.domain.events import (
     Exclusion,
     ExclusionReason,
+    Headroom,
     Money,
+    RetryRefused,
     RunCancelled,
     RunClaimed,
     RunCompleted,
@@ -36,6 +38,7 @@ def test_every_event_has_a_line() -> None:
         cost=Usd("0.0000243"),
         released=(),
     )
+    headroom = Headroom(scope="global", period="day", limit=Usd("1"), held=Usd("0.5"), settled=Usd("0"))
     entries = told(
         started(),
         RunClaimed(epoch=2, worker="other:1"),
@@ -47,13 +50,14 @@ def test_every_event_has_a_line() -> None:
         scored(0.5),
         failed(2),
         lost(3),
+        RetryRefused(attempt=3, needed=Usd("1"), headroom=headroom),
         completed,
         RunFailed(kind=ErrorKind.SERVER, needed=None, cost=None, released=()),
         RunCancelled(by="local", cost=Usd("0"), released=()),
     )
-    assert [entry.version for entry in entries] == list(range(1, 14))
+    assert [entry.version for entry in entries] == list(range(1, 15))
     assert all(entry.says for entry in entries)
-    assert len({entry.type for entry in entries}) == 13
+    assert len({entry.type for entry in entries}) == 14
 
 
 def test_a_cost_stands_with_its_amount_and_whose_money_it_is() -> None:

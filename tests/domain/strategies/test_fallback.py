@@ -8,7 +8,8 @@ from typing import Any
 from model_orchestrator.domain.actions import Complete, Escalate, Fail, ScoreAnswer, Synthesize
 from model_orchestrator.domain.errors import ErrorKind
 from model_orchestrator.domain.events import EscalationReason, Exclusion, ExclusionReason, RunEvent, StopReason
-from model_orchestrator.domain.units import Probability, probability
+from model_orchestrator.domain.strategies import due
+from model_orchestrator.domain.units import Probability, Usd, probability
 
 from ...scenario import (
     HAIKU,
@@ -144,3 +145,54 @@ def test_two_cheap_models_that_disagree_leave_it_to_the_next() -> None:
     both = chain(*answer(MINI, 1, 0.9), *answer(HAIKU, 2, 0.8), verify_agreement=True)
     left = both.when(synthesized(1, 2, chosen=None)).due(escalate(HAIKU, SONNET, EscalationReason.NO_AGREEMENT, 0.9))
     left.when(escalated(HAIKU, SONNET, EscalationReason.NO_AGREEMENT)).due(call(SONNET, 2))
+
+
+def test_two_refusals_are_an_answer() -> None:
+    """Nobody else is asked to do it; one refusal beside an answer leaves it to the next."""
+    first = (asked(MINI), refusal(), costed(), scored(0.1))
+    both = (*first, asked(HAIKU, 2, 1), refusal(2), costed(2), scored(0.1, 2))
+    chain(*both, verify_agreement=True).due(Complete(1, StopReason.REFUSAL))
+    chain(*first, asked(HAIKU, 2, 1), failed(2), verify_agreement=True).due(Complete(1, StopReason.REFUSAL))
+    chain(*first, *answer(HAIKU, 2, 0.9), verify_agreement=True).due(Synthesize((1, 2), is_check=True))
+
+
+def goes_to(run: Scenario) -> str:
+    """The model that the chain moves on to."""
+    (action,) = due(run.run)
+    assert isinstance(action, Escalate), action
+    return action.to_call.model
+
+
+def backed(*events: RunEvent, verify: bool = False, max_cost: str | None = None) -> Scenario:
+    """A chain of MINI alone, whose backup is HAIKU, SONNET."""
+    decision = routed(MINI, HAIKU, SONNET, strategy="fallback", threshold=0.7)
+    plan = tuple(replace(call, is_backup=index > 0) for index, call in enumerate(decision.plan))
+    begun = started("fallback", verify_agreement=verify, max_cost=max_cost)
+    return given(begun, assessed(), replace(decision, plan=plan), *events)
+
+
+def test_a_backup_chain_that_was_entered_goes_on_as_a_chain_does() -> None:
+    """An answer of its first model that is not trusted hands on to its second."""
+    down = (asked(MINI), failed(), escalated(MINI, HAIKU, EscalationReason.PROVIDER_FAILED))
+    assert goes_to(backed(*down, *answer(HAIKU, 2, 0.4, 1))) == SONNET
+
+
+def test_a_backup_is_no_second_opinion() -> None:
+    """Two models of one chain answer together, never one of the chain and one of its backup."""
+    backed(verify=True).due(call(MINI))
+
+
+def test_a_model_that_does_not_fit_is_passed_over_where_nobody_answered() -> None:
+    """A later one may be cheaper."""
+    decision = routed(MINI, HAIKU, SONNET, strategy="fallback", threshold=0.7)
+    dear = replace(decision.plan[1], max_cost=Usd("0.001"))
+    plan = (decision.plan[0], dear, decision.plan[2])
+    begun = started("fallback", max_cost="0.0013", on_unknown="fail")
+    down = given(begun, assessed(), replace(decision, plan=plan), asked(MINI), lost())
+    assert goes_to(down) == SONNET
+
+
+def test_two_that_do_not_fit_the_limit_together_are_asked_one_by_one() -> None:
+    """Both worst prices could be billed."""
+    chain(verify_agreement=True, max_cost="0.0012348").due(call(MINI), call(HAIKU, 1))
+    chain(verify_agreement=True, max_cost="0.0012347").due(call(MINI))
