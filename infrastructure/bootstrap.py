@@ -7,7 +7,7 @@ import platform
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import uuid_utils
 
@@ -54,6 +54,9 @@ from .database_url import masked
 from .run_log import StoredRunLog
 from .settings import Settings
 from .worlds import Worlds
+
+if TYPE_CHECKING:
+    from ..application.budget_reports import Budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,7 @@ class Orchestrator:
         self._store: EventStore | None = None
         self.clock = self._clock
         self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}")
+        self.alerts = Alerts(self._worlds.logging, self._clock, self.settings.webhook_url)
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,11 +140,15 @@ class Orchestrator:
             self._store = open_store(self.settings.database_url)
         return self._store
 
-    def expect_runs(self) -> None:
-        """For who only reads: a missing file is not created. Raises RunNotFound."""
+    def has_database(self) -> bool:
+        """Whether there is something to read; who only reads does not create a missing file."""
         from .store.opening import is_there
 
-        if not is_there(self.settings.database_url):
+        return is_there(self.settings.database_url)
+
+    def expect_runs(self) -> None:
+        """For who only reads: a missing file is not created. Raises RunNotFound."""
+        if not self.has_database():
             where = masked(self.settings.database_url)
             raise RunNotFound(f'there is no run yet: start one, as in `model-orchestrator run "hello"` ({where})')
 
@@ -167,8 +175,7 @@ class Orchestrator:
         started_at = self._clock.now()
         sink = None if on_delta is None else PassingOn(on_delta)
         finished = await RunLoop(command, world, log, self._clock, sink).run()
-        alerts = Alerts(self._worlds.logging, self._clock, self.settings.webhook_url)
-        await alerts.after(finished.run, log, started_at)
+        await self.alerts.after(finished.run, log, started_at)
         if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
             raise failure_of(finished.run)
         if sink is not None and sink.error is not None:
@@ -206,6 +213,7 @@ class Orchestrator:
         )
         if finished is None:
             raise InvalidRequest(f"{run_id} is left alone: another process was first to resume it")
+        await self.alerts.after_each([run_id], log)
         if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
             raise failure_of(finished.run)
         return result_of(
@@ -235,8 +243,21 @@ class Orchestrator:
         leases = self._worlds.opened_leases()
         for run_id in [one for one in found.open_attempts if one not in found.running]:
             await mark_crashed(self.log, leases, run_id)
-        await settle_assumed(self.store, self.log, self._clock, by="local")
+        settled = await settle_assumed(self.store, self.log, self._clock, by="local")
+        await self.alerts.after_each({one.run.id: None for one in settled}, self.log)
         return done
+
+    async def set_budget(
+        self, scope: str, limit: Usd, *, period: str = "month", alerts: tuple[int, ...] | None = None
+    ) -> Budget:
+        """Define or change a budget, and tell of the marks that are passed already. Raises InvalidRequest."""
+        from ..application.budget_reports import show_budgets
+        from ..application.budgets import set_budget
+
+        store, log = self.store, self.log
+        await set_budget(store, log, self._clock, scope=scope, period=period, limit=limit, alerts=alerts)
+        await self.alerts.look(log, {(scope, period)}, ())
+        return (await show_budgets(store, log, scope, period))[0]
 
     def plan(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> Plan:
         """What a run would do: nothing is sent, nothing is stored.
