@@ -16,6 +16,7 @@ from ..application.failures import failure_of, no_plan
 from ..application.orchestrator import RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
+from ..application.refusals import standing
 from ..application.result import OrchestrationResult, class_warnings, result_of
 from ..application.resume import (
     command_to_resume,
@@ -46,7 +47,7 @@ from ..domain.events import OnUnknown, PlannedCall, PromptAssessed, RoutingDecid
 from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
 from ..domain.request import prompt_request
-from ..domain.run import RunStatus
+from ..domain.run import Run, RunStatus
 from ..domain.units import Usd, plain
 from .alerts import Alerts
 from .clock import SystemClock
@@ -177,7 +178,7 @@ class Orchestrator:
         finished = await RunLoop(command, world, log, self._clock, sink).run()
         await self.alerts.after(finished.run, log, started_at)
         if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
-            raise failure_of(finished.run)
+            raise await self._failure(finished.run)
         if sink is not None and sink.error is not None:
             raise sink.error
         return result_of(
@@ -215,7 +216,7 @@ class Orchestrator:
             raise InvalidRequest(f"{run_id} is left alone: another process was first to resume it")
         await self.alerts.after_each([run_id], log)
         if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
-            raise failure_of(finished.run)
+            raise await self._failure(finished.run)
         return result_of(
             finished.run,
             finished.answer,
@@ -246,6 +247,9 @@ class Orchestrator:
         settled = await settle_assumed(self.store, self.log, self._clock, by="local")
         await self.alerts.after_each({one.run.id: None for one in settled}, self.log)
         return done
+
+    async def _failure(self, run: Run) -> RunFailure:
+        return failure_of(run, await standing(self.store, run, self._clock.now()))
 
     async def set_budget(
         self, scope: str, limit: Usd, *, period: str = "month", alerts: tuple[int, ...] | None = None

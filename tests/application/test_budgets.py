@@ -12,14 +12,18 @@ from hypothesis import strategies as st
 
 from model_orchestrator.application.balance_rebuild import verify_balances
 from model_orchestrator.application.budgets import remove_budget, set_budget
+from model_orchestrator.application.failures import failure_of
 from model_orchestrator.application.ports import Append
+from model_orchestrator.application.refusals import standing
 from model_orchestrator.domain.errors import ErrorKind, InvalidRequest, OutcomeUnknown
 from model_orchestrator.domain.events import (
     AttemptReconciled,
     BudgetChanged,
     Evidence,
     Money,
+    OnUnknown,
     Opening,
+    StrategySettings,
 )
 from model_orchestrator.domain.periods import period_key
 from model_orchestrator.domain.units import Usd, picodollars, usd
@@ -246,3 +250,23 @@ def test_a_budget_always_knows_all_of_its_scope(sequence: list[Step]) -> None:
 
 async def _costs(books: Books) -> list[Any]:
     return [books.stage.log.decode(one) for one in await books.stage.store.read_all(types=("CostIncurred",))]
+
+
+def test_a_lost_call_that_has_no_room_to_be_made_again_says_what_would_do() -> None:
+    """Its own hold stays beside the next one's: twice the price of a call."""
+
+    async def scenario() -> None:
+        books = Books(Stage(OutcomeUnknown(ErrorKind.CUT)))
+        await books.set(limit="1")
+        await books.run(max_cost=None, settings=StrategySettings(on_unknown=OnUnknown.FAIL))
+        price, _ = await books.row()
+        await books.set(limit=str(usd(price * 2)))
+        books.stage.budgets = (("global", "total"),)
+        run = (await books.stage.loop(run_id="run-2").run()).run
+        failure = failure_of(run, await standing(books.stage.store, run, books.stage.clock.now()))
+        assert failure.kind == ErrorKind.BUDGET.value
+        assert failure.details["needed"] == str(usd(price))
+        assert failure.details["would_fit"] == str(usd(price * 3))
+        await books.agree()
+
+    asyncio.run(scenario())
