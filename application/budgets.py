@@ -50,7 +50,7 @@ def alerts_of(text: str | None) -> tuple[int, ...] | None:
     parts = [part.strip().removesuffix("%") for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and 1 <= int(part[:9]) <= MOST_PERCENT for part in parts):
         raise InvalidRequest(
-            f"alerts {text!r}: expected per cents from 1 to {MOST_PERCENT}, such as 50,80,100, or none"
+            f"alerts {text[:40]!r}: expected per cents from 1 to {MOST_PERCENT}, such as 50,80,100, or none"
         )
     return tuple(sorted({int(part) for part in parts}))
 

@@ -63,8 +63,9 @@ def set_(
         print_json(budget)
         return
     say(f"{scope} may spend ${budget['limit']} ({period})")
-    for row in budget["balances"]:
-        say(f"in {row['period']} it has spent ${row['spent']} ({row['money']}) already")
+    latest = {row["money"]: row for row in budget["balances"]}  # rows come in order of their period
+    for row in latest.values():
+        say(f"in {row['period']} it has spent ${row['spent']} ({row['money']}) so far")
 
 
 @app.command("list", epilog="Example: model-orchestrator budgets list")

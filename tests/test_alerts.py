@@ -293,7 +293,8 @@ def test_money_of_a_lost_attempt_passes_marks_when_it_is_known(
     async def a_day_later() -> list[tuple[str, int]]:
         async with Orchestrator() as orchestrator:
             await orchestrator.set_budget("global", Usd("0.5001"), period="day", alerts=(100,))
-            orchestrator._clock = SetClock(Timestamp(orchestrator.clock.now() + ASSUMED_AFTER))  # type: ignore[assignment]
+            later: Any = SetClock(orchestrator.clock.now() + ASSUMED_AFTER)
+            orchestrator._clock = orchestrator.alerts._clock = later
             await orchestrator.resume_all()
             return await told(orchestrator)
 
