@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from model_orchestrator.application.balance_rebuild import verify_balances
-from model_orchestrator.domain.units import plain
+from model_orchestrator.domain.events import BudgetDefined, CostIncurred
+from model_orchestrator.domain.units import Usd, picodollars, plain
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
 
 from .command import Done, command
@@ -203,3 +204,34 @@ def test_the_largest_budget_is_nine_million_dollars() -> None:
     """And the finest is a picodollar."""
     for amount in ("9000000", "0.000000000001"):
         assert budgets("set", "global", amount)["limit"] == amount
+
+
+@pytest.mark.usefixtures("database")
+def test_a_budget_set_in_the_middle_of_runs_opens_with_exactly_what_the_log_says_before_it() -> None:
+    """Not a run more, not one less, however many end meanwhile."""
+
+    async def scenario() -> None:
+        async with Orchestrator() as orchestrator:
+
+            async def ask_again_and_again() -> None:
+                for _ in range(5):
+                    await orchestrator.run("hi there", provider="simulated")
+
+            async def set_budgets() -> None:
+                for period in ("day", "week", "month", "total"):
+                    await orchestrator.run("hi there", provider="simulated")
+                    await orchestrator.set_budget("global", Usd("5"), period=period)
+
+            await asyncio.gather(set_budgets(), *(ask_again_and_again() for _ in range(5)))
+            spent, openings = 0, []
+            for entry in await orchestrator.store.read_all(limit=100_000):
+                event = orchestrator.log.decode(entry)
+                if isinstance(event, CostIncurred) and event.amount is not None:
+                    spent += picodollars(event.amount)
+                if isinstance(event, BudgetDefined):
+                    openings.append((sum(picodollars(one.spent) for one in event.opening), spent))
+            assert len(openings) == 4
+            assert all(opened == before for opened, before in openings)
+            assert await verify_balances(orchestrator.store, orchestrator.log) == []
+
+    asyncio.run(scenario())
