@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from ..domain.events import BudgetAlerted, BudgetChanged, BudgetDefined, BudgetEvent, BudgetRemoved, Money
 from ..domain.periods import period_key
 from ..domain.units import Timestamp, Usd, picodollars, usd
-from .ports import Append, Appended, Balance, EventStore, NewEvents, RunLog, StreamAppend
+from .ports import Append, Appended, Balance, EventStore, RunLog, StreamAppend
+
+BUDGET_PREFIX = "budget-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,25 +39,33 @@ def fold_budget(events: Sequence[BudgetEvent]) -> MarkedBudget:
     return budget
 
 
+def budget_stream(scope: str, period: str) -> str:
+    """The stream of a budget's events."""
+    return f"{BUDGET_PREFIX}{scope}-{period}"
+
+
+async def budget_events(store: EventStore, log: RunLog, stream: str) -> list[BudgetEvent]:
+    """The events of a budget's stream."""
+    return [log.decode(entry) for entry in await store.read_stream(stream)]
+
+
 async def pass_marks(
     store: EventStore,
     log: RunLog,
-    new_events: NewEvents,
     budgets: set[tuple[str, str]],
     moments: Sequence[Timestamp],
 ) -> list[BudgetAlerted]:
     """Record the marks these budgets passed in the periods of these moments; those that were recorded here."""
     passed: list[BudgetAlerted] = []
     for scope, period in sorted(budgets):
-        stream, keys = f"budget-{scope}-{period}", {period_key(period, moment) for moment in moments}
+        stream, keys = budget_stream(scope, period), {period_key(period, moment) for moment in moments}
         while True:
-            history = [entry.event for entry in await log.read(stream)]
-            budget = fold_budget(history)  # type: ignore[arg-type]  # a budget's stream holds its own events
+            budget = fold_budget(await budget_events(store, log, stream))
             rows = [one for one in await store.balances() if (one.scope, one.period) == (scope, period)]
             new = [mark for row in rows if row.period_key in keys for mark in _marks(budget, row)]
             if not new:
                 break
-            append = Append(streams=(StreamAppend(stream, budget.version, new_events(stream, new)),))
+            append = Append(streams=(StreamAppend(stream, budget.version, log.new_events(stream, new)),))
             if isinstance(await store.append(append), Appended):  # else somebody was first: look again
                 passed.extend(new)
                 break

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
-
 from ..domain.errors import InvalidRequest
 from ..domain.events import BudgetChanged, BudgetDefined, BudgetEvent, BudgetRemoved
-from ..domain.units import Usd, picodollars, plain, usd
-from .ports import Append, Appended, Balance, BudgetLimit, EventStore, NewEvents, StreamAppend
+from ..domain.periods import PERIODS
+from ..domain.units import Timestamp, Usd, picodollars
+from .budget_marks import budget_events, budget_stream, fold_budget
+from .openings import Unheld
+from .ports import (
+    Append,
+    Appended,
+    BalanceSettle,
+    BudgetLimit,
+    Clock,
+    EventStore,
+    ExpectedVersion,
+    LogEnd,
+    RunLog,
+    StreamAppend,
+)
 
-PERIODS = ("day", "week", "month", "total")
 FORMS = "global, category:NAME, tag:KEY=VALUE or model:NAME"
 MARKS = (50, 80, 100)  # per cent of the limit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """A limit with its current balances. USD."""
-
-    scope: str
-    period: str
-    limit: Usd
-    balances: tuple[Balance, ...]
+MOST_PERCENT = 1000
 
 
 def scope_of(text: str) -> str:
     """A scope as events name it. Raises InvalidRequest."""
     kind, _, name = text.partition(":")
-    good = text == "global" or (kind in ("category", "model") and name) or (kind == "tag" and "=" in name)
+    key, _, value = name.partition("=")
+    good = text == "global" or (kind in ("category", "model") and name) or (kind == "tag" and key and value)
     if not good or len(text) > 140 or not text.isprintable():
         raise InvalidRequest(f"budget scope {text!r}: expected {FORMS}")
     return text
@@ -41,78 +43,94 @@ def period_of(text: str) -> str:
     return text
 
 
-async def set_budget(store: EventStore, new_events: NewEvents, scope: str, period: str, limit: Usd) -> BudgetEvent:
-    """Define or change a budget; it counts what is spent from now on.
-
-    Runs under way hold nothing on a budget that came after them. Raises InvalidRequest for a scope or period.
-    """
-    scope, period = scope_of(scope), period_of(period)
-    stream = _stream(scope, period)
-    while True:
-        history = await store.read_stream(stream)
-        known = (scope, period) in [(one, kind) for one, kind, _ in await store.budgets()]
-        event: BudgetEvent = (
-            BudgetChanged(scope=scope, period=period, limit=limit, alerts=MARKS)
-            if known
-            else BudgetDefined(scope=scope, period=period, limit=limit, opening=(), alerts=MARKS)
+def alerts_of(text: str | None) -> tuple[int, ...] | None:
+    """Marks in per cent, rising, of `50,80,100` or `none`; None where nothing was said. Raises InvalidRequest."""
+    if text is None or text == "none":
+        return None if text is None else ()
+    parts = [part.strip().removesuffix("%") for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part[:9]) <= MOST_PERCENT for part in parts):
+        raise InvalidRequest(
+            f"alerts {text[:40]!r}: expected per cents from 1 to {MOST_PERCENT}, such as 50,80,100, or none"
         )
-        if await _append(store, new_events, stream, len(history), event, picodollars(limit)):
+    return tuple(sorted({int(part) for part in parts}))
+
+
+async def set_budget(
+    store: EventStore,
+    log: RunLog,
+    clock: Clock,
+    *,
+    scope: str,
+    period: str,
+    limit: Usd,
+    alerts: tuple[int, ...] | None = None,
+) -> BudgetDefined | BudgetChanged:
+    """Define or change a budget; `alerts` None leaves the marks as they are.
+
+    A new one starts with what the scope spent in the current period: everything recorded before its own event. Runs
+    under way hold nothing on a budget that came after them, and what they are billed later is not counted.
+    Raises InvalidRequest for a scope or period.
+    """
+    stream = budget_stream(scope_of(scope), period_of(period))
+    unheld = Unheld(scope, period)
+    while True:  # until nobody else was first
+        budget = fold_budget(await budget_events(store, log, stream))
+        if budget.limit is not None:
+            marks = budget.alerts if alerts is None else alerts
+            changed = BudgetChanged(scope=scope, period=period, limit=limit, alerts=marks)
+            if await _append(store, log, changed, budget.version, limit):
+                return changed
+            continue
+        await unheld.read_on(store, log)
+        at = unheld.moment(clock.now())
+        defined = BudgetDefined(
+            scope=scope,
+            period=period,
+            limit=limit,
+            opening=unheld.opening(at, await budget_events(store, log, stream)),
+            alerts=MARKS if alerts is None else alerts,
+        )
+        if await _append(store, log, defined, LogEnd(unheld.position), limit, _opening(defined, at)):
+            return defined
+
+
+async def remove_budget(store: EventStore, log: RunLog, scope: str, period: str) -> BudgetRemoved:
+    """Lift a budget. Raises InvalidRequest where there is none."""
+    event = BudgetRemoved(scope=scope_of(scope), period=period_of(period))
+    while True:
+        budget = fold_budget(await budget_events(store, log, budget_stream(scope, period)))
+        if budget.limit is None:
+            raise no_budget(scope, period)
+        if await _append(store, log, event, budget.version, None):
             return event
 
 
-async def remove_budget(store: EventStore, new_events: NewEvents, scope: str, period: str) -> None:
-    """Lift a budget. Raises InvalidRequest where there is none."""
-    scope, period = scope_of(scope), period_of(period)
-    while True:
-        if (scope, period) not in [(one, kind) for one, kind, _ in await store.budgets()]:
-            raise InvalidRequest(f"there is no budget {scope} a {period}: `model-orchestrator budgets list` shows them")
-        history = await store.read_stream(_stream(scope, period))
-        event = BudgetRemoved(scope=scope, period=period)
-        if await _append(store, new_events, _stream(scope, period), len(history), event, None):
-            return
-
-
-async def list_budgets(store: EventStore) -> list[Budget]:
-    """Every budget with what is held and spent, by period."""
-    balances = await store.balances()
-    return [
-        Budget(
-            scope=scope,
-            period=period,
-            limit=usd(limit),
-            balances=tuple(one for one in balances if (one.scope, one.period) == (scope, period)),
-        )
-        for scope, period, limit in await store.budgets()
-    ]
-
-
-def budget_dict(budget: Budget) -> dict[str, object]:
-    """For JSON: amounts as decimal strings."""
-    return {
-        "scope": budget.scope,
-        "period": budget.period,
-        "limit": plain(budget.limit),
-        "balances": [
-            {
-                "period": one.period_key,
-                "money": one.money.value,
-                "held": plain(usd(one.held)),
-                "spent": plain(usd(one.settled)),
-                "left": plain(max(Decimal(0), usd(picodollars(budget.limit) - one.held - one.settled))),
-            }
-            for one in budget.balances
-        ],
-    }
+def no_budget(scope: str, period: str | None) -> InvalidRequest:
+    """The error for a budget that is not set."""
+    kind = "" if period is None else f" ({period})"
+    return InvalidRequest(f"there is no budget {scope}{kind}: `model-orchestrator budgets list` shows them")
 
 
 async def _append(
-    store: EventStore, new_events: NewEvents, stream: str, version: int, event: BudgetEvent, limit: int | None
+    store: EventStore,
+    log: RunLog,
+    event: BudgetEvent,
+    expected: ExpectedVersion,
+    limit: Usd | None,
+    opening: tuple[BalanceSettle, ...] = (),
 ) -> bool:
-    """The event and the limit together; False where somebody else was first."""
-    change = BudgetLimit(scope=event.scope, period=event.period, limit=limit)
-    appended = StreamAppend(stream, version, new_events(stream, [event]))
-    return isinstance(await store.append(Append(streams=(appended,), balances=(change,))), Appended)
+    """The event, the limit and the opening together; False where somebody else was first."""
+    stream = budget_stream(event.scope, event.period)
+    change = BudgetLimit(scope=event.scope, period=event.period, limit=None if limit is None else picodollars(limit))
+    appended = StreamAppend(stream, expected, log.new_events(stream, [event]))
+    return isinstance(await store.append(Append(streams=(appended,), balances=(change, *opening))), Appended)
 
 
-def _stream(scope: str, period: str) -> str:
-    return f"budget-{scope}-{period}"
+def _opening(event: BudgetDefined, at: Timestamp) -> tuple[BalanceSettle, ...]:
+    """What is settled already, in the period of `at`."""
+    return tuple(
+        BalanceSettle(
+            scope=event.scope, period=event.period, money=one.money, held_at=at, held=0, spent=picodollars(one.spent)
+        )
+        for one in event.opening
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..domain.budget import total
 from ..domain.errors import ErrorKind, RunFailure
 from ..domain.events import (
     AttemptFailed,
@@ -19,9 +18,9 @@ from ..domain.events import (
     StrategySettings,
 )
 from ..domain.exclusions import exclusion_text
-from ..domain.routing import room_of
 from ..domain.run import Attempt, AttemptStatus, Run
-from ..domain.units import MILLION, Usd, plain
+from ..domain.units import MILLION, Usd
+from .refusals import least_refusal, refused
 
 ADVICE = {
     ErrorKind.RATE_LIMITED: "rate limited: wait, or ask another model",
@@ -47,8 +46,8 @@ ADVICE = {
 NOT_MEANT = (ExclusionReason.NOT_ASKED, ExclusionReason.PROVIDER)
 
 
-def failure_of(run: Run) -> RunFailure:
-    """The error a caller gets for a run that ended without an answer."""
+def failure_of(run: Run, standing: Sequence[Headroom] = ()) -> RunFailure:
+    """The error a caller gets for a run that ended without an answer. `standing`: how its budgets are now."""
     ended, started = run.ended, run.started
     if isinstance(ended, RunCompleted):
         text = f"{run.id} was answered, but its answer was not stored or was erased: ask again, with another key"
@@ -63,49 +62,30 @@ def failure_of(run: Run) -> RunFailure:
         return RunFailure(text, kind=ErrorKind.TAKEN_OVER, run_id=run.id)
     assert isinstance(ended, RunFailed), "only a run that ended without an answer is a failure"
     if run.routing is not None and not run.routing.plan:
-        return no_plan(run.routing, started.settings, started.max_cost, run_id=run.id)
-    refusal = next((attempt.refused for attempt in run.attempts if attempt.refused), None)
-    if ended.kind is ErrorKind.BUDGET and refusal is not None:
-        return _over_budget(refusal.headroom, refusal.needed, run.id, what="one more attempt at a lost call")
+        return no_plan(run.routing, started.settings, started.max_cost, run_id=run.id, standing=standing)
+    lost = next((attempt for attempt in run.attempts if attempt.refused), None)
+    if ended.kind is ErrorKind.BUDGET and lost is not None and lost.refused is not None:
+        by_budget = {(one.scope, one.period): one for one in (*standing, lost.refused.headroom)}
+        refusal = least_refusal([(lost.model, lost.refused.needed)], None, tuple(by_budget.values()))
+        return refused(refusal, run.id, what="one more attempt at a lost call")
     return RunFailure(_attempt_text(run, ended.kind), kind=ended.kind, run_id=run.id)
 
 
 def no_plan(
-    routing: RoutingDecided, settings: StrategySettings, max_cost: Usd | None, *, run_id: str | None = None
+    routing: RoutingDecided,
+    settings: StrategySettings,
+    max_cost: Usd | None,
+    *,
+    run_id: str | None = None,
+    standing: Sequence[Headroom] = (),
 ) -> RunFailure:
     """The error for a request that no usable model can take, or none within the limit."""
     if routing.needed is None:
         why = _why_none(routing.excluded, settings.model)
         return RunFailure(f"no usable model can answer: {why}", kind=ErrorKind.NO_CANDIDATE, run_id=run_id)
-    if routing.headroom and (max_cost is None or routing.needed <= max_cost):
-        return _over_budget(min(routing.headroom, key=room_of), routing.needed, run_id)
-    needed, limit = plain(routing.needed), None if max_cost is None else plain(max_cost)
-    return RunFailure(
-        f"no model fits the limit of ${limit}: ${needed} would do (--max-cost {needed})",
-        kind=ErrorKind.BUDGET,
-        run_id=run_id,
-        details={"limit": limit, "held": "0", "needed": needed, "would_fit": needed},
-    )
-
-
-def _over_budget(budget: Headroom, needed: Usd, run_id: str | None, *, what: str = "the run") -> RunFailure:
-    """The error for a price that a budget has no room for. `held` includes what is spent already."""
-    held = total((budget.held, budget.settled))
-    enough = plain(total((held, needed)))
-    return RunFailure(
-        f"the budget {budget.scope} ({budget.period}) of ${plain(budget.limit)} has ${plain(room_of(budget))} left, "
-        f"and {what} needs ${plain(needed)}: a limit of ${enough} would do",
-        kind=ErrorKind.BUDGET,
-        run_id=run_id,
-        details={
-            "scope": budget.scope,
-            "period": budget.period,
-            "limit": plain(budget.limit),
-            "held": plain(held),
-            "needed": plain(needed),
-            "would_fit": enough,
-        },
-    )
+    by_budget = {(one.scope, one.period): one for one in (*standing, *routing.headroom)}
+    priced = [(one.model, Usd(one.limit or "0")) for one in routing.excluded if one.reason is ExclusionReason.MAX_COST]
+    return refused(least_refusal(priced, max_cost, tuple(by_budget.values())), run_id)
 
 
 def _why_none(excluded: Sequence[Exclusion], asked: str | None) -> str:

@@ -59,7 +59,14 @@ class Expected(StrEnum):
     EXISTS = "exists"
 
 
-ExpectedVersion = Expected | int
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """The whole log ends at `position`: nothing was appended, to this stream or another, since it was read."""
+
+    position: int
+
+
+ExpectedVersion = Expected | int | LogEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,15 +360,14 @@ class LoggedEvent:
     envelope: RecordedEvent
 
 
-class NewEvents(Protocol):
-    """Puts events into envelopes that happen now; `correlation` is the stream they are about."""
-
-    def __call__(self, correlation: str, events: Sequence[Any], cause: str | None = None) -> tuple[NewEvent, ...]:
-        """Envelopes, each event caused by the one before it."""
-
-
 class RunLog(Protocol):
     """The event store in the domain's words: events in, events out, texts kept apart."""
+
+    def new_events(self, correlation: str, events: Sequence[Any], cause: str | None = None) -> tuple[NewEvent, ...]:
+        """Envelopes for events that happen now; `correlation` is the stream they are about."""
+
+    def decode(self, entry: RecordedEvent) -> Any:
+        """The event of an envelope."""
 
     async def append(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 
+from ..domain.budget import is_in_scope
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName
 from ..domain.events import Exclusion, Money, StrategySettings
 from ..domain.policy import Policy
@@ -95,6 +96,4 @@ class World:
 
     def budgets_of(self, command: StartRun) -> tuple[tuple[str, str], ...]:
         """The budgets that concern a run."""
-        tags = {f"tag:{key}={value}" for key, value in command.tags.items()}
-        mine = {"global", f"category:{command.category}", *tags}
-        return tuple(one for one in self.budgets if one[0] in mine or one[0].startswith("model:"))
+        return tuple(one for one in self.budgets if is_in_scope(one[0], command.category, command.tags))

@@ -86,7 +86,9 @@ def resolve(
         async with _orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
             run_id = await find_run(orchestrator.store, name)
-            return _row(await reconcile(orchestrator.log, run_id, number, amount=amount, by=who), number)
+            run = await reconcile(orchestrator.log, run_id, number, amount=amount, by=who)
+            await orchestrator.alerts.after_each([run_id], orchestrator.log)
+            return _row(run, number)
 
     row = asyncio.run(settle())
     if as_json:

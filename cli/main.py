@@ -25,7 +25,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "runs": ("runs:app", "List, show, resume and cancel runs."),
     "attempts": ("attempts:app", "List paid calls, and say what a lost one cost."),
     "audit": ("audit:app", "Read what a run did, event by event."),
-    "budgets": ("budgets:app", "Set, list and remove budgets."),
+    "budgets": ("budgets:app", "Set, list, show and remove budgets."),
     "models": ("models:app", "List the models and what they cost."),
     "config": ("config:app", "Write or show the settings."),
     "db": ("db:app", "Upgrade the database, or show how it stands."),

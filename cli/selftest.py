@@ -16,6 +16,7 @@ def selftest(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
     """Try complexity scoring, confidence, pricing, routing and the log, in memory, on the simulated provider."""
     import asyncio
 
+    from ..application.balance_rebuild import verify_balances
     from ..application.selftest import Check
     from ..application.selftest import selftest as run_checks
     from ..infrastructure.bootstrap import Orchestrator
@@ -25,7 +26,12 @@ def selftest(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
     async def checks() -> list[Check]:
         settings = Settings(database_url="sqlite:///:memory:", catalogue="seed", provider="simulated")
         async with Orchestrator(settings) as orchestrator:
-            return await run_checks(orchestrator.run, lambda: verify_log(orchestrator.store))
+            store, log = orchestrator.store, orchestrator.log
+
+            async def verify() -> list[str]:
+                return await verify_log(store) + await verify_balances(store, log)
+
+            return await run_checks(orchestrator.run, verify)
 
     found = asyncio.run(checks())
     if as_json:

@@ -6,7 +6,7 @@ plan may still make, up to what is left of the run's own limit. After each outco
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -74,6 +74,12 @@ def left_of_limit(run: Run) -> Usd | None:
 def concerns(scope: str, model: str) -> bool:
     """Whether money spent on the model counts in the scope; only a model's own scope asks."""
     return not scope.startswith("model:") or scope == f"model:{model}"
+
+
+def is_in_scope(scope: str, category: str, tags: Mapping[str, str]) -> bool:
+    """Whether a run with the category and tags can spend in the scope; a model's own is seen call by call."""
+    mine = {"global", f"category:{category}", *(f"tag:{key}={value}" for key, value in tags.items())}
+    return scope in mine or scope.startswith("model:")
 
 
 def plan_hold(scope: str, plan: Iterable[PlannedCall], limit: Usd | None) -> Usd:

@@ -458,7 +458,7 @@ class BudgetDefined:
     scope: str  # global, category:NAME, tag:KEY=VALUE or model:NAME
     period: str  # day, week, month or total
     limit: Usd
-    opening: tuple[Opening, ...]  # spent in the current period before the budget was there
+    opening: tuple[Opening, ...]  # spent in the current period and counted by no hold on this budget
     alerts: tuple[int, ...]  # per cent of the limit at which to tell
 
 
@@ -467,6 +467,7 @@ class Opening:
     """What a scope had spent already."""
 
     money: Money
+    period_key: str  # such as 2026-11
     spent: Usd
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from .budget import less, total
+from .budget import NOTHING, less, total
 from .call_planning import Need, RequestSize, by_expected_cost, plan_call
 from .catalogue import ModelCapability, ModelConfig, ModelName
 from .events import Exclusion, ExclusionReason, Method, PlannedCall, Purpose
@@ -106,7 +106,10 @@ def _with_helper(models: Models, members: list[PlannedCall], need: Need, method:
         expected_output=min(output, need.size.expected_output),
         max_output=output,
     )
-    call = plan_call(models[best.model], replace(need, size=size, capability=None))
+    limits = dict(need.model_limits)
+    if best.model in limits:  # its own answer comes first
+        limits[best.model] = less(limits[best.model], best.max_cost or NOTHING)
+    call = plan_call(models[best.model], replace(need, size=size, capability=None, model_limits=limits))
     if isinstance(call, Exclusion):
         return members
     return [*members, replace(call, purpose=Purpose.JUDGE if method is Method.JUDGE else Purpose.SYNTHESIS)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from ..application.ports import Clock
 from ..domain.errors import OrchestratorError
 from ..domain.events import BudgetAlerted
@@ -21,14 +23,29 @@ class Alerts:
 
     async def after(self, run: Run, log: StoredRunLog, started_at: Timestamp) -> None:
         """Look at the budgets the run held money on; nothing is read where it held none. Never raises."""
-        budgets = {(held.scope, held.period) for held in run.held}
+        await self.look(log, {(held.scope, held.period) for held in run.held}, [started_at])
+
+    async def after_each(self, run_ids: Iterable[str], log: StoredRunLog) -> None:
+        """The same for runs that were settled in part by others, in the periods of all their events. Never raises."""
+        from ..application.runs import load_run
+
+        for run_id in run_ids:
+            try:
+                logged = await load_run(log, run_id)
+            except OrchestratorError as error:
+                self._logging.trouble("BudgetAlertFailed", error=error.kind)
+                continue
+            budgets = {(held.scope, held.period) for held in logged.run.held}
+            await self.look(log, budgets, [entry.envelope.recorded_at for entry in logged.events])
+
+    async def look(self, log: StoredRunLog, budgets: set[tuple[str, str]], moments: Sequence[Timestamp]) -> None:
+        """Tell of the marks these budgets passed in the periods of the moments, and of now. Never raises."""
         if not budgets:
             return
         from ..application.budget_marks import pass_marks
 
-        moments = (started_at, self._clock.now())
         try:
-            for event in await pass_marks(log.store, log, log.new_events, budgets, moments):
+            for event in await pass_marks(log.store, log, budgets, [*moments, self._clock.now()]):
                 self._tell(event)
         except OrchestratorError as error:  # the run is paid and recorded; the next one looks again
             self._logging.trouble("BudgetAlertFailed", error=error.kind)

@@ -8,7 +8,7 @@ import platform
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import uuid_utils
 
@@ -19,6 +19,7 @@ from ..application.idempotency import check_same_request, claim_of, finished_run
 from ..application.orchestrator import Finished, RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
+from ..application.refusals import standing
 from ..application.result import OrchestrationResult, plan_warnings, result_of
 from ..application.resume import (
     LeftAlone,
@@ -63,6 +64,9 @@ from .settings import Settings
 from .worlds import OnWait, Worlds
 
 FOLLOWING = 0.1  # seconds between two looks at a run that another process works on
+
+if TYPE_CHECKING:
+    from ..application.budget_reports import Budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,7 @@ class Orchestrator:
         self._store: EventStore | None = None
         self.clock = self._clock
         self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}", on_wait=on_wait)
+        self.alerts = Alerts(self._worlds.logging, self._clock, self.settings.webhook_url)
 
     async def __aenter__(self) -> Self:
         return self
@@ -146,11 +151,15 @@ class Orchestrator:
             self._store = open_store(self.settings.database_url)
         return self._store
 
-    def expect_runs(self) -> None:
-        """For who only reads: a missing file is not created. Raises RunNotFound."""
+    def has_database(self) -> bool:
+        """Whether there is something to read; who only reads does not create a missing file."""
         from .store.opening import is_there
 
-        if not is_there(self.settings.database_url):
+        return is_there(self.settings.database_url)
+
+    def expect_runs(self) -> None:
+        """For who only reads: a missing file is not created. Raises RunNotFound."""
+        if not self.has_database():
             where = masked(self.settings.database_url)
             raise RunNotFound(f'there is no run yet: start one, as in `model-orchestrator run "hello"` ({where})')
 
@@ -188,9 +197,8 @@ class Orchestrator:
         except KeyIsTaken as error:
             check_same_request(error.taken.run, is_same=error.taken.same_request)
             return await self._first_run(error.taken.run, command, sink)
-        alerts = Alerts(self._worlds.logging, self._clock, self.settings.webhook_url)
-        await alerts.after(finished.run, log, finished.started_at)
-        return _result(finished, sink)
+        await self.alerts.after(finished.run, log, finished.started_at)
+        return await self._result(finished, sink)
 
     async def _first_run(self, run_id: str, command: StartRun, sink: PassingOn | None) -> OrchestrationResult:
         """What became of the run that has the command's key: waits for it, and takes it over where its worker is gone.
@@ -211,7 +219,7 @@ class Orchestrator:
         finished = await finished_run(log, run_id)
         if sink is not None and finished.answer is not None:
             sink(finished.answer.text)
-        return _result(finished, sink, is_repeat=True)
+        return await self._result(finished, sink, is_repeat=True)
 
     async def resume(self, run_id: str, *, on_unknown: str | None = None) -> OrchestrationResult:
         """Go on with a run whose process is gone, with its own settings and the settings' timeout anew.
@@ -238,7 +246,8 @@ class Orchestrator:
         )
         if finished is None:
             raise LeftAlone(f"{run_id} is left alone: another process was first to resume it")
-        return _result(finished)
+        await self.alerts.after_each([run_id], log)
+        return await self._result(finished)
 
     async def resume_all(self, *, on_unknown: str | None = None) -> list[dict[str, Any]]:
         """Resume every run whose process is gone, one after the other, and settle what has been lost for long.
@@ -260,8 +269,39 @@ class Orchestrator:
         for run_id in [one for one in found.open_attempts if one not in found.running]:
             await mark_crashed(self.log, leases, run_id)
         lost_for = Duration(round(self.settings.settle_lost_after * 3600 * MILLION))
-        await settle_assumed(self.store, self.log, self._clock, by="local", lost_for=lost_for)
+        settled = await settle_assumed(self.store, self.log, self._clock, by="local", lost_for=lost_for)
+        await self.alerts.after_each({one.run.id: None for one in settled}, self.log)
         return done
+
+    async def _result(
+        self, finished: Finished, sink: PassingOn | None = None, *, is_repeat: bool = False
+    ) -> OrchestrationResult:
+        """What a caller gets. Raises RunFailure where there is no answer, and what the caller's sink raised."""
+        run = finished.run
+        if run.status is not RunStatus.COMPLETED or finished.answer is None:
+            raise failure_of(run, await standing(self.store, run, self._clock.now()))
+        if sink is not None and sink.error is not None:
+            raise sink.error
+        return result_of(
+            run,
+            finished.answer,
+            started_at=finished.started_at,
+            latency=finished.latency,
+            justification=finished.justification,
+            is_repeat=is_repeat,
+        )
+
+    async def set_budget(
+        self, scope: str, limit: Usd, *, period: str = "month", alerts: tuple[int, ...] | None = None
+    ) -> Budget:
+        """Define or change a budget, and tell of the marks that are passed already. Raises InvalidRequest."""
+        from ..application.budget_reports import show_budgets
+        from ..application.budgets import set_budget
+
+        store, log = self.store, self.log
+        await set_budget(store, log, self._clock, scope=scope, period=period, limit=limit, alerts=alerts)
+        await self.alerts.look(log, {(scope, period)}, ())
+        return (await show_budgets(store, log, scope, period))[0]
 
     def plan(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> Plan:
         """What a run would do: nothing is sent, nothing is stored.
@@ -320,22 +360,6 @@ class Orchestrator:
         self._worlds.check_chain(given.get("provider"), command.settings.chain)
         named = (command.settings.model, *command.settings.chain, *command.settings.members)
         return command, self._worlds.world(given.get("provider"), models=[name for name in named if name])
-
-
-def _result(finished: Finished, sink: PassingOn | None = None, *, is_repeat: bool = False) -> OrchestrationResult:
-    """What a caller gets. Raises RunFailure where there is no answer, and what the caller's sink raised."""
-    if finished.run.status is not RunStatus.COMPLETED or finished.answer is None:
-        raise failure_of(finished.run)
-    if sink is not None and sink.error is not None:
-        raise sink.error
-    return result_of(
-        finished.run,
-        finished.answer,
-        started_at=finished.started_at,
-        latency=finished.latency,
-        justification=finished.justification,
-        is_repeat=is_repeat,
-    )
 
 
 def _decided(command: StartRun, world: World) -> RoutingDecided:

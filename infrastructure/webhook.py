@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
-TIMEOUT = 5.0  # seconds; a process that ends waits so long for a post under way
+TIMEOUT = 5.0  # seconds; a process that ends waits no longer for a post under way, however slowly it is taken
 
 
 def post(url: str, body: dict[str, Any], failed: Callable[[str], None]) -> threading.Thread:
     """Send the JSON body from a thread; `failed` hears why it did not arrive, never the address."""
-    thread = threading.Thread(target=_send, args=(url, json.dumps(body).encode(), failed), name="webhook")
+    latest = time.monotonic() + TIMEOUT
+    thread = threading.Thread(target=_send, args=(url, json.dumps(body).encode(), failed), name="webhook", daemon=True)
     thread.start()
+    atexit.register(lambda: thread.join(max(0.0, latest - time.monotonic())))
     return thread
 
 

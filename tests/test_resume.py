@@ -189,6 +189,17 @@ def test_a_run_without_its_texts_can_only_be_ended(monkeypatch: pytest.MonkeyPat
     assert "settled already" in command("attempts", "resolve", "last:1", "--unbilled").complaint
 
 
+def test_a_run_that_is_resumed_tells_of_the_marks_it_passes() -> None:
+    """As one that was never interrupted."""
+    command("budgets", "set", "global", "0.01", "--alert", "1")
+    command("budgets", "set", "category:orchestration", "0.01", "--period", "day", "--alert", "none")
+    ended(worker(run=STRATEGIES["fallback"], after_append=2))
+    lease_is_free()
+    assert command("runs", "resume", "--all").code == 0
+    alerts = [one for one in command("budgets", "history", "--json").document if one["type"] == "BudgetAlerted"]
+    assert [(one["scope"], one["percent"]) for one in alerts] == [("global", 1)]
+
+
 def test_money_of_a_lost_attempt_is_held_until_it_is_known_and_settled_once() -> None:
     """A day later the most it could cost is assumed; a person may put that right."""
 

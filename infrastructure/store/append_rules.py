@@ -25,6 +25,7 @@ from ...application.ports import (
     HoldRefused,
     IdempotencyClaim,
     KeyTaken,
+    LogEnd,
     NewEvent,
     RecordedEvent,
     VersionConflict,
@@ -133,7 +134,7 @@ def apply(tx: Transaction, prepared: Prepared) -> Outcome:
         return taken
     versions = [tx.version(part.stream) for part in append.streams]
     for part, actual in zip(append.streams, versions, strict=True):
-        if not _as_expected(part.expected, actual):
+        if not _as_expected(part.expected, actual, tx.head):
             return VersionConflict(part.stream, part.expected, actual)
     plan = _plan_balances(tx, append) if append.balances else None
     if isinstance(plan, HoldRefused):
@@ -180,8 +181,10 @@ def _taken(tx: Transaction, claim: IdempotencyClaim) -> KeyTaken | None:
     return KeyTaken(run=holder.run, same_request=holder.fingerprint == claim.fingerprint)
 
 
-def _as_expected(expected: ExpectedVersion, actual: int) -> bool:
+def _as_expected(expected: ExpectedVersion, actual: int, head: Head) -> bool:
     match expected:
+        case LogEnd(position=position):
+            return head.position == position
         case Expected.ANY:
             return True
         case Expected.NONE:

@@ -18,9 +18,11 @@ from ...application.ports import (
     CacheEntry,
     Content,
     Expected,
+    ExpectedVersion,
     HoldRefused,
     IdempotencyClaim,
     KeyTaken,
+    LogEnd,
     NewEvent,
     StreamAppend,
     VersionConflict,
@@ -34,6 +36,7 @@ from .chain import event_hash
 
 Row = tuple[Any, ...]
 _EXPECTED = {Expected.ANY: -1, Expected.NONE: -2, Expected.EXISTS: -3}
+_AT_END = -4  # less the position the log must end at
 _APPENDED, _CONFLICT, _REFUSED, _DUPLICATE, _TAKEN = 0, 1, 2, 3, 5
 
 # One encoder a column; the last two of a balance change are numbers in text form.
@@ -139,9 +142,19 @@ class Batch:
         return HoldRefused(scope=scope, period=period, limit=limit, held=held, settled=settled, needed=needed)
 
     def _stream_row(self, number: int, part: StreamAppend) -> Row:
-        expected = _EXPECTED[part.expected] if isinstance(part.expected, Expected) else part.expected
         index = self._streams.setdefault(part.stream, len(self._streams) + 1)
-        return number, index, expected, len(part.events)
+        return number, index, _expected(part.expected), len(part.events)
+
+
+def _expected(expected: ExpectedVersion) -> int:
+    """A version, or what the function takes for the other expectations."""
+    match expected:
+        case LogEnd(position=position):
+            return _AT_END - position
+        case Expected():
+            return _EXPECTED[expected]
+        case _:
+            return expected
 
 
 def _event_row(stream: str, event: NewEvent) -> Row:

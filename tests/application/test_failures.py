@@ -39,7 +39,9 @@ def test_a_lost_attempt_says_that_the_bill_is_unknown() -> None:
 
 def test_a_limit_too_low_gives_the_figure_that_fits() -> None:
     """With every field of the budget error."""
-    run = given(started(max_cost="0.001"), assessed(), routed(needed="0.0123"), ended(ErrorKind.BUDGET, "0.0123")).run
+    dear = Exclusion(model=MINI, reason=ExclusionReason.MAX_COST, limit="0.0123")
+    decision = replace(routed(needed="0.0123"), excluded=(dear,))
+    run = given(started(max_cost="0.001"), assessed(), decision, ended(ErrorKind.BUDGET, "0.0123")).run
     failure = failure_of(run)
     assert "--max-cost 0.0123" in str(failure)
     assert failure.details == {"limit": "0.001", "held": "0", "needed": "0.0123", "would_fit": "0.0123"}

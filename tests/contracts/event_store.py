@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 
 from model_orchestrator.application.ports import (
+    Appended,
     Content,
     EventStore,
     Expected,
     ExpectedVersion,
+    LogEnd,
     StoredContent,
     StreamAppend,
     VersionConflict,
@@ -103,6 +105,18 @@ class EventStoreContract:
         assert result == VersionConflict("b", Expected.NONE, 1)
         assert await store.head() == 1
         assert await store.contents(["c"]) == {}
+
+    @with_store
+    async def test_an_append_may_ask_that_the_log_ends_where_it_was_read(self, store: EventStore) -> None:
+        """Anything appended since, to whatever stream, is a conflict; also in the same batch."""
+        for head in (0, 1):
+            await appended(store, on_stream("a", expected=LogEnd(head)))
+        for stale in (0, 1, 3):
+            assert await store.append(on_stream("a", expected=LogEnd(stale))) == VersionConflict("a", LogEnd(stale), 2)
+        assert await store.head() == 2
+        results = await asyncio.gather(*(store.append(on_stream(name, expected=LogEnd(2))) for name in "bcd"))
+        assert sum(isinstance(result, Appended) for result in results) == 1
+        assert await store.head() == 3
 
     @pytest.mark.parametrize(
         ("expected", "fits_empty", "fits_two"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_orchestrator.domain.budget import plan_hold
 from model_orchestrator.domain.call_planning import features_asked
 from model_orchestrator.domain.catalogue import Feature, ModelCapability, ModelConfig, ModelProvider
 from model_orchestrator.domain.complexity import ComplexityAnalyzer, TaskType
@@ -16,6 +17,7 @@ from model_orchestrator.domain.events import (
     Exclusion,
     ExclusionReason,
     Headroom,
+    Method,
     PromptAssessed,
     RoutingDecided,
     StrategySettings,
@@ -223,3 +225,17 @@ def test_every_task_type_has_an_expected_length(task_type: TaskType) -> None:
         )
         decision = decide(inputs)
         assert decision.plan[0].expected_output_tokens > 0
+
+
+@pytest.mark.parametrize("method", [Method.JUDGE, Method.FUSE])
+@pytest.mark.parametrize("limit", ["0.004", "0.08", "0.2"])
+def test_a_member_that_also_judges_keeps_to_its_own_budget(method: Method, limit: str) -> None:
+    """Both of its calls together."""
+    headroom = tuple(
+        Headroom(scope=f"model:{model.name}", period="day", limit=Usd(limit), held=Usd("0"), settled=Usd("0"))
+        for model in SEED.models
+    )
+    plan = route(strategy="ensemble", method=method, headroom=headroom, budgets=(("global", "day"),)).plan
+    assert plan
+    for one in headroom:
+        assert plan_hold(one.scope, plan, None) <= one.limit

@@ -120,7 +120,7 @@ $$;
 -- Records a batch of appends in one transaction. Parallel arrays, each list in the order of the appends:
 --   streams  the distinct streams of the batch
 --   s_*      stream appends: the append it belongs to (from 1), its stream (index in `streams`), the version expected
---            (-1 any, -2 none, -3 exists), how many events it adds
+--            (-1 any, -2 none, -3 exists, -4 less the position the log must end at), how many events it adds
 --   e_*      events, in the order of s_*
 --   c_*      contents
 --   k_*      idempotency keys to claim
@@ -261,7 +261,7 @@ BEGIN
         FOR j IN s..s_next - 1 LOOP
             x := s_expected[j];
             v := current[s_stream[j]];
-            IF NOT (x = v OR x = -1 OR (x = -2 AND v = 0) OR (x = -3 AND v > 0)) THEN
+            IF NOT (x = v OR x = -1 OR (x = -2 AND v = 0) OR (x = -3 AND v > 0) OR x = -4 - head) THEN
                 status[a] := 1; first[a] := j; last[a] := v;
                 CONTINUE append;
             END IF;
