@@ -1,0 +1,254 @@
+"""Money under stress: `python -m tests.stress.budget`, or `make stress`.
+
+Workers make runs of every strategy against one budget while the provider fails in every way, runs are cancelled and
+workers are killed and started again, and `runs resume --all` works beside them. In the end everything is resumed, and
+the books are compared: the provider's own with the log's and the balances.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from model_orchestrator.application.budgets import set_budget
+from model_orchestrator.domain.seed_catalogue import SEED
+from model_orchestrator.domain.units import Usd, plain
+from model_orchestrator.infrastructure.bootstrap import Orchestrator
+from model_orchestrator.infrastructure.settings import Settings
+from model_orchestrator.infrastructure.simulate.server import SimulatorOptions
+from model_orchestrator.infrastructure.store import database
+from tests.conftest import FOREIGN
+from tests.postgres import PostgresServer, socket_dir, start_server
+from tests.simulator import RunningSimulator, running_simulator
+
+from .audit import Audit, audit
+from .upstream import Ledger, rates
+from .worker import KINDS, OUTPUT, prompt
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 600.0  # seconds that a round may take
+RESUME = ("runs", "resume", "--all", "--json")
+PLANS = 5  # whole plans that the budget covers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is done in a round."""
+
+    workers: int = 4
+    slots: int = 25  # concurrent runs of a worker
+    runs: int = 12  # of a slot, one after the other
+    kills: int = 6
+    calls_a_kill: int = 60  # the provider's count between two of them
+    faults: float = 0.1  # share of calls
+    latency: float = 0.02  # seconds before an answer
+    lease: float = 3.0  # seconds
+
+
+@dataclass(slots=True)
+class Crew:
+    """The worker processes, each at its place."""
+
+    seed: str
+    size: Size
+    env: Mapping[str, str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started: int = 0
+
+    def hire(self) -> subprocess.Popen[bytes]:
+        """One more."""
+        self.started += 1
+        plan = {"slots": self.size.slots, "runs": self.size.runs, "lease": self.size.lease}
+        plan_json = json.dumps(plan | {"seed": f"{self.seed}:{self.started}"})
+        started = _python("tests.stress.worker", plan_json, env=self.env)
+        self.processes.append(started)
+        return started
+
+    @property
+    def at_work(self) -> list[subprocess.Popen[bytes]]:
+        """Those that have not ended."""
+        return [one for one in self.processes if one.poll() is None]
+
+    def dismiss(self) -> None:
+        """Kill whoever is left."""
+        for one in self.processes:
+            one.kill()
+            one.wait()
+
+
+def stress(url: str, folder: Path, *, seed: str, size: Size) -> Audit:
+    """One round on an empty database. Raises TimeoutError where it does not come to its end."""
+    ledger = Ledger()
+    options = SimulatorOptions(
+        latency=size.latency,
+        seed=Random(seed).getrandbits(32),
+        rates=rates(size.faults),
+        as_real=True,
+        hold=1.5,
+        watch=ledger.watch,
+    )
+    with running_simulator(options) as provider:
+        env = environment(url, folder, provider)
+        limit = asyncio.run(_limited(env))
+        kills = _work(Crew(seed, size, env), provider, Random(seed))
+        _resume(env)
+        done = asyncio.run(_audited(env, ledger, calls=provider.calls, limit=limit))
+    done.figures = {"workers killed": kills} | done.figures
+    return done
+
+
+def environment(url: str, folder: Path, provider: RunningSimulator) -> dict[str, str]:
+    """Of a process that asks this provider live and knows nothing of the user's settings."""
+    config = folder / "stress.toml"
+    limits = "".join(f'[models."{model.name}"]\nrpm = 1_000_000\n' for model in SEED.models)
+    config.write_text(f'provider = "live"\ncatalogue = "seed"\nlog_level = "error"\n{limits}')
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return mine | {
+        "XDG_DATA_HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "MODEL_ORCHESTRATOR_DATABASE_URL": url,
+        "MODEL_ORCHESTRATOR_CONFIG": str(config),
+        "OPENAI_BASE_URL": provider.openai_url,
+        "OPENAI_API_KEY": "sk-stress",
+        "ANTHROPIC_BASE_URL": provider.anthropic_url,
+        "ANTHROPIC_API_KEY": "sk-stress",
+    }
+
+
+async def _limited(env: Mapping[str, str]) -> Usd:
+    """Set the budget: it covers a few of the dearest plans at their worst."""
+    async with Orchestrator(Settings.load(env=env)) as orchestrator:
+        plans = [orchestrator.plan(prompt(Random(0)), max_tokens=OUTPUT, **kind) for kind in KINDS]
+        dearest = max(plan.price_range[1] or Usd(0) for plan in plans)
+        limit = Usd(plain(dearest * PLANS))
+        await set_budget(orchestrator.store, orchestrator.log.new_events, "global", "total", limit)
+        return limit
+
+
+def _work(crew: Crew, provider: RunningSimulator, random: Random) -> int:
+    """Let the crew work, and kill; returns how many were killed."""
+    resuming: list[subprocess.Popen[bytes]] = []
+    kills = 0
+    try:
+        for _ in range(crew.size.workers):
+            crew.hire()
+        deadline = time.monotonic() + PATIENCE
+        while at_work := crew.at_work:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(at_work)} workers did not end in {PATIENCE:g} s")
+            if kills < crew.size.kills and provider.calls >= (kills + 1) * crew.size.calls_a_kill:
+                killed = random.choice(at_work)
+                killed.kill()
+                killed.wait()
+                kills += 1
+                crew.hire()
+                if kills % 4 == 1:
+                    resuming.append(_python("model_orchestrator", *RESUME, env=crew.env))
+            time.sleep(0.01)
+        for one in resuming:
+            one.wait(PATIENCE)
+        failed = [one.returncode for one in (*crew.processes, *resuming) if one.returncode not in (0, -9)]
+        assert not failed, f"processes ended with {failed}"
+        return kills
+    finally:
+        crew.dismiss()
+        for one in resuming:
+            one.kill()
+
+
+def _resume(env: Mapping[str, str]) -> None:
+    """`runs resume --all`, again until the last lease of the dead ran out."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        done = _python("model_orchestrator", *RESUME, env=env, stdout=subprocess.PIPE)
+        found = json.loads(done.communicate(timeout=PATIENCE)[0])
+        assert done.returncode == 0
+        if not any(one["status"] == "left_alone" for one in found):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"still under way after {PATIENCE:g} s: {found}")
+
+
+async def _audited(env: Mapping[str, str], ledger: Ledger, *, calls: int, limit: Usd) -> Audit:
+    async with Orchestrator(Settings.load(env=env)) as orchestrator:
+        return await audit(orchestrator.store, orchestrator.log, ledger, calls=calls, limit=limit)
+
+
+def _python(module: str, *words: str, env: Mapping[str, str], stdout: int | None = None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words], cwd=ROOT, env=env, stdout=stdout or subprocess.DEVNULL
+    )
+
+
+# ---- the program ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def database_url(kind: str, folder: Path) -> Iterator[str]:
+    """The address of an empty database, on a server of its own where it needs one."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'log.db'}"
+        return
+    folder.chmod(0o755)
+    server = start_server(folder / "data")
+    try:
+        url = PostgresServer(socket_dir(server), "stress").create("template0")
+        database.upgrade(url)
+        yield url
+    finally:
+        server.cleanup()
+
+
+def main() -> int:
+    """Print a table, a column a database; 1 where something is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.stress.budget", description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--rounds", type=int, default=1)
+    given = parser.parse_args()
+    kinds = ("sqlite", "postgres") if given.database == "both" else (given.database,)
+    columns: dict[str, dict[str, int | Usd]] = {}
+    problems = 0
+    for kind in kinds:
+        for number in range(given.rounds):
+            seed, began = f"{given.seed}:{number}", time.monotonic()
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, database_url(kind, Path(name)) as url:
+                done = stress(url, Path(name), seed=seed, size=Size())
+            print(f"{kind}, seed {seed}: {time.monotonic() - began:.0f} s", *done.problems, sep="\n  ", file=sys.stderr)
+            problems += len(done.problems)
+            column = columns.setdefault(kind, dict.fromkeys(done.figures, 0))
+            columns[kind] = {
+                row: Usd(value + column[row]) if isinstance(value, Usd) else value + column[row]
+                for row, value in done.figures.items()
+            }
+    print(table(columns))
+    return 1 if problems else 0
+
+
+def table(columns: Mapping[str, Mapping[str, int | Usd]]) -> str:
+    """Rows of text; amounts in USD."""
+    rows = [
+        ["", *columns],
+        *([row, *(_shown(one[row]) for one in columns.values())] for row in next(iter(columns.values()))),
+    ]
+    return "\n".join(f"{row[0]:32}" + "".join(f"{cell:>14}" for cell in row[1:]) for row in rows)
+
+
+def _shown(value: int | Usd) -> str:
+    return f"${plain(value)}" if isinstance(value, Usd) else f"{value:,}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
