@@ -31,9 +31,10 @@ Outcome = tuple[list[RunEvent], list[Content]]
 def attempt_started(run: Run, action: CallModel, model: ModelConfig, *, provider: str) -> AttemptStarted:
     """The fact that goes before the wire. `provider` is the run's: a live call names the model's own.
 
-    A call that was lost before keeps its hold, so the next attempt at it brings its own.
+    A lost attempt keeps its hold, so the next one brings its own; after one known unbilled, that hold is still there.
     """
-    lost = any(attempt.status is AttemptStatus.LOST for attempt in run.of_call(action.index))
+    before = run.of_call(action.index)
+    lost = bool(before) and before[-1].status is AttemptStatus.LOST
     return AttemptStarted(
         attempt=len(run.attempts) + 1,
         call=action.index,

@@ -15,7 +15,7 @@ import pytest
 from model_orchestrator.application.ports import Append, BudgetLimit, Expected, StreamAppend
 from model_orchestrator.application.resume import ASSUMED_AFTER, left_alone, reconcile, settle_assumed, survey
 from model_orchestrator.application.runs import LoggedRun
-from model_orchestrator.domain.events import PriceListPublished, RunCompleted
+from model_orchestrator.domain.events import PriceListPublished
 from model_orchestrator.domain.run import AttemptStatus, RunStatus
 from model_orchestrator.domain.units import Timestamp, Usd, picodollars
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
@@ -32,7 +32,6 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "fallback": {"strategy": "fallback", "chain": "gpt-4o-mini,claude-haiku-3.5", "threshold": 1.0},
     "ensemble": {"strategy": "ensemble", "models": ["gpt-4o-mini", "claude-haiku-3.5"]},
 }
-CALLS = {"cheapest": 1, "fallback": 2, "ensemble": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -85,38 +84,6 @@ def resumed() -> LoggedRun:
     done = command("runs", "resume", "--all", "--json")
     assert done.code == 0, done
     return the_run()
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("moment", ["after_append", "after_answer"])
-def test_a_run_whose_worker_died_ends_as_it_would_have(strategy: str, moment: str, provider: RunningSimulator) -> None:
-    """Whenever it died: each answered attempt is kept, and only the calls in flight are made again."""
-    ended(worker(run=STRATEGIES[strategy]))
-    expected = the_run().run
-    assert isinstance(expected.ended, RunCompleted)
-    died, nth = True, 0
-    while died:
-        nth += 1
-        before = provider.calls
-        code, _ = ended(worker(run=STRATEGIES[strategy], **{moment: nth}))
-        died = code != 0
-        at_death = the_run().run
-        run = resumed().run if at_death.status is RunStatus.RUNNING else at_death
-        assert isinstance(run.ended, RunCompleted), (nth, run.ended)
-        assert run.ended.stop_reason is expected.ended.stop_reason
-        assert run.ended.confidence == expected.ended.confidence
-        answered = [one.started.call for one in run.attempts if one.status is AttemptStatus.ANSWERED]
-        assert sorted(answered) == list(range(CALLS[strategy]))
-        in_flight = sum(one.status is AttemptStatus.OPEN for one in at_death.attempts)
-        assert provider.calls - before <= CALLS[strategy] + in_flight
-    assert nth > 1
-    assert asyncio.run(_survey()) == []
-
-
-async def _survey() -> list[str]:
-    async with Orchestrator() as orchestrator:
-        found = await survey(orchestrator.store)
-        return [*found.running, *found.open_attempts]
 
 
 def test_of_two_that_resume_a_run_one_wins_and_the_other_says_so(provider: RunningSimulator) -> None:

@@ -10,33 +10,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from model_orchestrator.application.budgets import set_budget
-from model_orchestrator.domain.seed_catalogue import SEED
 from model_orchestrator.domain.units import Usd, plain
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
 from model_orchestrator.infrastructure.settings import Settings
 from model_orchestrator.infrastructure.simulate.server import SimulatorOptions
-from model_orchestrator.infrastructure.store import database
-from tests.conftest import FOREIGN
-from tests.postgres import PostgresServer, socket_dir, start_server
 from tests.simulator import RunningSimulator, running_simulator
 
 from .audit import Audit, audit
+from .provider import ROOT, database_url, environment
 from .upstream import Ledger, rates
 from .worker import KINDS, OUTPUT, prompt
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 600.0  # seconds that a round may take
 RESUME = ("runs", "resume", "--all", "--json")
 PLANS = 5  # whole plans that the budget covers
@@ -104,27 +98,8 @@ def stress(url: str, folder: Path, *, seed: str, size: Size) -> Audit:
         kills = _work(Crew(seed, size, env), provider, Random(seed))
         _resume(env)
         done = asyncio.run(_audited(env, ledger, calls=provider.calls, limit=limit))
-    done.figures = {"workers killed": kills} | done.figures
+    done.figures = {"workers killed": kills, **done.figures}
     return done
-
-
-def environment(url: str, folder: Path, provider: RunningSimulator) -> dict[str, str]:
-    """Of a process that asks this provider live and knows nothing of the user's settings."""
-    config = folder / "stress.toml"
-    limits = "".join(f'[models."{model.name}"]\nrpm = 1_000_000\n' for model in SEED.models)
-    config.write_text(f'provider = "live"\ncatalogue = "seed"\nlog_level = "error"\n{limits}')
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    return mine | {
-        "XDG_DATA_HOME": str(folder),
-        "XDG_CONFIG_HOME": str(folder),
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "MODEL_ORCHESTRATOR_DATABASE_URL": url,
-        "MODEL_ORCHESTRATOR_CONFIG": str(config),
-        "OPENAI_BASE_URL": provider.openai_url,
-        "OPENAI_API_KEY": "sk-stress",
-        "ANTHROPIC_BASE_URL": provider.anthropic_url,
-        "ANTHROPIC_API_KEY": "sk-stress",
-    }
 
 
 async def _limited(env: Mapping[str, str]) -> Usd:
@@ -195,28 +170,12 @@ def _python(module: str, *words: str, env: Mapping[str, str], stdout: int | None
 # ---- the program ----------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def database_url(kind: str, folder: Path) -> Iterator[str]:
-    """The address of an empty database, on a server of its own where it needs one."""
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'log.db'}"
-        return
-    folder.chmod(0o755)
-    server = start_server(folder / "data")
-    try:
-        url = PostgresServer(socket_dir(server), "stress").create("template0")
-        database.upgrade(url)
-        yield url
-    finally:
-        server.cleanup()
-
-
 def main() -> int:
-    """Print a table, a column a database; 1 where something is wrong."""
+    """Print a table, a column a round; 1 where something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.stress.budget", description=__doc__)
     parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
-    parser.add_argument("--seed", default="1")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--seed", default="1", help="of orders, faults, cancellations and kills")
+    parser.add_argument("--rounds", type=int, default=1, help="on each database")
     given = parser.parse_args()
     kinds = ("sqlite", "postgres") if given.database == "both" else (given.database,)
     columns: dict[str, dict[str, int | Usd]] = {}
@@ -228,11 +187,7 @@ def main() -> int:
                 done = stress(url, Path(name), seed=seed, size=Size())
             print(f"{kind}, seed {seed}: {time.monotonic() - began:.0f} s", *done.problems, sep="\n  ", file=sys.stderr)
             problems += len(done.problems)
-            column = columns.setdefault(kind, dict.fromkeys(done.figures, 0))
-            columns[kind] = {
-                row: Usd(value + column[row]) if isinstance(value, Usd) else value + column[row]
-                for row, value in done.figures.items()
-            }
+            columns[kind if given.rounds == 1 else f"{kind} {number + 1}"] = done.figures
     print(table(columns))
     return 1 if problems else 0
 
