@@ -26,7 +26,7 @@ from .application.world import SetClock
 from .cli.command import KEY, command, facts, logged, until
 from .simulator import RunningSimulator, running_simulator
 
-DATABASE = "sqlite:///runs.db"
+BOTH_DATABASES = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 STRATEGIES: dict[str, dict[str, Any]] = {
     "cheapest": {"strategy": "cheapest"},
     "fallback": {"strategy": "fallback", "chain": "gpt-4o-mini,claude-haiku-3.5", "threshold": 1.0},
@@ -34,11 +34,20 @@ STRATEGIES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.fixture
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database; SQLite unless the test asks for both."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'runs.db'}"
+    postgres_url: str = request.getfixturevalue("postgres_url")
+    return postgres_url
+
+
 @pytest.fixture(autouse=True)
-def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
+def provider(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
     """A database and a live provider of this test's own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MODEL_ORCHESTRATOR_DATABASE_URL", DATABASE)
+    monkeypatch.setenv("MODEL_ORCHESTRATOR_DATABASE_URL", database)
     monkeypatch.setenv("MODEL_ORCHESTRATOR_CATALOGUE", "seed")
     with running_simulator() as running:
         for vendor, url in (("OPENAI", running.openai_url), ("ANTHROPIC", running.anthropic_url)):
@@ -51,7 +60,6 @@ def worker(**plan: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "tests.dying_worker", json.dumps(plan)],
         cwd=Path(__file__).parents[1],
-        env={**os.environ, "MODEL_ORCHESTRATOR_DATABASE_URL": f"sqlite:///{Path('runs.db').absolute()}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -65,7 +73,7 @@ def ended(started: "subprocess.Popen[str]") -> tuple[int, str]:
 
 
 def the_run() -> LoggedRun:
-    return asyncio.run(logged(DATABASE))
+    return asyncio.run(logged(os.environ["MODEL_ORCHESTRATOR_DATABASE_URL"]))
 
 
 def lease_is_free() -> None:
@@ -86,6 +94,7 @@ def resumed() -> LoggedRun:
     return the_run()
 
 
+@BOTH_DATABASES
 def test_of_two_that_resume_a_run_one_wins_and_the_other_says_so(provider: RunningSimulator) -> None:
     """One takes it; both may be asked at the same moment."""
     ended(worker(run=STRATEGIES["cheapest"], after_append=1))
@@ -99,6 +108,7 @@ def test_of_two_that_resume_a_run_one_wins_and_the_other_says_so(provider: Runni
     assert provider.calls == 1
 
 
+@BOTH_DATABASES
 def test_a_living_process_keeps_its_run(provider: RunningSimulator) -> None:
     """Resume takes nothing, and says who works on it."""
     provider.fail(Fault.TIME_OUT)
@@ -114,6 +124,7 @@ def test_a_living_process_keeps_its_run(provider: RunningSimulator) -> None:
         living.communicate()
 
 
+@BOTH_DATABASES
 def test_a_worker_that_slept_past_its_lease_reports_its_outcome_and_starts_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -128,20 +128,22 @@ class Killing:
         if self.case.fault is not None:
             self.provider.fail(self.case.fault, retry_after="0")
         plan: dict[str, Any] = {"env": self.env, "run": self.case.options}
-        in_flight, came = 0, False
-        for death in (*deaths, None):
-            came = came if death is None else not self.nursery.play(**plan, **dict([death]))
-            if death is None and (not deaths or self._last().status is RunStatus.RUNNING):
-                assert self.nursery.play(**plan)
+        in_flight = came = 0
+        for death in deaths:
+            if self.nursery.play(**plan, **dict([death])):
+                break
+            came += 1
             run = self._last()
             in_flight += sum(one.status is AttemptStatus.OPEN for one in run.attempts)
-            self.kills += came and death is not None
-            if deaths and run.status is not RunStatus.RUNNING:
-                break
             plan = {"env": self.env, "resume": run.id, "wait": True}
+            if run.status is not RunStatus.RUNNING:
+                break
+        if not deaths or self._last().status is RunStatus.RUNNING:
+            assert self.nursery.play(**plan)
         self.runs += 1
+        self.kills += came
         self._check(deaths, self._last(), self.provider.calls - asked, in_flight)
-        return came
+        return came == len(deaths)
 
     def _check(self, deaths: tuple[Death, ...], run: Run, calls: int, in_flight: int) -> None:
         if self.expected is None:
