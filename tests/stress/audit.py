@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from model_orchestrator.application.ports import Balance, EventStore, RunLog
 from model_orchestrator.application.resume import survey
 from model_orchestrator.application.runs import PAGE, RUN_PREFIX, LoggedRun, load_run
-from model_orchestrator.domain.budget import total
+from model_orchestrator.domain.budget import NOTHING, concerns, less, total
 from model_orchestrator.domain.errors import ErrorKind
 from model_orchestrator.domain.events import (
     AttemptFailed,
@@ -29,6 +28,8 @@ from model_orchestrator.infrastructure.store.verify import verify_log
 
 from .upstream import Ledger
 
+Limits = Mapping[str, Usd]
+
 
 @dataclass(slots=True)
 class Audit:
@@ -43,15 +44,19 @@ class Audit:
             self.problems.append(what)
 
 
-async def audit(store: EventStore, log: RunLog, ledger: Ledger, *, calls: int, limit: Usd) -> Audit:
-    """The figures, after everything was resumed. `calls` is the provider's own count."""
+async def audit(store: EventStore, log: RunLog, ledger: Ledger, *, calls: int, limits: Limits) -> Audit:
+    """The figures, after everything was resumed. `calls` is the provider's own count; `limits` are by scope, in USD."""
     found = await survey(store)
     runs = [await load_run(log, run_id) for run_id in await _run_ids(store)]
     attempts = [attempt for logged in runs for attempt in logged.run.attempts]
-    balance = next(one for one in await store.balances() if one.scope == "global")
+    balances = {one.scope: one for one in await store.balances()}
     lost = [one for one in attempts if one.status is AttemptStatus.LOST and not one.is_settled]
-    done = Audit(_figures(runs, attempts, lost, balance, ledger, calls=calls, limit=limit))
-    _check_money(done, runs, lost, balance, ledger)
+    done = Audit(_figures(runs, attempts, lost, ledger, calls=calls))
+    for scope, limit in limits.items():
+        _add_figures(done.figures, balances[scope], ledger, limit)
+        _check_money(done, runs, lost, balances[scope], ledger, limit)
+    over = total(max(NOTHING, less(ledger.total(scope), limit)) for scope, limit in limits.items())
+    done.figures["overshoot"] = over
     for logged in runs:
         for problem in _run_problems(logged, ledger):
             done.problems.append(f"{logged.run.id}: {problem}")
@@ -66,11 +71,9 @@ def _figures(
     runs: Sequence[LoggedRun],
     attempts: Sequence[Attempt],
     lost: Sequence[Attempt],
-    balance: Balance,
     ledger: Ledger,
     *,
     calls: int,
-    limit: Usd,
 ) -> dict[str, int | Usd]:
     status = Counter(_ended(logged.run) for logged in runs)
     return {
@@ -81,11 +84,15 @@ def _figures(
         "calls, by the provider's count": calls,
         "billed calls": len(ledger.bills),
         "lost attempts": len(lost),
-        "limit": limit,
-        "provider's bill": ledger.total,
-        "settled": usd(balance.settled),
-        "held": usd(balance.held),
-        "overshoot": max(Usd(0), Usd(ledger.total - limit)),
+    }
+
+
+def _add_figures(figures: dict[str, int | Usd], balance: Balance, ledger: Ledger, limit: Usd) -> None:
+    figures |= {
+        f"{balance.scope}: limit": limit,
+        f"{balance.scope}: billed": ledger.total(balance.scope),
+        f"{balance.scope}: settled": usd(balance.settled),
+        f"{balance.scope}: held": usd(balance.held),
     }
 
 
@@ -95,24 +102,24 @@ def _ended(run: Run) -> str:
 
 
 def _check_money(
-    done: Audit, runs: Sequence[LoggedRun], lost: Sequence[Attempt], balance: Balance, ledger: Ledger
+    done: Audit, runs: Sequence[LoggedRun], lost: Sequence[Attempt], balance: Balance, ledger: Ledger, limit: Usd
 ) -> None:
     """The budget is a cap; what is held belongs to lost attempts; the balances are what the events say."""
-    limit, settled, held = done.figures["limit"], usd(balance.settled), usd(balance.held)
-    done.expect(ledger.total <= limit, f"overshoot: the provider billed {ledger.total} under a limit of {limit}")
-    done.expect(settled + held <= limit, f"settled {settled} and held {held} are above the limit of {limit}")
-    done.expect(ledger.total <= settled + held, f"{ledger.total} was billed, {settled} settled and {held} held")
-    at_most = total(one.started.max_cost for one in lost)
-    done.expect(held == at_most, f"{held} is held, lost attempts can cost {at_most}")
-    holds, gone, spent = Decimal(0), Decimal(0), Decimal(0)
-    for event in (entry.event for logged in runs for entry in logged.events):
-        holds += total(one.amount for one in _holds(event))
-        gone += total(one.held for one in _settlements(event))
-        spent += total(one.spent for one in _settlements(event))
-    done.expect(holds - gone == held, f"the events hold {holds - gone}, the balance {held}")
-    done.expect(spent == settled, f"the events settle {spent}, the balance {settled}")
-    known = total(logged.run.spent for logged in runs)
-    done.expect(spent == known, f"the events settle {spent}, the attempts cost {known}")
+    scope, settled, held, billed = balance.scope, usd(balance.settled), usd(balance.held), ledger.total(balance.scope)
+    done.expect(billed <= limit, f"{scope}: overshoot: the provider billed {billed} under a limit of {limit}")
+    done.expect(settled + held <= limit, f"{scope}: settled {settled} and held {held} are above the limit of {limit}")
+    done.expect(billed <= settled + held, f"{scope}: {billed} was billed, {settled} settled and {held} held")
+    at_most = total(one.started.max_cost for one in lost if concerns(scope, one.model))
+    done.expect(held == at_most, f"{scope}: {held} is held, lost attempts can cost {at_most}")
+    events = [entry.event for logged in runs for entry in logged.events]
+    holds = total(one.amount for event in events for one in _holds(event) if one.scope == scope)
+    settlements = [one for event in events for one in _settlements(event) if one.scope == scope]
+    left, spent = less(holds, total(one.held for one in settlements)), total(one.spent for one in settlements)
+    done.expect(left == held, f"{scope}: the events hold {left}, the balance {held}")
+    done.expect(spent == settled, f"{scope}: the events settle {spent}, the balance {settled}")
+    attempts = [one for logged in runs for one in logged.run.attempts if concerns(scope, one.model)]
+    known = total(one.spent for one in attempts)
+    done.expect(spent == known, f"{scope}: the events settle {spent}, the attempts cost {known}")
 
 
 def _run_problems(logged: LoggedRun, ledger: Ledger) -> Iterator[str]:
@@ -128,7 +135,7 @@ def _run_problems(logged: LoggedRun, ledger: Ledger) -> Iterator[str]:
                 yield f"{name} is answered, and nobody billed it"
             elif bill != amount and not (attempt.cost.estimated and bill <= amount):
                 yield f"{name} was billed {bill} and settled at {amount}"
-            if sum(one.spent for one in attempt.cost.settles) != amount:
+            if sum(one.spent for one in attempt.cost.settles if one.scope == "global") != amount:
                 yield f"{name} cost {amount} and settled {attempt.cost.settles}"
         if isinstance(outcome, AttemptFailed) and outcome.provider_request_id in ledger.bills:
             yield f"{name} was billed, and counts as failed"

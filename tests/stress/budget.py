@@ -26,10 +26,10 @@ from model_orchestrator.infrastructure.settings import Settings
 from model_orchestrator.infrastructure.simulate.server import SimulatorOptions
 from tests.simulator import RunningSimulator, running_simulator
 
-from .audit import Audit, audit
+from .audit import Audit, Limits, audit
 from .provider import ROOT, database_url, environment
 from .upstream import Ledger, rates
-from .worker import KINDS, OUTPUT, prompt
+from .worker import HAIKU, KINDS, OUTPUT, prompt
 
 PATIENCE = 600.0  # seconds that a round may take
 RESUME = ("runs", "resume", "--all", "--json")
@@ -94,22 +94,23 @@ def stress(url: str, folder: Path, *, seed: str, size: Size) -> Audit:
     )
     with running_simulator(options) as provider:
         env = environment(url, folder, provider)
-        limit = asyncio.run(_limited(env))
+        limits = asyncio.run(_limited(env))
         kills = _work(Crew(seed, size, env), provider, Random(seed))
         _resume(env)
-        done = asyncio.run(_audited(env, ledger, calls=provider.calls, limit=limit))
+        done = asyncio.run(_audited(env, ledger, calls=provider.calls, limits=limits))
     done.figures = {"workers killed": kills, **done.figures}
     return done
 
 
-async def _limited(env: Mapping[str, str]) -> Usd:
-    """Set the budget: it covers a few of the dearest plans at their worst."""
+async def _limited(env: Mapping[str, str]) -> dict[str, Usd]:
+    """Set a budget that covers a few of the dearest plans at their worst, and one for a model that many of them ask."""
     async with Orchestrator(Settings.load(env=env)) as orchestrator:
         plans = [orchestrator.plan(prompt(Random(0)), max_tokens=OUTPUT, **kind) for kind in KINDS]
         dearest = max(plan.price_range[1] or Usd(0) for plan in plans)
-        limit = Usd(plain(dearest * PLANS))
-        await set_budget(orchestrator.store, orchestrator.log.new_events, "global", "total", limit)
-        return limit
+        limits = {"global": Usd(plain(dearest * PLANS)), f"model:{HAIKU}": dearest}
+        for scope, limit in limits.items():
+            await set_budget(orchestrator.store, orchestrator.log.new_events, scope, "total", limit)
+        return limits
 
 
 def _work(crew: Crew, provider: RunningSimulator, random: Random) -> int:
@@ -156,9 +157,9 @@ def _resume(env: Mapping[str, str]) -> None:
             raise TimeoutError(f"still under way after {PATIENCE:g} s: {found}")
 
 
-async def _audited(env: Mapping[str, str], ledger: Ledger, *, calls: int, limit: Usd) -> Audit:
+async def _audited(env: Mapping[str, str], ledger: Ledger, *, calls: int, limits: Limits) -> Audit:
     async with Orchestrator(Settings.load(env=env)) as orchestrator:
-        return await audit(orchestrator.store, orchestrator.log, ledger, calls=calls, limit=limit)
+        return await audit(orchestrator.store, orchestrator.log, ledger, calls=calls, limits=limits)
 
 
 def _python(module: str, *words: str, env: Mapping[str, str], stdout: int | None = None) -> subprocess.Popen[bytes]:
