@@ -118,12 +118,17 @@ def played(plan: dict[str, Any]) -> dict[str, Any]:
     return {"code": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "said": text.strip()}
 
 
-def serve() -> None:
-    """Play the plans of stdin until it ends."""
+def import_everything() -> None:
+    """What a first call imports."""
     import_module("anthropic.resources.messages")
     import_module("openai.resources.chat")
     for module in ("anthropic_client", "openai_client"):
         import_module(f"model_orchestrator.infrastructure.providers.{module}")
+
+
+def serve() -> None:
+    """Play the plans of stdin until it ends."""
+    import_everything()
     for line in sys.stdin:
         answer = json.dumps(played(json.loads(line)))
         os.write(1, f"{answer}\n".encode())

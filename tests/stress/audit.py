@@ -79,6 +79,7 @@ def _figures(
     return {
         "runs": len(runs),
         **{name: status[name] for name in ("completed", "failed", "refused", "cancelled", "running")},
+        "plans that a budget cut or refused": sum(bool(one.run.routing and one.run.routing.headroom) for one in runs),
         "runs taken over": sum(logged.run.claim is not None for logged in runs),
         "attempts": len(attempts),
         "calls, by the provider's count": calls,

@@ -33,7 +33,6 @@ from .worker import HAIKU, KINDS, OUTPUT, prompt
 
 PATIENCE = 600.0  # seconds that a round may take
 RESUME = ("runs", "resume", "--all", "--json")
-PLANS = 5  # whole plans that the budget covers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +41,7 @@ class Size:
 
     workers: int = 4
     slots: int = 25  # concurrent runs of a worker
+    plans: int = 5  # whole ones that the budget covers
     runs: int = 12  # of a slot, one after the other
     kills: int = 6
     calls_a_kill: int = 60  # the provider's count between two of them
@@ -94,7 +94,7 @@ def stress(url: str, folder: Path, *, seed: str, size: Size) -> Audit:
     )
     with running_simulator(options) as provider:
         env = environment(url, folder, provider)
-        limits = asyncio.run(_limited(env))
+        limits = asyncio.run(_limited(env, size.plans))
         kills = _work(Crew(seed, size, env), provider, Random(seed))
         _resume(env)
         done = asyncio.run(_audited(env, ledger, calls=provider.calls, limits=limits))
@@ -102,12 +102,13 @@ def stress(url: str, folder: Path, *, seed: str, size: Size) -> Audit:
     return done
 
 
-async def _limited(env: Mapping[str, str]) -> dict[str, Usd]:
+async def _limited(env: Mapping[str, str], whole_plans: int) -> dict[str, Usd]:
     """Set a budget that covers a few of the dearest plans at their worst, and one for a model that many of them ask."""
     async with Orchestrator(Settings.load(env=env)) as orchestrator:
         plans = [orchestrator.plan(prompt(Random(0)), max_tokens=OUTPUT, **kind) for kind in KINDS]
         dearest = max(plan.price_range[1] or Usd(0) for plan in plans)
-        limits = {"global": Usd(plain(dearest * PLANS)), f"model:{HAIKU}": dearest}
+        limit = dearest * whole_plans
+        limits = {"global": Usd(plain(limit)), f"model:{HAIKU}": Usd(plain(limit / 5))}
         for scope, limit in limits.items():
             await set_budget(orchestrator.store, orchestrator.log.new_events, scope, "total", limit)
         return limits
@@ -199,7 +200,7 @@ def table(columns: Mapping[str, Mapping[str, int | Usd]]) -> str:
         ["", *columns],
         *([row, *(_shown(one[row]) for one in columns.values())] for row in next(iter(columns.values()))),
     ]
-    return "\n".join(f"{row[0]:32}" + "".join(f"{cell:>14}" for cell in row[1:]) for row in rows)
+    return "\n".join(f"{row[0]:36}" + "".join(f"{cell:>14}" for cell in row[1:]) for row in rows)
 
 
 def _shown(value: int | Usd) -> str:

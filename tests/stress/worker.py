@@ -15,6 +15,7 @@ from typing import Any
 from model_orchestrator.domain.errors import ErrorKind, OrchestratorError, RunFailure
 from model_orchestrator.domain.units import MILLION, Duration
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
+from tests.dying_worker import import_everything
 
 OUTPUT = 60  # tokens: what is asked for is short, so that a budget is used up by many calls
 MINI, HAIKU, SONNET, OPUS = "gpt-4o-mini", "claude-haiku-3.5", "claude-sonnet-3.5", "claude-opus-3"
@@ -26,7 +27,7 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"strategy": "ensemble", "models": [MINI, HAIKU], "method": "judge", "full_panel": True},
 )
 WEIGHTS = (6, 2, 1, 1, 1)
-PAUSE = (0.02, 0.4)  # seconds until the next run, where a budget had no room: others are about to give some back
+PAUSE = (0.1, 1.0)  # seconds until the next run, where a budget had no room: others are about to give some back
 
 
 def order(random: Random) -> dict[str, Any]:
@@ -62,6 +63,7 @@ async def slot(orchestrator: Orchestrator, random: Random, runs: int) -> None:
 
 
 async def main(plan: dict[str, Any]) -> None:
+    import_everything()  # else the first runs hold the budget for seconds, and all others are refused
     async with Orchestrator() as orchestrator:
         orchestrator._worlds.lease = Duration(round(plan["lease"] * MILLION))
         randoms = (Random(f"{plan['seed']}:{number}") for number in range(plan["slots"]))
