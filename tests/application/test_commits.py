@@ -12,7 +12,7 @@ from model_orchestrator.application.budgets import set_budget
 from model_orchestrator.application.ports import Answer, ModelCall
 from model_orchestrator.domain.errors import ErrorKind, ModelRefused, ModelUnavailable, OutcomeUnknown
 from model_orchestrator.domain.events import AttemptFailed, AttemptStarted, StopReason, StrategySettings
-from model_orchestrator.domain.units import Usd
+from model_orchestrator.domain.units import Usd, picodollars
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
 from model_orchestrator.infrastructure.settings import Settings
 from tests.contracts.appends import whole_log
@@ -116,6 +116,24 @@ def test_a_retry_waits_as_long_as_its_failure_said() -> None:
     assert not failed.billed
     assert [attempt.model for attempt in finished.run.attempts] == [MINI, MINI]
     assert finished.run.cost == Usd("0.0000243")
+
+
+def test_only_the_attempt_after_a_lost_one_brings_a_hold_of_its_own() -> None:
+    """One that is known to be unbilled leaves its hold to the next."""
+    replies = iter([OutcomeUnknown(ErrorKind.CUT), ModelUnavailable(ErrorKind.OVERLOADED, status=529), None])
+
+    async def reply(call: ModelCall) -> Answer:
+        if error := next(replies):
+            raise error
+        return answer(SURE)
+
+    stage = Stage(reply)
+    stage.budgets = (("global", "total"),)
+    stage.run()
+    started = [event for event in stage.events() if isinstance(event, AttemptStarted)]
+    assert [len(one.hold) for one in started] == [0, 1, 0]
+    (balance,) = asyncio.run(stage.store.balances())
+    assert balance.held == picodollars(started[0].max_cost or Usd(0))
 
 
 @pytest.mark.parametrize(
