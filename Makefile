@@ -15,7 +15,7 @@ export PROMPT DATABASE
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock prices bench e2e wheel clean
+.PHONY: help run test check lock prices bench stress e2e wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.* ## (.*)/make \1\t\2/' | expand -t 14
@@ -81,6 +81,10 @@ prices: .venv/dev ## renew the snapshot of public prices
 bench: .venv/dev ## measure
 	@$(BIN)/python -m tests.benchmarks.bench_start
 	@$(BIN)/python -m tests.benchmarks.bench_store
+
+stress: .venv/dev ## prove that money cannot leak: make stress ARGS="--rounds 3"
+	@$(BIN)/python -m tests.stress.budget $(ARGS)
+	@$(BIN)/python -m tests.stress.kills
 
 e2e: .venv/e2e ## ask two real local models, alone, as a chain and as an ensemble
 	@$(BIN)/pytest -q tests/e2e

@@ -38,7 +38,7 @@ Outcome = tuple[list[RunEvent], list[Content]]
 def attempt_started(run: Run, action: CallModel, model: ModelConfig, *, provider: str) -> AttemptStarted:
     """The fact that goes before the wire. `provider` is the run's: a live call names the model's own.
 
-    A call that was lost before keeps its hold, so the next attempt at it brings its own.
+    A lost attempt keeps its hold, so the next one brings its own; after one known unbilled, that hold is still there.
     """
     return AttemptStarted(
         attempt=len(run.attempts) + 1,
@@ -78,7 +78,8 @@ def retry_refused(run: Run, retries: Sequence[CallModel], refused: HoldRefused) 
 
 
 def _was_lost(run: Run, action: CallModel) -> bool:
-    return any(attempt.status is AttemptStatus.LOST for attempt in run.of_call(action.index))
+    before = run.of_call(action.index)
+    return bool(before) and before[-1].status is AttemptStatus.LOST
 
 
 def crashed(run: Run) -> list[AttemptLost]:

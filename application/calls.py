@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..domain.actions import CallModel
 from ..domain.breaker import BreakerStatus
+from ..domain.call_planning import features_asked
 from ..domain.catalogue import ModelConfig
 from ..domain.conclusion import clipped
 from ..domain.errors import ErrorKind, InvalidRequest, ModelError, ModelRefused, OutcomeUnknown
@@ -231,7 +232,9 @@ class Caller:
         while bound_input(request) > action.call.max_input_tokens and share > SHORTEST:
             share *= 0.8
             request = ask(self._command.request, clipped(members, share))
-        return request
+        if features_asked(request) <= self._world.model(action.call.model).features:
+            return request
+        return replace(request, parameters=replace(request.parameters, response_format=None))  # its words ask for JSON
 
     # ---- limits and breakers ----
 

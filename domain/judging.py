@@ -91,8 +91,11 @@ def fuse_request(question: Request, members: Sequence[Member]) -> Request:
 
 
 def shuffled(members: Sequence[Member]) -> list[Member]:
-    """The members in the order of their answers' digests: the same every time, and no model's place by rule."""
-    return sorted(members, key=lambda member: _digest(str(member.attempt), member.text))
+    """The members in the order of their answers' digests: the same every time, and no model's place by rule.
+
+    An attempt's number has no say in it: after a crash the same answer may come from a later attempt.
+    """
+    return sorted(members, key=lambda member: _digest(member.text))
 
 
 def _anonymous(members: Sequence[Member]) -> list[Member]:

@@ -1,7 +1,11 @@
 """A worker that kills itself on the way: `python -m tests.dying_worker PLAN`, with PLAN as JSON.
 
-`run` are the options of a new run, or `resume` the id of one; `after_append` and `after_answer` say when SIGKILL comes
-(0: never), `lease` how long the lease lasts, in seconds.
+`run` are the options of a new run (its `prompt` too), or `resume` the id of one, which waits until its last worker's
+lease ran out where `wait` is set; `after_append` and `after_answer` say when SIGKILL comes (0: never), `lease` how long
+the lease lasts, in seconds, `env` what the environment is to hold.
+
+Without PLAN it reads plans from stdin, a line each, and answers each with a line of JSON, `code` and `said`: each is
+played by a fork of a process that has imported everything, which saves the seconds of a start.
 """
 
 import asyncio
@@ -11,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from model_orchestrator.application.ports import Answer, Append, AppendResult, DeltaSink, ModelCall, ModelClient
@@ -62,11 +67,19 @@ def mortal(orchestrator: Orchestrator, plan: dict[str, Any]) -> None:
     def deadly_world(world: World, budgets: Any) -> World:
         made = bounded(world, budgets)
         client_for: Callable[[ModelConfig], ModelClient] = made.client_for
-        return replace(made, client_for=lambda model: DyingClient(client_for(model), answers))
+        return replace(made, client_for=lambda model: DyingClient(client_for(model), answers), draw=lambda: 0.0)
 
     orchestrator.store.append = deadly_append  # type: ignore[method-assign, assignment]
     orchestrator._worlds.bounded = deadly_world  # type: ignore[method-assign]
     orchestrator._worlds.lease = Duration(round(plan.get("lease", 0.2) * 1_000_000))
+
+
+async def until_free(orchestrator: Orchestrator, run_id: str) -> None:
+    """Wait until the dead worker's lease ran out."""
+    lease = await orchestrator._worlds.opened_leases().holder(run_id)
+    if lease is not None:
+        await asyncio.sleep(max(0.01, (lease.expires_at - orchestrator.clock.now()) / 1_000_000))
+        await until_free(orchestrator, run_id)
 
 
 async def main(plan: dict[str, Any]) -> None:
@@ -74,13 +87,55 @@ async def main(plan: dict[str, Any]) -> None:
         mortal(orchestrator, plan)
         try:
             if "resume" in plan:
+                if plan.get("wait"):
+                    await until_free(orchestrator, plan["resume"])
                 result = await orchestrator.resume(plan["resume"])
             else:
-                result = await orchestrator.run("What is Python?", **plan["run"])
+                options = {"prompt": "What is Python?", **plan["run"]}
+                result = await orchestrator.run(**options)
             print(result.response)
         except OrchestratorError as error:
             print(f"{error.kind}: {error}")
 
 
+def played(plan: dict[str, Any]) -> dict[str, Any]:
+    """What became of a fork that plays the plan."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.dup2(write_end, 1)
+            os.environ.update(plan.get("env", {}))
+            asyncio.run(main(plan))
+            sys.stdout.flush()
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(write_end)
+    with os.fdopen(read_end) as said:
+        text = said.read()
+    return {"code": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "said": text.strip()}
+
+
+def import_everything() -> None:
+    """What a first call imports."""
+    import_module("anthropic.resources.messages")
+    import_module("openai.resources.chat")
+    for module in ("anthropic_client", "openai_client"):
+        import_module(f"model_orchestrator.infrastructure.providers.{module}")
+
+
+def serve() -> None:
+    """Play the plans of stdin until it ends."""
+    import_everything()
+    for line in sys.stdin:
+        answer = json.dumps(played(json.loads(line)))
+        os.write(1, f"{answer}\n".encode())
+
+
 if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+    if len(sys.argv) > 1:
+        asyncio.run(main(json.loads(sys.argv[1])))
+    else:
+        serve()

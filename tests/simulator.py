@@ -27,6 +27,10 @@ class RunningSimulator:
         """Let the next `count` calls (of one model) meet `fault`."""
         self.post("/faults", {"fault": fault.value, "count": count, "model": model, "retry_after": retry_after})
 
+    def clear(self) -> None:
+        """Forget the faults that did not come."""
+        self._simulator.faults.clear()
+
     def stats(self) -> Any:
         """What `GET /stats` shows."""
         with urllib.request.urlopen(f"{self.address}/stats", timeout=5) as response:

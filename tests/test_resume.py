@@ -15,7 +15,7 @@ import pytest
 from model_orchestrator.application.ports import Append, BudgetLimit, Expected, StreamAppend
 from model_orchestrator.application.resume import left_alone, reconcile, settle_assumed, survey
 from model_orchestrator.application.runs import LoggedRun
-from model_orchestrator.domain.events import PriceListPublished, RunCompleted
+from model_orchestrator.domain.events import PriceListPublished
 from model_orchestrator.domain.run import AttemptStatus, RunStatus
 from model_orchestrator.domain.units import MILLION, Duration, Timestamp, Usd, picodollars
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
@@ -26,20 +26,28 @@ from .application.world import SetClock
 from .cli.command import KEY, command, facts, logged, until
 from .simulator import RunningSimulator, running_simulator
 
-DATABASE = "sqlite:///runs.db"
+BOTH_DATABASES = pytest.mark.parametrize("database", ["sqlite", "postgres"], indirect=True)
 STRATEGIES: dict[str, dict[str, Any]] = {
     "cheapest": {"strategy": "cheapest"},
     "fallback": {"strategy": "fallback", "chain": "gpt-4o-mini,claude-haiku-3.5", "threshold": 1.0},
     "ensemble": {"strategy": "ensemble", "models": ["gpt-4o-mini", "claude-haiku-3.5"]},
 }
-CALLS = {"cheapest": 1, "fallback": 2, "ensemble": 2}
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database; SQLite unless the test asks for both."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'runs.db'}"
+    postgres_url: str = request.getfixturevalue("postgres_url")
+    return postgres_url
 
 
 @pytest.fixture(autouse=True)
-def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
+def provider(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSimulator]:
     """A database and a live provider of this test's own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MODEL_ORCHESTRATOR_DATABASE_URL", DATABASE)
+    monkeypatch.setenv("MODEL_ORCHESTRATOR_DATABASE_URL", database)
     monkeypatch.setenv("MODEL_ORCHESTRATOR_CATALOGUE", "seed")
     with running_simulator() as running:
         for vendor, url in (("OPENAI", running.openai_url), ("ANTHROPIC", running.anthropic_url)):
@@ -52,7 +60,6 @@ def worker(**plan: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "tests.dying_worker", json.dumps(plan)],
         cwd=Path(__file__).parents[1],
-        env={**os.environ, "MODEL_ORCHESTRATOR_DATABASE_URL": f"sqlite:///{Path('runs.db').absolute()}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -66,7 +73,7 @@ def ended(started: "subprocess.Popen[str]") -> tuple[int, str]:
 
 
 def the_run() -> LoggedRun:
-    return asyncio.run(logged(DATABASE))
+    return asyncio.run(logged(os.environ["MODEL_ORCHESTRATOR_DATABASE_URL"]))
 
 
 def lease_is_free() -> None:
@@ -87,38 +94,7 @@ def resumed() -> LoggedRun:
     return the_run()
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("moment", ["after_append", "after_answer"])
-def test_a_run_whose_worker_died_ends_as_it_would_have(strategy: str, moment: str, provider: RunningSimulator) -> None:
-    """Whenever it died: each answered attempt is kept, and only the calls in flight are made again."""
-    ended(worker(run=STRATEGIES[strategy]))
-    expected = the_run().run
-    assert isinstance(expected.ended, RunCompleted)
-    died, nth = True, 0
-    while died:
-        nth += 1
-        before = provider.calls
-        code, _ = ended(worker(run=STRATEGIES[strategy], **{moment: nth}))
-        died = code != 0
-        at_death = the_run().run
-        run = resumed().run if at_death.status is RunStatus.RUNNING else at_death
-        assert isinstance(run.ended, RunCompleted), (nth, run.ended)
-        assert run.ended.stop_reason is expected.ended.stop_reason
-        assert run.ended.confidence == expected.ended.confidence
-        answered = [one.started.call for one in run.attempts if one.status is AttemptStatus.ANSWERED]
-        assert sorted(answered) == list(range(CALLS[strategy]))
-        in_flight = sum(one.status is AttemptStatus.OPEN for one in at_death.attempts)
-        assert provider.calls - before <= CALLS[strategy] + in_flight
-    assert nth > 1
-    assert asyncio.run(_survey()) == []
-
-
-async def _survey() -> list[str]:
-    async with Orchestrator() as orchestrator:
-        found = await survey(orchestrator.store)
-        return [*found.running, *found.open_attempts]
-
-
+@BOTH_DATABASES
 def test_of_two_that_resume_a_run_one_wins_and_the_other_says_so(provider: RunningSimulator) -> None:
     """One takes it; both may be asked at the same moment."""
     ended(worker(run=STRATEGIES["cheapest"], after_append=1))
@@ -132,6 +108,7 @@ def test_of_two_that_resume_a_run_one_wins_and_the_other_says_so(provider: Runni
     assert provider.calls == 1
 
 
+@BOTH_DATABASES
 def test_a_living_process_keeps_its_run(provider: RunningSimulator) -> None:
     """Resume takes nothing, and says who works on it."""
     provider.fail(Fault.TIME_OUT)
@@ -149,6 +126,7 @@ def test_a_living_process_keeps_its_run(provider: RunningSimulator) -> None:
         living.communicate()
 
 
+@BOTH_DATABASES
 def test_a_worker_that_slept_past_its_lease_reports_its_outcome_and_starts_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

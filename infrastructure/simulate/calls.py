@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,13 +19,20 @@ from .protocol import REFUSAL_TEXT, BadBody, Protocol, Reply
 from .stats import Stats
 
 UNREADABLE = "(unreadable)"  # the model of a body that names none
+Watch = Callable[[str, str, Usage], None]  # gets the request id that the caller is told, the model, and what is billed
+
+
+def nobody(request_id: str, model: str, usage: Usage) -> None:
+    """Does not watch."""
 
 
 class CallHandler:
     """Handles calls of both protocols; `open` counts those whose answer is on its way."""
 
-    def __init__(self, stats: Stats, faults: FaultBook, *, latency: float, hold: float, as_real: bool) -> None:
-        self._stats, self._faults = stats, faults
+    def __init__(
+        self, stats: Stats, faults: FaultBook, *, latency: float, hold: float, as_real: bool, watch: Watch = nobody
+    ) -> None:
+        self._stats, self._faults, self._watch = stats, faults, watch
         self._latency, self._hold, self._as_real = latency, hold, as_real
         self._count = 0
         self.open = 0
@@ -57,6 +65,7 @@ class CallHandler:
         fault = planned.fault if planned else None
         reply = _reply(asked, body, fault, name)
         self._stats.billed(asked.model, reply.written.usage)  # also where the answer gets lost on its way
+        self._watch(delivery.headers["request-id"], asked.model, reply.written.usage)
         self.open += 1
         try:
             await asyncio.sleep(self._latency)

@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from .anthropic_protocol import AnthropicProtocol
-from .calls import CallHandler
+from .calls import CallHandler, Watch, nobody
 from .faults import Fault, FaultBook
 from .openai_protocol import OpenAIProtocol
 from .stats import Stats
@@ -37,6 +37,7 @@ class SimulatorOptions:
     as_real: bool = False  # do not say that it is simulated
     rates: Mapping[Fault, float] = field(default_factory=dict)  # share of calls, 0..1
     hold: float = 3600.0  # seconds that a time-out is held
+    watch: Watch = nobody  # is told of every call that is billed
 
 
 class Simulator:
@@ -46,7 +47,12 @@ class Simulator:
         self.stats = Stats()
         self.faults = FaultBook(rates=options.rates, seed=options.seed)
         self.calls = CallHandler(
-            self.stats, self.faults, latency=options.latency, hold=options.hold, as_real=options.as_real
+            self.stats,
+            self.faults,
+            latency=options.latency,
+            hold=options.hold,
+            as_real=options.as_real,
+            watch=options.watch,
         )
 
     def app(self) -> web.Application:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
+from model_orchestrator.application.budgets import set_budget
 from model_orchestrator.application.ports import Answer, ModelCall
 from model_orchestrator.domain.errors import ErrorKind, ModelRefused, ModelUnavailable, OutcomeUnknown
 from model_orchestrator.domain.events import AttemptFailed, AttemptStarted, StopReason, StrategySettings
-from model_orchestrator.domain.units import Usd
+from model_orchestrator.domain.units import Usd, picodollars
+from model_orchestrator.infrastructure.bootstrap import Orchestrator
+from model_orchestrator.infrastructure.settings import Settings
+from tests.contracts.appends import whole_log
 
 from .world import Stage, answer
 
@@ -37,6 +42,38 @@ def test_a_chain_of_n_steps_is_n_plus_1_commits(steps: int) -> None:
     between = [*OUTCOME, "Escalated", "AttemptStarted"]
     assert commits(stage) == [before, *[between] * (steps - 1), [*OUTCOME, "RunCompleted"]]
     assert [call.model.name for call in stage.client.calls] == list(chain[:steps])
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+@pytest.mark.parametrize("is_limited", [False, True])
+def test_a_run_of_one_call_is_two_commits_in_the_database(
+    database: str, is_limited: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Events that were committed together have one moment; a budget's hold and its settlement ride along."""
+    sqlite = f"sqlite:///{tmp_path / 'log.db'}"
+    url = sqlite if database == "sqlite" else request.getfixturevalue("postgres_url")
+
+    async def scenario() -> list[list[str]]:
+        settings = Settings.load(env={}, database_url=url, provider="simulated")
+        async with Orchestrator(settings) as orchestrator:
+            store = orchestrator.store
+            if is_limited:
+                await set_budget(store, orchestrator.log.new_events, "global", "total", Usd(1))
+            before = await store.head()
+            await orchestrator.run("What is Python?")
+            moments: dict[int, list[str]] = {}
+            for event in (await whole_log(store))[before:]:
+                moments.setdefault(event.recorded_at, []).append(event.type)
+            return list(moments.values())
+
+    before_the_call, after_it = asyncio.run(scenario())
+    assert [one for one in before_the_call if one != "PriceListPublished"] == [
+        "RunStarted",
+        "PromptAssessed",
+        "RoutingDecided",
+        "AttemptStarted",
+    ]
+    assert after_it == [*OUTCOME, "RunCompleted"]
 
 
 def together(size: int) -> Callable[[ModelCall], Awaitable[Answer]]:
@@ -79,6 +116,24 @@ def test_a_retry_waits_as_long_as_its_failure_said() -> None:
     assert not failed.billed
     assert [attempt.model for attempt in finished.run.attempts] == [MINI, MINI]
     assert finished.run.cost == Usd("0.0000243")
+
+
+def test_only_the_attempt_after_a_lost_one_brings_a_hold_of_its_own() -> None:
+    """One that is known to be unbilled leaves its hold to the next."""
+    replies = iter([OutcomeUnknown(ErrorKind.CUT), ModelUnavailable(ErrorKind.OVERLOADED, status=529), None])
+
+    async def reply(call: ModelCall) -> Answer:
+        if error := next(replies):
+            raise error
+        return answer(SURE)
+
+    stage = Stage(reply)
+    stage.budgets = (("global", "total"),)
+    stage.run()
+    started = [event for event in stage.events() if isinstance(event, AttemptStarted)]
+    assert [len(one.hold) for one in started] == [0, 1, 0]
+    (balance,) = asyncio.run(stage.store.balances())
+    assert balance.held == picodollars(started[0].max_cost or Usd(0))
 
 
 @pytest.mark.parametrize(

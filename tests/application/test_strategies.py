@@ -133,6 +133,17 @@ def test_a_judge_sees_the_answers_and_its_ranking_decides() -> None:
     assert "Two." in request.messages[-1].text
 
 
+@pytest.mark.parametrize(("members", "keeps_a_schema"), [((MINI, HAIKU), False), ((MINI, "gpt-4o"), True)])
+def test_a_judge_is_held_to_a_schema_where_its_model_has_that_feature(
+    members: tuple[str, ...], keeps_a_schema: bool
+) -> None:
+    """Another is told in words alone: asked for what it lacks, it would refuse every time."""
+    stage = Stage(answer('{"reason": "x", "ranking": ["B", "A"]}'))
+    run(stage, "ensemble", members=members, method=Method.JUDGE)
+    judge = stage.client.calls[-1]
+    assert (judge.request.parameters.response_format is not None) == keeps_a_schema
+
+
 def test_an_aggregator_writes_the_answer_that_stands() -> None:
     """Its own text, not a member's."""
     stage = Stage(told(gpt_4o_mini="One.", claude_haiku_3_5=["Two.", "One and two."]))

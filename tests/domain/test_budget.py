@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from model_orchestrator.domain.actions import CallModel, Complete, Escalate, Fail, ScoreAnswer, Synthesize
 from model_orchestrator.domain.budget import left_of_limit, plan_hold, reserve, settled, total
+from model_orchestrator.domain.errors import ErrorKind
 from model_orchestrator.domain.events import (
     AttemptStarted,
     CostIncurred,
@@ -22,8 +23,9 @@ from model_orchestrator.domain.events import (
     RunFailed,
 )
 from model_orchestrator.domain.pricing import Usage
-from model_orchestrator.domain.run import Run, evolve, fold
+from model_orchestrator.domain.run import AttemptStatus, Run, evolve, fold
 from model_orchestrator.domain.strategies import due
+from model_orchestrator.domain.strategies.progress import settings_of
 from model_orchestrator.domain.units import Usd, probability
 
 from ..scenario import (
@@ -131,7 +133,8 @@ class World:
     def call(self, action: CallModel) -> None:
         number = len(self.run.attempts) + 1
         assert action.call.max_cost is not None
-        was_lost = any(one.error and one.status.value == "lost" for one in self.run.of_call(action.index))
+        before = self.run.of_call(action.index)
+        was_lost = bool(before) and before[-1].status is AttemptStatus.LOST
         hold = (
             tuple(
                 Hold(scope=scope, period="day", amount=action.call.max_cost)
@@ -142,7 +145,7 @@ class World:
             else ()
         )
         self.record(replace(asked(action.call.model, number, action.index), max_cost=action.call.max_cost, hold=hold))
-        outcome = self.data.draw(st.sampled_from(["answer", "answer", "fail", "retry", "lose", "cancel"]))
+        outcome = self.data.draw(st.sampled_from(["answer", "answer", "fail", "retry", "lose", "crash", "cancel"]))
         if outcome == "cancel":
             self.record(RunCancelled(by="local", cost=None, released=()))
             outcome = "lose"
@@ -150,8 +153,8 @@ class World:
             spent = self.data.draw(st.integers(0, int(action.call.max_cost.scaleb(6))))
             self.record(replace(answered(number), usage=Usage(output=1)))
             self.record(replace(costed(number), amount=Usd(Decimal(spent).scaleb(-6))))
-        elif outcome == "lose":
-            self.record(lost(number))
+        elif outcome in ("lose", "crash"):
+            self.record(lost(number, ErrorKind.CRASH if outcome == "crash" else ErrorKind.CUT))
         else:
             tries = len(self.run.of_call(action.index))
             self.record(failed(number, retry_in=0.1 if outcome == "retry" and tries < 3 else None))
@@ -180,6 +183,10 @@ def test_a_run_never_spends_beyond_what_it_held_whatever_happens(
     world.play()
     retried = total(hold.amount for one in world.run.attempts for hold in one.started.hold if hold.scope == "global")
     assert world.most <= first + retried
+    for call in range(len(decision.plan)):  # a lost attempt costs one more: of those that were lost, at most so many
+        outcomes = [one.status for one in world.run.of_call(call)]
+        assert outcomes.count(AttemptStatus.LOST) <= settings_of(world.run).max_attempts
+        assert sum(bool(one.started.hold) for one in world.run.of_call(call)) <= outcomes.count(AttemptStatus.LOST)
     lost_ones = [one for one in world.run.attempts if one.status.value == "lost"]
     assert world.wallet.held["global"] == total(one.started.max_cost for one in lost_ones)
     assert world.wallet.spent["global"] == world.run.spent

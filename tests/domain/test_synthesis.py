@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -243,6 +244,13 @@ class TestJudge:
         first = [shuffled(panel(f"answer {n}", f"reply {n}", f"text {n}"))[0].attempt for n in range(300)]
         assert all(60 < first.count(attempt) < 140 for attempt in (1, 2, 3))
         assert first == [shuffled(panel(f"answer {n}", f"reply {n}", f"text {n}")[::-1])[0].attempt for n in range(300)]
+
+    def test_the_order_is_that_of_the_answers_whichever_attempts_gave_them(self) -> None:
+        """A judge after a crash reads what it would have read, though other attempts were answered."""
+        members = panel("8", "9", "10")
+        later = [replace(one, attempt=one.attempt + 3) for one in members]
+        assert [one.text for one in shuffled(members)] == [one.text for one in shuffled(later)]
+        assert judge_request(self.QUESTION, members) == judge_request(self.QUESTION, later)
 
     def test_images_and_tool_turns_reach_the_judge(self) -> None:
         image = ImagePart(url="https://example.org/spider.png")
