@@ -7,12 +7,14 @@ from decimal import Decimal, Inexact, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, TypedDict, cast
 
-from ..domain.catalogue import ModelProvider
+from ..domain.catalogue import ModelName, ModelProvider
+from ..domain.confidence import SCORER
 from ..domain.errors import InvalidRequest
 from ..domain.events import Method, OnUnknown, StrategySettings
 from ..domain.policy import Policy
 from ..domain.pricing import EXACT
 from ..domain.request import Message, Parameters, Request, ResponseFormat, Role, TextPart, Tool
+from ..domain.scorers import judge_of
 from ..domain.strategies import STRATEGIES
 from ..domain.units import Usd, plain, probability
 
@@ -51,6 +53,7 @@ class RunOptions(TypedDict, total=False):
     full_panel: bool | None  # ask every member at once
     max_attempts: int | None  # of one call, the first included
     on_unknown: str | None  # retry or fail
+    scorer: str | None  # of the confidence: heuristic-1, or judge:MODEL
 
 
 KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
@@ -79,6 +82,7 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "full_panel": (bool,),
     "max_attempts": (int,),
     "on_unknown": (str,),
+    "scorer": (str,),
 }
 CHAIN_LENGTHS, PANEL_SIZES = range(1, 6), range(2, 4)
 
@@ -132,6 +136,7 @@ def settings_of(options: RunOptions, policy: Policy) -> StrategySettings:
         full_panel=bool(options.get("full_panel")),
         max_attempts=attempts,
         on_unknown=OnUnknown(_one_of("on_unknown", options.get("on_unknown"), tuple(OnUnknown)) or OnUnknown.RETRY),
+        judge=_judge(options.get("scorer")),
     )
 
 
@@ -141,6 +146,14 @@ def _chain(given: str | Sequence[str] | None, policy: Policy) -> tuple[str | Non
         return given, ()
     names = [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given or ())
     return None, _different("a chain", names, CHAIN_LENGTHS)
+
+
+def _judge(scorer: str | None) -> ModelName | None:
+    """The model that scores the answers; None: the heuristic scorer. That it exists is seen with the catalogue."""
+    model = judge_of(scorer) if scorer is not None else None
+    if model is None and scorer not in (None, SCORER):
+        raise InvalidRequest(f"scorer {scorer!r} is unknown: expected {SCORER}, or judge:MODEL (see `scorers list`)")
+    return model
 
 
 def _different(what: str, names: Sequence[str], sizes: range) -> tuple[str, ...]:

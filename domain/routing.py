@@ -90,7 +90,7 @@ def _shape(strategy: str, inputs: RoutingInputs, need: Need) -> Shape:
     if strategy == "ensemble":
         names = inputs.settings.members or inputs.policy.panels[_panel(inputs)]
         return panel_shape(models, names, need, method=inputs.settings.method)
-    return cheapest_shape(models, need)
+    return cheapest_shape(models, need, plan_limit=_room(inputs))
 
 
 def _chain(inputs: RoutingInputs) -> tuple[tuple[ModelName, ...], tuple[ModelName, ...]]:

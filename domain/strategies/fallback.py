@@ -6,7 +6,7 @@ from ..actions import Action, Complete, Escalate, Fail, Synthesize
 from ..budget import fits_what_is_left
 from ..events import EscalationReason, StopReason
 from ..run import Attempt, AttemptStatus, Run
-from .progress import best_of, confidence_of, is_refusal, last_error, opening, progress, settings_of
+from .progress import best_of, chain_of, confidence_of, is_refusal, last_error, opening, progress, settings_of
 
 PAIR = 2  # cheap models that answer together where agreement is asked for
 
@@ -16,7 +16,7 @@ def due(run: Run) -> tuple[Action, ...]:
     if (first := opening(run)) is not None:
         return first
     assert run.routing is not None
-    if settings_of(run).verify_agreement and run.stage < PAIR <= len(run.routing.plan):
+    if settings_of(run).verify_agreement and run.stage < PAIR <= len(chain_of(run)):
         return _pair_due(run)
     call = progress(run, run.stage)
     if not call.is_settled:
@@ -51,7 +51,7 @@ def _next(run: Run, here: int, reason: EscalationReason, left_behind: Attempt | 
     """The next model of the chain, or the end with the best answer there is."""
     assert run.routing is not None
     answered = [a for a in run.attempts if a.status is AttemptStatus.ANSWERED and a.confidence]
-    plan = run.routing.plan
+    plan = chain_of(run)
     if here + 1 < len(plan) and not (answered and plan[here + 1].is_backup):
         if fits_what_is_left(run, plan[here + 1]):
             confidence = confidence_of(left_behind) if left_behind else None

@@ -87,6 +87,7 @@ WRONG = {
     "full_panel": "yes",
     "max_attempts": 1.5,
     "on_unknown": 1,
+    "scorer": 1,
 }
 
 
