@@ -53,7 +53,7 @@ from .clock import SystemClock
 from .database_url import masked
 from .run_log import StoredRunLog
 from .settings import Settings
-from .worlds import Worlds, check_judge
+from .worlds import Worlds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,9 +297,7 @@ class Orchestrator:
         self._worlds.check_chain(given.get("provider"), command.settings.chain)
         chosen = command.settings
         named = (chosen.model, *chosen.chain, *chosen.members, chosen.judge)
-        world = self._worlds.world(given.get("provider"), models=[name for name in named if name])
-        check_judge(chosen.judge, world)
-        return command, world
+        return command, self._worlds.world(given.get("provider"), models=[name for name in named if name])
 
 
 def _call_dict(call: PlannedCall) -> dict[str, Any]:

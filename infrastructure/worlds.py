@@ -12,7 +12,6 @@ from ..application.limits import Breakers, Limits, RateLimiter
 from ..application.ports import Append, Content, Expected, LeaseStore, ModelClient, StreamAppend
 from ..application.world import World
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName, ModelProvider
-from ..domain.confidence import SCORER
 from ..domain.errors import InvalidRequest
 from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
 from ..domain.exclusions import exclusion_text
@@ -183,13 +182,6 @@ class Worlds:
         if place not in self._clients:
             self._clients[place] = _new_client(model.provider, key, reached.base_url)
         return self._clients[place]
-
-
-def check_judge(judge: ModelName | None, world: World) -> None:
-    """Whether the judge can be called at all. Raises InvalidRequest where not, with the reason."""
-    if judge is not None and judge not in {model.name for model in world.usable}:
-        reason = next((exclusion_text(one) for one in world.unusable if one.model == judge), "not usable")
-        raise InvalidRequest(f"the judge {judge} cannot be called: {reason}; or take the scorer {SCORER}")
 
 
 def _limits_of(model: ModelConfig) -> Limits:

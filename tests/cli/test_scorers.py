@@ -71,4 +71,4 @@ def test_a_judge_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MODEL_ORCHESTRATOR_CATALOGUE", "current")
     done = command("run", "hi", "--provider", "openai", "--scorer", "judge:claude-opus-5-5")
     assert done.code == 2
-    assert "the judge claude-opus-5-5 cannot be called: no key: set ANTHROPIC_API_KEY" in done.stderr
+    assert "claude-opus-5-5: no key: set ANTHROPIC_API_KEY" in done.stderr
