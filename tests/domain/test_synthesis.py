@@ -64,6 +64,11 @@ def panel(*texts: str) -> list[Member]:
 
 
 class TestVote:
+    def test_an_answer_is_quoted_as_it_was_written(self) -> None:
+        found = vote(panel("It is $5,000.", "5000", "The answer is **Sèvres**."), "")
+        assert found is not None
+        assert found.justification == "2 of 3 models answered “$5,000”. Dissent: model-3: “Sèvres”."
+
     def test_the_answer_of_most_wins_whatever_its_notation(self) -> None:
         found = vote(panel("The answer is 41.", "42", "\\boxed{42.0}"), "")
         assert found is not None
