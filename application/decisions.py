@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import assert_never
 
@@ -44,7 +43,7 @@ from ..domain.run import AttemptStatus, Run, evolve
 from ..domain.scorers import judge_scorer
 from ..domain.strategies.progress import best_of
 from ..domain.synthesis import Member
-from ..domain.units import MILLION, Probability, Timestamp, probability
+from ..domain.units import MILLION, Probability, Timestamp
 from .attempts import Outcome
 from .ports import Answer, Content, RunLog
 from .world import StartRun, World
@@ -187,12 +186,15 @@ def assess(request: Request) -> PromptAssessed:
 
 
 def score(attempt: int, answer: Answer, request: Request) -> ConfidenceScored:
-    """How far the answer can be trusted; the geometric mean of its token probabilities stands beside, where given."""
-    found = ConfidenceDetector().score(answer.text, finish_reason=answer.finish_reason, question=request.prompt)
-    signals = dict(found.signals)
-    if answer.logprobs:
-        signals["token_probability"] = probability(math.exp(math.fsum(answer.logprobs) / len(answer.logprobs)))
-    return ConfidenceScored(attempt=attempt, score=found.score, signals=signals, scorer=found.scorer)
+    """How far the answer can be trusted, by the heuristic scorer."""
+    found = ConfidenceDetector().score(
+        answer.text,
+        finish_reason=answer.finish_reason,
+        question=request.prompt,
+        response_format=request.parameters.response_format,
+        logprobs=answer.logprobs,
+    )
+    return ConfidenceScored(attempt=attempt, score=found.score, signals=dict(found.signals), scorer=found.scorer)
 
 
 def completed(run: Run, number: int, reason: StopReason) -> RunCompleted:

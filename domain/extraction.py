@@ -19,6 +19,7 @@ WINDOW = 16_000  # characters read at each end
 OPENING = 300  # characters in which an answer may stand before its explanation
 CLOSING = 400  # characters in which it may stand after it
 PLACES = 10  # marks that are looked at, from the last
+FEW = 5  # marks at each end that are held against each other
 SHORT = 300  # characters of a text whose first word, yes or no, is its answer
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s?\{")
@@ -49,10 +50,14 @@ _CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[-+]?[$€£]?(?:\d{1,3}(?:,\d{3})++|\d{1,30})(?:\.\d{1,30})?(?:/\d{1,30})?%?")
+_CHOOSING = re.compile(
+    r"\?|__|\b(?:which|choose|select|option|choice|correct|answer|following|welche|wähle|quelle|choisis|cuál|elige)\b",
+    re.IGNORECASE,
+)
 _ENUMERATED = re.compile(r"\s*(?:1[.)]|[-*•])\s+\S")
 _WORDY = re.compile(r"\w")
 _VALUE = re.compile(r"-?[\d./]+|[A-J]|yes|no")
-_ASSERTED = re.compile(r"^[ \t`]*+assert\b.*==(.*)$", re.MULTILINE)
+_ASSERTED = re.compile(r"^[ \t`]*+assert\b(.*==.*)$", re.MULTILINE)
 _YES_NO = re.compile(
     r"[*_]{0,2}(yes|no|ja|nein|oui|non|sí|sì|да|нет|是|否|はい|いいえ)[*_]{0,2}(?:[,.:;!—，。、]|\s[-–—]|$)",
     re.IGNORECASE,
@@ -94,6 +99,31 @@ def find_answer(text: str, *, question: str = "") -> Extracted | None:
         if (found := place(prose, asked)) is not None:
             return found
     return _whole(read.strip(), asked)
+
+
+def conclusions(text: str, *, question: str = "") -> tuple[str, ...]:
+    """The forms of the first and the last answers that the text says are one, in their order."""
+    read = text if len(text) <= 2 * WINDOW else f"{text[:WINDOW]}\n\n{text[-WINDOW:]}"
+    asked = _asked(question if len(question) <= 2 * WINDOW else f"{question[:WINDOW]}\n{question[-WINDOW:]}")
+    prose = _FENCED.sub("\n", read).strip()
+    ends = [mark.end() for mark in _MARK.finditer(prose)]
+    told = (_led(prose[end : end + LONGEST], asked) for end in ends[:FEW] + ends[FEW:][-FEW:])
+    opening = None if asked.code else _YES_NO.match(prose) if not asked.options else None
+    said = [_extracted(opening[1], asked)] if opening else []
+    return tuple(found.form for found in (*said, *told) if found is not None)
+
+
+def offers_choice(question: str) -> bool:
+    """Whether the question asks to choose among three or more options that stand a line each."""
+    window = question if len(question) <= 2 * WINDOW else f"{question[:WINDOW]}\n{question[-WINDOW:]}"
+    options = _asked(window).options
+    listed = {letter.upper() for letter, _ in _LISTED.findall(window)}
+    return len(options) > 2 and listed >= options.keys() and bool(_CHOOSING.search(window))
+
+
+def goes_through(text: str) -> bool:
+    """Whether the text itself lists options, as one that speaks of each does."""
+    return len(_LISTED.findall(text[: 2 * WINDOW])) > 1
 
 
 def _extracted(value: str, asked: Asked, *, read_as: str | None = None) -> Extracted | None:
@@ -187,12 +217,19 @@ def _concluded(text: str, asked: Asked) -> Extracted | None:
         return None
     if asked.code:
         asserted = _ASSERTED.findall(text)
-        form = literal_form(asserted[-1].strip("` ")) if asserted else None
+        form = _right_side(asserted[-1]) if asserted else None
         return None if form is None else Extracted(form, form)
     line = text[-CLOSING:].rsplit("\n", 1)[-1]
     sentence = re.split(r"(?<=[.!。])\s+", line.strip())[-1]
     numbers = _NUMBER.findall(sentence)
     return _extracted(numbers[0], asked) if len(numbers) == 1 and _CONCLUDES.match(sentence) else None
+
+
+def _right_side(assertion: str) -> str | None:
+    """The literal after an assertion's sign of equality, which may also stand inside of either side."""
+    parts = assertion.split("==")
+    rests = ("==".join(parts[place:]).strip("` ") for place in range(1, min(len(parts), PLACES + 1)))
+    return next(filter(None, map(literal_form, rests)), None)
 
 
 def _whole(text: str, asked: Asked) -> Extracted | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .confidence import IGNORANCE, REFUSALS
 from .literal_form import literal_form
 from .math_form import expression_form, number_form, rational
+from .phrases import IGNORANCE, REFUSALS, joined, says, words_of
 
 LONGEST = 2_000  # characters of an answer
 PHRASE = 8  # words of a short string
@@ -139,9 +139,8 @@ def _room(folded: str) -> int:
 
 def _evades(bare: str) -> bool:
     """It says that it does not know, or will not tell."""
-    said = f" {' '.join(_WORD.findall(bare.lower()))} "
-    listed = (phrase.strip() for phrase in f"{IGNORANCE}|{REFUSALS}".split("|"))
-    return any((phrase if phrase > "\u3000" else f" {phrase} ") in said for phrase in listed)
+    said = joined(words_of(bare))
+    return bool(says(IGNORANCE, said) or says(REFUSALS, said))
 
 
 def _chosen(value: str, form: str, options: Mapping[str, str]) -> str | None:
