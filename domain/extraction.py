@@ -83,7 +83,7 @@ class Asked:
 def extract_answer(text: str, *, question: str = "") -> str | None:
     """The final answer in its normal form; None where there is none, or none that can be told. Total and pure."""
     found = find_answer(text, question=question)
-    return found and found.form
+    return None if found is None else found.form
 
 
 def find_answer(text: str, *, question: str = "") -> Extracted | None:

@@ -19,6 +19,7 @@ from .extraction import Extracted, find_answer
 from .finish import FinishReason
 from .units import MILLION, Probability, fraction
 
+STEP = 300_000  # of confidence: what differs by less does not decide a vote
 QUOTED = 80  # characters of an answer that a justification quotes
 
 
@@ -72,7 +73,9 @@ def vote(members: Sequence[Member], question: str) -> Synthesis | None:
 
     Capability breaks no tie, and confidence weighs no vote: on ZeroEval and MMLU-Pro (dev halves, read 2026-11-24) the
     first cost five panels of seven 0.4 to 3 points of accuracy and helped only one that did not list its best first;
-    the second did not help.
+    the second did not help. Confidences count in steps of 0.3: of eight panels, best member first, none lost by that
+    against votes by confidence before length was a signal, and five won up to 1.2 points; unstepped, two lost 1.4 and
+    2.9 points, because weaker models write less.
     """
     answers = _found(members, question)
     groups: dict[str, list[Member]] = {}
@@ -81,10 +84,10 @@ def vote(members: Sequence[Member], question: str) -> Synthesis | None:
             groups.setdefault(answer.form, []).append(member)
     if not groups:
         return None
-    winner = max(groups.values(), key=lambda group: (len(group), sum(member.confidence for member in group)))
+    winner = max(groups.values(), key=lambda group: (len(group), sum(_trust(member) for member in group)))
     votes = {member.attempt: len(group) for group in groups.values() for member in group}
     shares = {member.attempt: _share(votes.get(member.attempt, 0), members) for member in members}
-    chosen = max(winner, key=lambda member: member.confidence)
+    chosen = max(winner, key=_trust)
     rivals = [len(group) for group in groups.values() if group is not winner]
     tied = " Others had as many votes; confidence and order decided." if len(winner) in rivals else ""
     answer = answers[chosen.attempt]
@@ -159,7 +162,7 @@ def default_method(members: Sequence[Member], question: str) -> Method:
 
 def extracted(members: Sequence[Member], question: str) -> dict[int, str | None]:
     """Each member's answer in its normal form, by attempt."""
-    return {attempt: found and found.form for attempt, found in _found(members, question).items()}
+    return {attempt: None if found is None else found.form for attempt, found in _found(members, question).items()}
 
 
 def _found(members: Sequence[Member], question: str) -> dict[int, Extracted | None]:
@@ -212,6 +215,10 @@ def _score(member: Member, weights: ScoreWeights, middle: float) -> Probability:
     return Probability(parts // (weights.confidence + weights.capability + weights.length))
 
 
+def _trust(member: Member) -> int:
+    return member.confidence // STEP
+
+
 def _share(count: int, members: Sequence[Member]) -> Probability:
     return Probability(count * MILLION // len(members))
 
@@ -234,7 +241,7 @@ def _synthesis(
     because: str,
 ) -> Synthesis:
     """The choice with its agreement, counted over all members."""
-    given = {attempt: one and one.form for attempt, one in answers.items()}
+    given = {attempt: None if one is None else one.form for attempt, one in answers.items()}
     dissent = tuple(member.attempt for member in members if answer is not None and given[member.attempt] != answer.form)
     others = "; ".join(f"{m.model}: {_quoted(answers[m.attempt])}" for m in members if m.attempt in dissent)
     return Synthesis(

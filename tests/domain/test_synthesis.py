@@ -27,6 +27,7 @@ from model_orchestrator.domain.request import (
     prompt_request,
 )
 from model_orchestrator.domain.synthesis import (
+    STEP,
     Member,
     ScoreWeights,
     agree,
@@ -83,9 +84,16 @@ class TestVote:
         assert found is not None
         assert found.chosen == 2
 
-    def test_a_tie_goes_to_the_higher_sum_of_confidences(self) -> None:
+    def test_a_tie_goes_to_the_higher_sum_of_confidences_in_steps(self) -> None:
+        near = vote([member(1, "41", 700_000), member(2, "42", 850_000)], "")
+        far = vote([member(1, "41", 550_000), member(2, "42", 650_000)], "")
+        assert near is not None
+        assert far is not None
+        assert (near.chosen, far.chosen) == (1, 2)
+
+    def test_members_of_a_tied_answer_count_together(self) -> None:
         texts = ("41", "42", "42", "41")
-        found = vote([member(place, text, 600_000 + place**2) for place, text in enumerate(texts)], "")
+        found = vote([member(place, text, place**2 * 100_000) for place, text in enumerate(texts)], "")
         assert found is not None
         assert found.chosen == 3
         assert found.dissent == (1, 2)
@@ -415,7 +423,7 @@ def test_a_vote_depends_on_the_order_only_where_votes_and_confidence_tie(members
     for one in members:
         if (answer := answers[one.attempt]) is not None:
             count, confidence = weight.get(answer, (0, 0))
-            weight[answer] = (count + 1, confidence + one.confidence)
+            weight[answer] = (count + 1, confidence + one.confidence // STEP)
     winners = {answer for answer, value in weight.items() if value == max(weight.values())}
     seen = set()
     for order in permutations(members):
