@@ -145,9 +145,10 @@ def test_a_budget_holds_the_judges_too_and_ends_with_what_was_spent(strategy: st
 
 
 @pytest.mark.parametrize("strategy", ["cheapest", "fallback", "ensemble"])
-def test_a_budget_too_small_for_the_judge_pays_the_answer(strategy: str) -> None:
+@pytest.mark.parametrize("limit", ["0.0009", "0.0258"])  # too small for a judge, and for one beside an answer
+def test_a_budget_too_small_for_the_judge_pays_the_answer(strategy: str, limit: str) -> None:
     """The judge goes before the last answer does, and the heuristic score stands."""
-    on = with_budget(stage(), "0.0009")
+    on = with_budget(stage(), limit)
     finished = run(on, strategy, members=(MINI, HAIKU) if strategy == "ensemble" else ())
     decision = next(event for event in on.events() if isinstance(event, RoutingDecided))
     assert all(call.scores is None for call in decision.plan)
