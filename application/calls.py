@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..domain.actions import CallModel
@@ -12,8 +12,8 @@ from ..domain.call_planning import features_asked
 from ..domain.catalogue import ModelConfig
 from ..domain.conclusion import clipped
 from ..domain.errors import ErrorKind, InvalidRequest, ModelError, ModelRefused, OutcomeUnknown
-from ..domain.events import AttemptFailed, AttemptStarted, ModelCalled, Purpose, RunCompleted
-from ..domain.judging import fuse_request, judge_request
+from ..domain.events import AttemptFailed, AttemptStarted, ModelCalled, PlannedCall, Purpose, RunCompleted
+from ..domain.judging import fuse_request, judge_request, score_request
 from ..domain.request import Request
 from ..domain.retry import RetryPolicy, retry_delay
 from ..domain.run import AttemptStatus, Run
@@ -178,7 +178,7 @@ class Caller:
             return
         try:
             call = self._call(place.action, model, started)
-            answer = await self._world.client_for(model).complete(call, self._live_sink())
+            answer = await self._world.client_for(model).complete(call, self._live_sink(place.action))
         except InvalidRequest as error:  # the adapter cannot carry the request: nothing left
             self._failed(started, ModelRefused(ErrorKind.BAD_REQUEST, detail=str(error)), began)
         except ModelError as error:
@@ -193,10 +193,11 @@ class Caller:
             self._session.record_all(self._outcomes.answered(started, answer, self._since(began)))
         await self._tell(place, model, self._session.run.attempt(started.attempt).error)
 
-    def _live_sink(self) -> DeltaSink | None:
+    def _live_sink(self, action: CallModel) -> DeltaSink | None:
         """Where pieces go as they arrive: of a chain or an ensemble nobody knows yet which answer will stand."""
         routing = self._session.run.routing
-        return self._sink if routing is not None and routing.strategy == "cheapest" else None
+        live = routing is not None and routing.strategy == "cheapest" and action.call.scores is None
+        return self._sink if live else None
 
     def _failed(self, started: AttemptStarted, error: ModelError, began: Duration) -> None:
         """Record the failure, and whether it is tried again."""
@@ -217,17 +218,17 @@ class Caller:
     def _call(self, action: CallModel, model: ModelConfig, started: AttemptStarted) -> ModelCall:
         return ModelCall(
             model=model,
-            request=self._request(action),
+            request=self._request(action, model),
             max_output_tokens=started.max_output_tokens,
             timeout=self._time_left(),
         )
 
-    def _request(self, action: CallModel) -> Request:
+    def _request(self, action: CallModel, model: ModelConfig) -> Request:
         """The run's own request; for a judge or an aggregator, one about the answers it is shown."""
         if not action.judges:
             return self._command.request
         members = self.members(action.judges)
-        ask = fuse_request if action.call.purpose is Purpose.SYNTHESIS else judge_request
+        ask = _asking(action.call)
         request, share = ask(self._command.request, members), 1.0
         while bound_input(request) > action.call.max_input_tokens and share > SHORTEST:
             share *= 0.8
@@ -317,3 +318,10 @@ class Caller:
 
     def _since(self, began: Duration) -> Duration:
         return Duration(self._clock.monotonic() - began)
+
+
+def _asking(call: PlannedCall) -> Callable[[Request, Sequence[Member]], Request]:
+    """What a call that reads answers asks of them."""
+    if call.scores is not None:
+        return lambda question, members: score_request(question, members[0])
+    return fuse_request if call.purpose is Purpose.SYNTHESIS else judge_request

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import assert_never
 
@@ -29,6 +28,7 @@ from ..domain.events import (
     MemberScore,
     ModelCalled,
     PromptAssessed,
+    Purpose,
     RunCompleted,
     RunEvent,
     RunFailed,
@@ -36,12 +36,14 @@ from ..domain.events import (
     StopReason,
     Synthesized,
 )
+from ..domain.judging import parse_score
 from ..domain.request import Request
 from ..domain.routing import RoutingInputs, decide
-from ..domain.run import AttemptStatus, Run
+from ..domain.run import AttemptStatus, Run, evolve
+from ..domain.scorers import judge_scorer
 from ..domain.strategies.progress import best_of
 from ..domain.synthesis import Member
-from ..domain.units import MILLION, Probability, Timestamp, probability
+from ..domain.units import MILLION, Probability, Timestamp
 from .attempts import Outcome
 from .ports import Answer, Content, RunLog
 from .world import StartRun, World
@@ -92,8 +94,8 @@ class Decisions:
                 return [assess(self._command.request)], []
             case DecideRoute():
                 return [decide(self.routing_inputs(run, headroom))], []
-            case ScoreAnswer(attempt=number):
-                return [score(number, self._answers[number], self._command.request)], []
+            case ScoreAnswer(attempt=number, by=by):
+                return [self._score(run, number, by)], []
             case Escalate():
                 return [_escalated(action)], []
             case Synthesize():
@@ -123,14 +125,30 @@ class Decisions:
             headroom=headroom,
         )
 
-    def late(self, run: Run) -> RunEvent:
-        """The end of a run that has no time for its next call: with the best answer so far, if there is one."""
-        answered = [a for a in run.attempts if a.status is AttemptStatus.ANSWERED and a.confidence]
+    def late(self, run: Run) -> list[RunEvent]:
+        """The end of a run that has no time for its next call: with the best answer so far, if there is one.
+
+        An answer whose judge was not heard in time is scored without it.
+        """
+        mine = [attempt for attempt in run.attempts if attempt.started.purpose is not Purpose.JUDGE]
+        answered = [attempt for attempt in mine if attempt.status is AttemptStatus.ANSWERED]
         if not answered:
             errors = [attempt.error for attempt in run.attempts if attempt.error]
-            return RunFailed(kind=errors[-1] if errors else ErrorKind.DEADLINE, needed=None, cost=run.cost, released=())
-        best = best_of(answered, StopReason.DEADLINE)
-        return completed(run, best.attempt, best.reason)
+            kind = errors[-1] if errors else ErrorKind.DEADLINE
+            return [RunFailed(kind=kind, needed=None, cost=run.cost, released=())]
+        events: list[RunEvent] = [self._score(run, one.number, None) for one in answered if one.confidence is None]
+        for event in events:
+            run = evolve(run, event)
+        best = best_of([run.attempt(one.number) for one in answered], StopReason.DEADLINE)
+        return [*events, completed(run, best.attempt, best.reason)]
+
+    def _score(self, run: Run, number: int, by: int | None) -> ConfidenceScored:
+        """What the judge said; the heuristic score where there is none, or what it said cannot be read."""
+        said = None if by is None else parse_score(self._answers[by].text)
+        if by is None or said is None:
+            return score(number, self._answers[number], self._command.request)
+        scorer = judge_scorer(run.attempt(by).model)
+        return ConfidenceScored(attempt=number, score=said, signals={"judge": said}, scorer=scorer)
 
     def _synthesize(self, run: Run, action: Synthesize) -> Outcome:
         members, question = self._members(action.attempts), self._command.request.prompt
@@ -175,12 +193,15 @@ def assess(request: Request) -> PromptAssessed:
 
 
 def score(attempt: int, answer: Answer, request: Request) -> ConfidenceScored:
-    """How far the answer can be trusted; the geometric mean of its token probabilities stands beside, where given."""
-    found = ConfidenceDetector().score(answer.text, finish_reason=answer.finish_reason, question=request.prompt)
-    signals = dict(found.signals)
-    if answer.logprobs:
-        signals["token_probability"] = probability(math.exp(math.fsum(answer.logprobs) / len(answer.logprobs)))
-    return ConfidenceScored(attempt=attempt, score=found.score, signals=signals, scorer=found.scorer)
+    """How far the answer can be trusted, by the heuristic scorer."""
+    found = ConfidenceDetector().score(
+        answer.text,
+        finish_reason=answer.finish_reason,
+        question=request.prompt,
+        response_format=request.parameters.response_format,
+        logprobs=answer.logprobs,
+    )
+    return ConfidenceScored(attempt=attempt, score=found.score, signals=dict(found.signals), scorer=found.scorer)
 
 
 def completed(run: Run, number: int | None, reason: StopReason) -> RunCompleted:

@@ -181,7 +181,7 @@ class RunLoop:
                 calls = [a for a in actions if isinstance(a, CallModel) and not self._caller.is_under_way(a)]
                 if not calls or not self._caller.is_late():
                     return calls
-                self._session.record(self._decisions.late(self._session.run))
+                self._session.record_all((self._decisions.late(self._session.run), []))
             for action in decisions:
                 headroom = tuple(self._headroom.values())
                 self._session.record_all(self._decisions.perform(self._session.run, action, headroom))

@@ -13,12 +13,15 @@ from ..domain.events import (
     ModelCalled,
     Money,
     PromptAssessed,
+    Purpose,
     RoutingDecided,
     RunCompleted,
 )
 from ..domain.exclusions import exclusion_text, left_out_for_money
 from ..domain.finish import FinishReason
 from ..domain.run import Attempt, Run
+from ..domain.scorers import judge_scorer
+from ..domain.strategies.progress import is_refusal
 from ..domain.units import MILLION, Duration, Timestamp, fraction, plain
 from .ports import Answer
 
@@ -68,7 +71,7 @@ def result_of(
         input_tokens=sum(usage.input_tokens for usage in usages if usage),
         output_tokens=sum(usage.output_tokens for usage in usages if usage),
         strategy=run.started.strategy,
-        fallback_chain=[attempt.model for attempt in run.attempts],
+        fallback_chain=[one.model for one in run.attempts if one.started.purpose is not Purpose.JUDGE],
         ensemble_models=_members(run),
         metadata=_metadata(run, answer) | {"justification": justification, "repeat": is_repeat},
         timestamp=datetime.fromtimestamp(started_at / MILLION, UTC).isoformat(),
@@ -102,6 +105,7 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
         "attempts": [attempt_dict(attempt) for attempt in run.attempts],
         "warnings": warnings(run),
         "signals": dict(scored.signals) if scored else {},
+        "scorer": scored.scorer if scored else None,
         "strategy": run.routing.strategy,
         "strategy_reason": run.routing.reason,
         "stop_reason": run.ended.stop_reason.value,
@@ -148,7 +152,9 @@ def attempt_dict(attempt: Attempt) -> dict[str, Any]:
         "cost": None if cost is None or cost.amount is None else plain(cost.amount),
         "estimated": bool(cost and cost.estimated),
         "latency": None if outcome is None or outcome.latency is None else outcome.latency / MILLION,
+        "purpose": attempt.started.purpose.value,
         "confidence": attempt.confidence and fraction(attempt.confidence.score),
+        "scorer": attempt.confidence and attempt.confidence.scorer,
     }
 
 
@@ -172,4 +178,15 @@ def warnings(run: Run) -> list[str]:
             said.append(f"{attempt.model} has no price: the cost is unknown")
         if isinstance(attempt.outcome, ModelCalled) and attempt.outcome.finish_reason is FinishReason.LENGTH:
             said.append(f"the answer of {attempt.model} was cut at {attempt.started.max_output_tokens} tokens")
-    return said
+    return said + _unjudged(run)
+
+
+def _unjudged(run: Run) -> list[str]:
+    """The answers that the judge asked for gave no score; a refusal is not judged."""
+    judge = run.started.settings.judge if run.started else None
+    scored = [(one.model, one.confidence.scorer) for one in run.attempts if one.confidence and not is_refusal(one)]
+    return [
+        f"the judge {judge} gave no score of {model}'s answer: its confidence is by {scorer}"
+        for model, scorer in scored
+        if judge is not None and scorer != judge_scorer(judge)
+    ]

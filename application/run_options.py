@@ -7,12 +7,14 @@ from decimal import Decimal, Inexact, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, TypedDict, cast
 
-from ..domain.catalogue import ModelProvider
+from ..domain.catalogue import ModelName, ModelProvider
+from ..domain.confidence import SCORER
 from ..domain.errors import InvalidRequest
 from ..domain.events import Method, OnUnknown, StrategySettings
 from ..domain.policy import Policy
 from ..domain.pricing import EXACT
 from ..domain.request import Message, Parameters, Request, ResponseFormat, Role, TextPart, Tool
+from ..domain.scorers import judge_of
 from ..domain.strategies import STRATEGIES
 from ..domain.units import Duration, Usd, duration, plain, probability
 
@@ -55,6 +57,7 @@ class RunOptions(TypedDict, total=False):
     on_unknown: str | None  # retry or fail
     idempotency_key: str | None  # 1 to 255 characters: the same key and request give the first run again
     cache: bool | str | None  # how long an answer may be given again: 90s, 10m, 24h, 7d; True: a day; False: not
+    scorer: str | None  # of the confidence: heuristic-1, or judge:MODEL
 
 
 KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
@@ -85,6 +88,7 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "on_unknown": (str,),
     "idempotency_key": (str,),
     "cache": (bool, str),
+    "scorer": (str,),
 }
 CHAIN_LENGTHS, PANEL_SIZES = range(1, 6), range(2, 4)
 ONLY_OF = {  # the strategy that each option shapes; `auto` may choose any
@@ -148,6 +152,7 @@ def settings_of(options: RunOptions, policy: Policy) -> StrategySettings:
         full_panel=bool(options.get("full_panel")),
         max_attempts=attempts,
         on_unknown=OnUnknown(_one_of("on_unknown", options.get("on_unknown"), tuple(OnUnknown)) or OnUnknown.RETRY),
+        judge=_judge(options.get("scorer")),
     )
 
 
@@ -173,6 +178,14 @@ def _chain(given: str | Sequence[str] | None, policy: Policy) -> tuple[str | Non
         return given, ()
     names = [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given or ())
     return None, _different("a chain", names, CHAIN_LENGTHS)
+
+
+def _judge(scorer: str | None) -> ModelName | None:
+    """The model that scores the answers; None: the heuristic scorer. That it exists is seen with the catalogue."""
+    model = judge_of(scorer) if scorer is not None else None
+    if model is None and scorer not in (None, SCORER):
+        raise InvalidRequest(f"scorer {scorer!r} is unknown: expected {SCORER}, or judge:MODEL (see `scorers list`)")
+    return model
 
 
 def _different(what: str, names: Sequence[str], sizes: range) -> tuple[str, ...]:

@@ -70,6 +70,7 @@ def run(
         str | None,
         typer.Option("--cache", metavar="[TTL]", help="Take an answer given before: 10m, 24h (alone) or off."),
     ] = None,
+    scorer: Annotated[str | None, typer.Option("--scorer", help="heuristic-1, or judge:MODEL.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was chosen.")] = False,
@@ -108,6 +109,7 @@ def run(
             "on_unknown": on_unknown,
             "idempotency_key": idempotency_key,
             "cache": cache,
+            "scorer": scorer,
         }
         if not quiet and (notice := orchestrator.provider_notice(provider)):
             say(notice)
@@ -224,9 +226,11 @@ def _show_how(result: OrchestrationResult) -> None:
         say(f"  excluded  {one['model']}: {one['reason']}")
     for one in data["attempts"]:
         sure = "" if one["confidence"] is None else f", confidence {one['confidence']:.2f}"
-        say(f"attempt {one['attempt']}: {one['model']} ({one['provider']}) {one['error'] or one['status']}{sure}")
+        whom = "" if one["purpose"] == "answer" else f" as {one['purpose']}"
+        say(f"attempt {one['attempt']}: {one['model']} ({one['provider']}){whom} {one['error'] or one['status']}{sure}")
     _show_strategy(data)
-    say(f"tokens: {result.input_tokens} in, {result.output_tokens} out; confidence from: {_signals(data['signals'])}")
+    say(f"tokens: {result.input_tokens} in, {result.output_tokens} out")
+    say(f"confidence by {data['scorer']}: {_signals(data['signals'])}")
 
 
 def _show_strategy(data: dict[str, Any]) -> None:
@@ -260,7 +264,7 @@ def _show_plan(plan: Plan, *, as_json: bool) -> None:
     for warning in plan.warnings:
         say(f"warning: {warning}")
     for call in plan.calls:
-        print(f"would ask {call.model} ({plan.provider})")
+        print(f"would ask {call.model} ({plan.provider}){' to judge an answer' if call.scores is not None else ''}")
         print(f"  price: {money(call.min_cost)} to {money(call.max_cost)}, expected {money(call.expected_cost)}")
         print(f"  input: about {call.expected_input_tokens} tokens, at most {call.max_input_tokens}")
         print(f"  output: about {call.expected_output_tokens} tokens, at most {call.max_output_tokens}")

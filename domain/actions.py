@@ -30,9 +30,10 @@ class CallModel:
 
 @dataclass(frozen=True, slots=True)
 class ScoreAnswer:
-    """Say how far an attempt's answer can be trusted."""
+    """Say how far an attempt's answer can be trusted; `by` is the attempt that judged it, None where none did."""
 
     attempt: int
+    by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

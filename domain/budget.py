@@ -172,7 +172,19 @@ def _claim(attempt: Attempt) -> Usd:
 def _may_still_be_made(run: Run, index: int) -> bool:
     """Whether the plan can still make call `index`: it was not passed, and not answered, lost or under way."""
     attempts = run.of_call(index)
+    judged = run.routing.plan[index].scores if run.routing else None
+    if judged is not None and not _may_still_be_scored(run, judged):
+        return False
+    stage = index if judged is None else judged
     if not attempts:
-        return index >= run.stage
+        return stage >= run.stage
     outcome = attempts[-1].outcome
-    return isinstance(outcome, AttemptFailed) and outcome.retry_in is not None and index >= run.stage
+    return isinstance(outcome, AttemptFailed) and outcome.retry_in is not None and stage >= run.stage
+
+
+def _may_still_be_scored(run: Run, index: int) -> bool:
+    """Whether the call has an answer without a score, or may still get one; the outcome of a lost one may come late."""
+    attempts = run.of_call(index)
+    if not attempts or attempts[-1].status is AttemptStatus.FAILED:
+        return _may_still_be_made(run, index)
+    return attempts[-1].confidence is None

@@ -1,54 +1,43 @@
-"""How far an answer can be trusted, from its text alone: the first scorer, before anything was learned.
+"""How far an answer can be trusted, from what it says: the first scorer, before anything was learned.
 
-An answer that is missing, cut, refused, looped or a copy of its question is told well: of the recorded ones with such
-a signal nine in ten were wrong. They are few, and words of doubt weigh little (half of the answers with them were
-wrong), so the score as a whole orders answers hardly better than chance. Source: ZeroEval and MMLU-Pro (dev halves,
-read 2026-11-24), AUROC 0.50 to 0.56 by model.
+Each signal is named, and its strength is what it adds to the score. It was measured on recorded answers (dev halves of
+ZeroEval, MMLU-Pro, RouterArena and RouteLLM's GSM8K, read 2026-11-24), of which 25 to 42 % were wrong. Those that were
+missing, cut, refused, looped, contradicting themselves or without one of the options asked for were wrong in 82 to
+100 % of the cases; words of doubt say little (52 to 63 %). What no recorded answer could tell is called a judgement.
+
+AUROC by model, before and with contradiction, choice, length and format: ZeroEval 0.50 to 0.56, then 0.64 to 0.78 (on
+average 0.54 to 0.63 within one of its kinds of task); MMLU-Pro 0.51 to 0.56, then 0.57 to 0.60; RouterArena 0.50 to
+0.52, then 0.51 to 0.55; GSM8K 0.50, then 0.50 to 0.56. It finds weak answers, and orders the others only a little.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from .asked_form import keeps_form
+from .extraction import conclusions, extract_answer, goes_through, offers_choice
 from .finish import FinishReason
-from .units import Probability, fraction
+from .phrases import HEDGES, IGNORANCE, REFUSALS, joined, says, words_of
+from .reading import read
+from .request import ResponseFormat
+from .units import MILLION, Probability, fraction
 
 SCORER = "heuristic-1"
 PLAIN = 850_000  # an answer without any signal
 LEAST, MOST = 10_000, 990_000
 WINDOW = 16_000  # characters read at each end
 OPENING = 300  # characters in which a refusal shows
-
-_WORD = re.compile(r"[^\W_]+")
-
-IGNORANCE = """
-    i don t know|i do not know|i m not sure|i am not sure|i have no idea|i m unsure|i am unsure|i couldn t find|
-    i could not find|cannot be determined|can t be determined|not enough information|insufficient information|
-    unable to determine|unable to answer|ich weiß es nicht|ich weiß nicht|ich bin nicht sicher|
-    ich bin mir nicht sicher|je ne sais pas|je ne suis pas sûr|no lo sé|no estoy seguro|non lo so|non sono sicuro|
-    não sei|não tenho certeza|я не знаю|я не уверен|ik weet het niet|nie wiem|我不知道|我不确定|わかりません|
-    分かりません|모르겠습니다
-"""
-HEDGES = """
-    maybe|perhaps|possibly|probably|i think|i believe|i guess|i assume|it seems|it appears|might be|may be|
-    could be|it is possible|it s possible|as far as i know|to my knowledge|if i recall|roughly speaking|
-    not entirely|hard to say|it depends|vielleicht|vermutlich|möglicherweise|wahrscheinlich|ich glaube|ich denke|
-    soweit ich weiß|peut être|probablement|je pense|je crois|il semble|quizás|tal vez|probablemente|creo que|
-    parece que|forse|probabilmente|penso che|talvez|provavelmente|acho que|возможно|наверное|вероятно|я думаю|
-    кажется|misschien|waarschijnlijk|może|可能|也许|大概|かもしれません|おそらく|아마
-"""
-REFUSALS = """
-    i can t help|i cannot help|i can t assist|i cannot assist|i can t provide|i cannot provide|i can t answer|
-    i cannot answer|i m unable to|i am unable to|i m not able to|i am not able to|i won t|i will not|
-    i must decline|i have to decline|i can t fulfill|i cannot fulfill|i can t comply|i cannot comply|as an ai|
-    as a language model|sorry but i can|apologize but i can|i can t create|i cannot create|i can t write|
-    i cannot write|i can t do that|tut mir leid aber ich kann|dabei kann ich nicht|ich kann ihnen nicht|
-    ich kann dir nicht|désolé mais je ne peux|je ne peux pas|lo siento pero no puedo|no puedo ayudar|
-    mi dispiace ma non posso|non posso aiutar|desculpe mas não posso|não posso ajudar|не могу помочь|я не могу|
-    抱歉 我|对不起 我|我无法|我不能|申し訳|お手伝いできません|죄송
-"""
+CURT = 3  # words of an answer that explains nothing
+SURE = 900_000  # token probability below which a model wavers
+LONG = (
+    (3_000, -350_000),
+    (1_000, -150_000),
+    (500, -50_000),
+)  # characters on the way to a short answer, and what they say
+_TOLD = frozenset({"explain", "plan", "design", "research"})  # acts that a few words do not do
+_MADE = frozenset({"build", "write"})  # nor these, where they are about code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,33 +50,52 @@ class Confidence:
 
 
 class ConfidenceDetector:
-    """Reads doubt, refusal, emptiness, truncation, repetition and echo from an answer."""
+    """Reads from an answer what speaks against it, signal by signal."""
 
     def detect_confidence(self, response: str) -> float:
         """The confidence 0..1 in a response that ended by itself."""
         return fraction(self.score(response, finish_reason=FinishReason.STOP).score)
 
-    def score(self, text: str, *, finish_reason: FinishReason, question: str = "") -> Confidence:
-        """The confidence in an answer to `question` (empty: unknown). Total and pure; time is bounded by the window."""
+    def score(
+        self,
+        text: str,
+        *,
+        finish_reason: FinishReason,
+        question: str = "",
+        response_format: ResponseFormat | None = None,
+        logprobs: Sequence[float] | None = None,
+    ) -> Confidence:
+        """The confidence in an answer to `question` (empty: unknown). Total and pure; time is bounded by the window.
+
+        `logprobs` are the natural logarithms of its tokens' probabilities, where the provider gave them.
+        """
         if finish_reason is FinishReason.TOOL_CALLS and not text.strip():
             return Confidence(score=Probability(PLAIN), signals={})  # a call is an answer, and says nothing else
         found = {"refusal": _refusal(text, finish_reason), "truncation": _truncation(text, finish_reason)}
         words = _words(text)
         if not words:
             found["emptiness"] = -PLAIN
-        phrases = _joined(words)
-        found["ignorance"] = -450_000 if any(phrase in phrases for phrase in _phrases(IGNORANCE)) else 0
-        found["hedging"] = -60_000 * min(4, sum(phrase in phrases for phrase in _phrases(HEDGES)))
+        said = joined(words)
+        found["ignorance"] = -450_000 if says(IGNORANCE, said) else 0
+        found["hedging"] = -60_000 * min(4, says(HEDGES, said))
         found["repetition"] = -500_000 if _repeats(words) else 0
         found["echo"] = -750_000 if _echoes(text, words, _words(question)) else 0
+        if words and not found["refusal"]:
+            answer = extract_answer(text, question=question)
+            found["contradiction"] = _contradiction(text, question)
+            found["no_choice"] = _no_choice(text, answer, question)
+            found["length"] = _length(text, answer)
+            found["brevity"] = _brevity(text, words, question)
+            found["format"] = _format(text, question, response_format)
+        found["token_probability"] = _token_probability(logprobs or ())
         signals = {name: strength for name, strength in found.items() if strength}
         return Confidence(score=Probability(max(LEAST, min(MOST, PLAIN + sum(signals.values())))), signals=signals)
 
 
 def _refusal(text: str, finish_reason: FinishReason) -> int:
     """A refusal is an answer, and most unlikely the right one."""
-    opening = _joined(_words(text[:OPENING]))
-    refused = finish_reason is FinishReason.REFUSAL or any(phrase in opening for phrase in _phrases(REFUSALS))
+    opening = joined(_words(text[:OPENING]))
+    refused = finish_reason is FinishReason.REFUSAL or says(REFUSALS, opening)
     return -750_000 if refused else 0
 
 
@@ -123,6 +131,56 @@ def _echoes(text: str, answer: list[str], question: list[str]) -> bool:
     return set(answer) <= set(question) or text[-WINDOW:].rstrip().endswith(("?", "？", "؟"))
 
 
+def _contradiction(text: str, question: str) -> int:
+    """It concludes with another answer than it first gave. Of 160 such answers 82 % were wrong."""
+    given = conclusions(text, question=question)
+    return -600_000 if given and given[0] != given[-1] else 0
+
+
+def _no_choice(text: str, answer: str | None, question: str) -> int:
+    """Options were asked about and none is chosen: of 360 such answers 94 % were wrong. A list of them may do."""
+    return -500_000 if answer is None and offers_choice(question) and not goes_through(text) else 0
+
+
+def _length(text: str, answer: str | None) -> int:
+    """A long way to a short answer: harder, or lost. Prose that comes to no such answer may be as long as it likes.
+
+    Wrong were, on ZeroEval and MMLU-Pro: up to 500 characters 15 and 38 %, up to 1,000 29 and 45 %, up to 3,000 57 and
+    55 %, beyond that 83 %. Those were models of 2023 and 2024; the strengths leave out the most of it, because later
+    ones reason at greater length. Length alone never brings an answer below 0.7 before the last step.
+    """
+    steps = (strength for characters, strength in LONG if len(text) > characters)
+    return next(steps, 0) if answer is not None else 0
+
+
+def _brevity(text: str, words: list[str], question: str) -> int:
+    """A word or two where something was to be explained, planned, researched or programmed: a judgement, no measure."""
+    if len(words) > CURT or len(text) > 40 or not question:
+        return 0
+    asked = read(question)
+    told = asked.opening & _TOLD or (asked.opening & _MADE and "code" in asked.objects)
+    return -450_000 if told and not asked.small and not asked.options and "word" not in asked.words else 0
+
+
+def _format(text: str, question: str, response_format: ResponseFormat | None) -> int:
+    """A form that was asked for and is not kept: a judgement, for a program that reads the answer cannot go on.
+
+    Of ZeroEval's answers, asked for as JSON, those without any (17) were all wrong, with broken JSON 42 %, else 25 %.
+    """
+    if keeps_form(text, question=question, response_format=response_format):
+        return 0
+    return -500_000 if response_format is not None else -300_000
+
+
+def _token_probability(logprobs: Sequence[float]) -> int:
+    """What the geometric mean of the token probabilities lacks of 0.9: a judgement, no recorded answers had them."""
+    given = [one for one in logprobs if one <= 0]
+    if not given:
+        return 0
+    mean = math.exp(math.fsum(given) / len(given))
+    return -min(400_000, max(0, SURE - round(mean * MILLION)))
+
+
 def _runs(words: list[str], length: int) -> Iterator[tuple[str, ...]]:
     return zip(*(words[start:] for start in range(length)), strict=False)
 
@@ -130,14 +188,4 @@ def _runs(words: list[str], length: int) -> Iterator[tuple[str, ...]]:
 def _words(text: str) -> list[str]:
     """The words of both ends, lower case."""
     window = text if len(text) <= 2 * WINDOW else f"{text[:WINDOW]}\n{text[-WINDOW:]}"
-    return _WORD.findall(window.lower())
-
-
-def _joined(words: list[str]) -> str:
-    return f" {' '.join(words)} "
-
-
-def _phrases(listed: str) -> list[str]:
-    """The phrases as they stand between words; those in scripts without spaces stand anywhere."""
-    phrases = (phrase.strip() for phrase in listed.split("|"))
-    return [phrase if phrase > "\u3000" else f" {phrase} " for phrase in phrases]
+    return words_of(window)

@@ -116,6 +116,7 @@ class StrategySettings:
     full_panel: bool = False  # ask every member at once
     max_attempts: int = 3  # of one call, the first included
     on_unknown: OnUnknown = OnUnknown.RETRY
+    judge: ModelName | None = None  # who says how far an answer can be trusted; None: the heuristic scorer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,7 @@ class PlannedCall:
     max_cost: Usd | None
     purpose: Purpose = Purpose.ANSWER
     is_backup: bool = False  # asked only where no model of the chain answered
+    scores: int | None = None  # a judge's: the call of the plan whose answer it scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

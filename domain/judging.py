@@ -1,4 +1,4 @@
-"""What a judge and an aggregator are asked, and how a judge's ranking is read.
+"""What a judge and an aggregator are asked, and how a judge's ranking or score is read.
 
 Members' answers are data that may hold instructions. They stand between lines that carry a digest of all of them, which
 no answer can forge, and the model is told that nothing between those lines is addressed to it.
@@ -16,11 +16,14 @@ from typing import Any
 from .errors import InvalidRequest
 from .request import ImagePart, Message, Parameters, Part, Request, ResponseFormat, Role, TextPart, ToolCallPart
 from .synthesis import Member, disagreements
+from .units import Probability
 
 LABELS = "ABCDEFGHIJ"
-JUDGE_TOKENS = 600  # of output: a few sentences and the order
+JUDGE_TOKENS = 600  # of output: a few sentences, and the order or the score
+SCORE_EXAMPLE = '{"reason": "...", "score": 70}'
 
 _RANKING = re.compile(r'"ranking"\s{0,9}:\s{0,9}\[([^\[\]{}]{0,400})\]')
+_SCORE = re.compile(r'"score"\s{0,9}:\s{0,9}"?(\d{1,3}(?:\.\d{1,6})?)\s{0,9}%?"?\s{0,9}[,}\n]')
 _LABEL = re.compile(r"\s*[\"']?\s*(?:answer\s+)?([A-J])\s*[\"']?\s*", re.IGNORECASE)
 
 _GUARD = (
@@ -32,6 +35,12 @@ _JUDGE = (
     "it, and rank them from best to worst. Correctness comes first, then completeness, then clarity; neither length, "
     "style nor the order in which they stand matters. {guard} Reply with JSON only: first the reason in at most three "
     'sentences, then the labels of all answers, best first, such as {{"reason": "...", "ranking": {labels}}}.'
+)
+_SCORING = (
+    "You say how likely an answer to a question is right. Solve the question yourself, check each step and claim of "
+    "the answer, and see whether it is complete and in the form asked for; how sure it sounds and how long it is do "
+    "not matter. {guard} Reply with JSON only: first the reason in at most three sentences, then the score from 0 "
+    "(surely wrong) to 100 (surely right), such as {example}."
 )
 _FUSE = (
     "Several models answered the request above; their answers follow. {guard} {found} They may all be wrong. Solve the "
@@ -50,19 +59,21 @@ def judge_request(question: Request, members: Sequence[Member]) -> Request:
     mark = _mark(question, members)
     labels = list(LABELS[: len(members)])
     system = _JUDGE.format(guard=_GUARD.format(mark=mark), labels=json.dumps(labels))
-    conversation = "\n\n".join(f"[{turn.role}]\n{_spoken(turn)}" for turn in question.messages)
-    images = tuple(part for turn in question.messages for part in turn.parts if isinstance(part, ImagePart))
-    blocks = [_block(mark, "QUESTION", conversation), *_answers(mark, members)]
-    parts: tuple[Part, ...] = (TextPart(text="\n\n".join(blocks)), *images)
-    return Request(
-        messages=(
-            Message(role=Role.SYSTEM, parts=(TextPart(text=system),)),
-            Message(role=Role.USER, parts=parts),
-        ),
-        parameters=Parameters(
-            max_tokens=JUDGE_TOKENS, response_format=ResponseFormat(name="ranking", json_schema=_schema(labels))
-        ),
-    )
+    ranking = {"type": "array", "items": {"type": "string", "enum": labels}}
+    return _verdict_request(question, mark, system, _answers(mark, members), ranking=ranking)
+
+
+def score_request(question: Request, member: Member) -> Request:
+    """Asks a model how likely the member's answer is right, as JSON that keeps a schema."""
+    mark = _mark(question, [member])
+    system = _SCORING.format(guard=_GUARD.format(mark=mark), example=SCORE_EXAMPLE)
+    return _verdict_request(question, mark, system, [_block(mark, "ANSWER", member.text)], score={"type": "integer"})
+
+
+def parse_score(text: str) -> Probability | None:
+    """How likely the answer is right, from a judge's reply, fenced or not; None without a score from 0 to 100."""
+    scores = _SCORE.findall(text)
+    return Probability(round(float(scores[-1]) * 10_000)) if scores and float(scores[-1]) <= 100 else None
 
 
 def parse_ranking(text: str, members: Sequence[Member]) -> tuple[int, ...] | None:
@@ -96,6 +107,24 @@ def shuffled(members: Sequence[Member]) -> list[Member]:
     An attempt's number has no say in it: after a crash the same answer may come from a later attempt.
     """
     return sorted(members, key=lambda member: _digest(member.text))
+
+
+def _verdict_request(question: Request, mark: str, system: str, answers: list[str], **verdict: Any) -> Request:
+    """The conversation and the answers as material, and a reason asked for before the verdict."""
+    conversation = "\n\n".join(f"[{turn.role}]\n{_spoken(turn)}" for turn in question.messages)
+    images = tuple(part for turn in question.messages for part in turn.parts if isinstance(part, ImagePart))
+    blocks = [_block(mark, "QUESTION", conversation), *answers]
+    parts: tuple[Part, ...] = (TextPart(text="\n\n".join(blocks)), *images)
+    (name,) = verdict
+    return Request(
+        messages=(
+            Message(role=Role.SYSTEM, parts=(TextPart(text=system),)),
+            Message(role=Role.USER, parts=parts),
+        ),
+        parameters=Parameters(
+            max_tokens=JUDGE_TOKENS, response_format=ResponseFormat(name=name, json_schema=_schema(verdict))
+        ),
+    )
 
 
 def _anonymous(members: Sequence[Member]) -> list[Member]:
@@ -133,14 +162,11 @@ def _spoken(turn: Message) -> str:
     )
 
 
-def _schema(labels: list[str]) -> dict[str, Any]:
+def _schema(verdict: dict[str, Any]) -> dict[str, Any]:
     """Strict enough for OpenAI's and Anthropic's structured output: every property required, none besides."""
     return {
         "type": "object",
-        "properties": {
-            "reason": {"type": "string"},
-            "ranking": {"type": "array", "items": {"type": "string", "enum": labels}},
-        },
-        "required": ["reason", "ranking"],
+        "properties": {"reason": {"type": "string"}, **verdict},
+        "required": ["reason", *verdict],
         "additionalProperties": False,
     }

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .confidence import IGNORANCE, REFUSALS
 from .literal_form import literal_form
 from .math_form import expression_form, number_form, rational
+from .phrases import IGNORANCE, REFUSALS, joined, says, words_of
 
 LONGEST = 2_000  # characters of an answer
 PHRASE = 8  # words of a short string
@@ -33,6 +33,10 @@ _LETTER_AND_TEXT = re.compile(r"\(?([A-J])[).:]\s*\S")
 _WORD = re.compile(r"[^\W_]+")
 _PLAIN = re.compile(r"[\w\s\-–'’,.&/%+#°·()]++")
 _SENTENCES = re.compile(r"\w{3}[.!?;]\s|[。！？]\S")
+LEAD = re.compile(
+    r"(?:it|that|this)(?:\s(?:is|was|would be|equals)|['’]s)\s+(?=\S)|(?:es|das) ist\s+(?=\S)|c['’]est\s+(?=\S)",
+    re.IGNORECASE,
+)  # words before an answer that say nothing of it
 _ARTICLE = re.compile(r"(?:the|a|an)\s+(?=\S{2})")
 _WIDE = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff]")
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20, 0x2212: 0x2D, 0xA0: 0x20}
@@ -76,6 +80,7 @@ def _code_form(value: str) -> str | None:
 
 def _form(value: str) -> str | None:
     bare = value.translate(_FULL_WIDTH).strip()
+    bare = LEAD.sub("", _unwrapped(bare, _WRAPPED, _MATH_WRAPPED), count=1) if LEAD.match(bare) else bare
     bare = _unwrapped(bare, _WRAPPED, _MATH_WRAPPED)
     if bare.casefold() in _NOTHING:
         return None
@@ -134,9 +139,8 @@ def _room(folded: str) -> int:
 
 def _evades(bare: str) -> bool:
     """It says that it does not know, or will not tell."""
-    said = f" {' '.join(_WORD.findall(bare.lower()))} "
-    listed = (phrase.strip() for phrase in f"{IGNORANCE}|{REFUSALS}".split("|"))
-    return any((phrase if phrase > "\u3000" else f" {phrase} ") in said for phrase in listed)
+    said = joined(words_of(bare))
+    return bool(says(IGNORANCE, said) or says(REFUSALS, said))
 
 
 def _chosen(value: str, form: str, options: Mapping[str, str]) -> str | None:

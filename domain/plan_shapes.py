@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from .budget import NOTHING, less, total
 from .call_planning import Need, RequestSize, by_expected_cost, plan_call
-from .catalogue import ModelCapability, ModelConfig, ModelName
-from .events import Exclusion, ExclusionReason, Method, PlannedCall, Purpose
+from .catalogue import Feature, ModelCapability, ModelConfig, ModelName
+from .events import Exclusion, ExclusionReason, Method, PlannedCall, Purpose, StrategySettings
 from .units import Usd, plain
 
 Models = Mapping[ModelName, ModelConfig]
@@ -34,11 +34,13 @@ class Shape:
         return min(figures, default=None)
 
 
-def cheapest_shape(models: Models, need: Need) -> Shape:
-    """The one cheapest call, by expected cost; of equals the first of the catalogue."""
+def cheapest_shape(models: Models, need: Need, *, plan_limit: Usd | None = None) -> Shape:
+    """The one cheapest call, by expected cost; of equals the first of the catalogue. A judge only where it fits too."""
     calls, excluded = _calls(models, tuple(models), need)
     calls = sorted(calls, key=by_expected_cost)
-    return Shape(plan=tuple(calls[:1]), candidates=tuple(calls), excluded=excluded)
+    judged = _judged(models, calls[:1], need)
+    plan = judged if _fits(judged, need, plan_limit) else calls[:1]
+    return Shape(plan=tuple(plan), candidates=tuple(calls), excluded=excluded)
 
 
 def chain_shape(
@@ -50,17 +52,21 @@ def chain_shape(
     *,
     plan_limit: Usd | None,
 ) -> Shape:
-    """The chain in its order, then its backup; shortened from the end until its worst price fits `plan_limit`."""
+    """The chain in its order, then its backup, then the judge of each answer.
+
+    It is shortened from the end until its worst price fits `plan_limit`; of a single model the judge goes first.
+    """
     first, excluded = _chained(models, names, need)
     second, excluded_backup = _calls(models, backup, need)
     if need.settings.start_capable:
         first = first[_first_capable(first, models, assessed) :]
     calls = first + [replace(call, is_backup=bool(first)) for call in second]
     kept = calls
-    while plan_limit is not None and len(kept) > 1 and _worst(kept) > plan_limit:
+    while len(kept) > 1 and not _fits(_judged(models, kept, need), need, plan_limit):
         kept = kept[:-1]
+    judged = _judged(models, kept, need)
     return Shape(
-        plan=tuple(kept),
+        plan=tuple(judged if _fits(judged, need, plan_limit) else kept),
         candidates=tuple(calls),
         excluded=excluded + excluded_backup,
         dropped=tuple(call.model for call in calls[len(kept) :]),
@@ -68,13 +74,16 @@ def chain_shape(
 
 
 def panel_shape(models: Models, names: tuple[ModelName, ...], need: Need, *, method: Method | None) -> Shape:
-    """All members, and who judges or fuses them; with less money fewer, then shorter answers."""
+    """All members, who judges or fuses them, and the judge of each; with less money fewer, then shorter answers."""
     whole, excluded = _calls(models, names, need)
     for size in range(len(whole), min(PAIR, len(whole)) - 1, -1):
         for helped in (True, False) if size > 1 and method in (Method.JUDGE, Method.FUSE) else (False,):
             plan = _with_helper(models, whole[:size], need, method) if helped else whole[:size]
-            if need.limit is None or _worst(plan) <= need.limit:
-                return _panel(plan, whole, excluded)
+            judged = _judged(models, plan, need)
+            if _fits(judged, need, need.limit):
+                return _panel(judged, whole, excluded)
+    if _fits(whole[:PAIR], need, need.limit):
+        return _panel(whole[:PAIR], whole, excluded)
     shorter = _shorter(models, tuple(call.model for call in whole), need)
     return _panel(shorter, whole, excluded)
 
@@ -98,14 +107,8 @@ def _shorter(models: Models, names: tuple[ModelName, ...], need: Need) -> list[P
 def _with_helper(models: Models, members: list[PlannedCall], need: Need, method: Method | None) -> list[PlannedCall]:
     """The members and the call that reads their answers, by the most capable of them."""
     best = max(members, key=lambda call: models[call.model].capability.rank)
-    answers = sum(call.max_output_tokens for call in members) + QUOTING
     output = JUDGE_OUTPUT if method is Method.JUDGE else need.size.max_output
-    size = RequestSize(
-        expected_input=need.size.expected_input + sum(call.expected_output_tokens for call in members) + QUOTING,
-        max_input=need.size.max_input + answers * BYTES_A_TOKEN,
-        expected_output=min(output, need.size.expected_output),
-        max_output=output,
-    )
+    size = _quoting(members, need.size, output)
     limits = dict(need.model_limits)
     if best.model in limits:  # its own answer comes first
         limits[best.model] = less(limits[best.model], best.max_cost or NOTHING)
@@ -113,6 +116,33 @@ def _with_helper(models: Models, members: list[PlannedCall], need: Need, method:
     if isinstance(call, Exclusion):
         return members
     return [*members, replace(call, purpose=Purpose.JUDGE if method is Method.JUDGE else Purpose.SYNTHESIS)]
+
+
+def _judged(models: Models, plan: list[PlannedCall], need: Need) -> list[PlannedCall]:
+    """The plan, and the calls that score its answers where a judge was asked for and can read them."""
+    judge = models.get(need.settings.judge or "")
+    if judge is None:
+        return plan
+    features = need.features & {Feature.IMAGES}
+    judges = []
+    for index, call in enumerate(plan):
+        if call.purpose in (Purpose.ANSWER, Purpose.SYNTHESIS):
+            size = _quoting([call], need.size, JUDGE_OUTPUT)
+            own = replace(need, size=size, features=features, capability=None, settings=StrategySettings())
+            planned = plan_call(judge, own)
+            if isinstance(planned, PlannedCall):
+                judges.append(replace(planned, purpose=Purpose.JUDGE, scores=index))
+    return [*plan, *judges]
+
+
+def _quoting(answers: list[PlannedCall], asked: RequestSize, output: int) -> RequestSize:
+    """How large a call is that reads the question and these answers."""
+    return RequestSize(
+        expected_input=asked.expected_input + sum(call.expected_output_tokens for call in answers) + QUOTING,
+        max_input=asked.max_input + (sum(call.max_output_tokens for call in answers) + QUOTING) * BYTES_A_TOKEN,
+        expected_output=min(output, asked.expected_output),
+        max_output=output,
+    )
 
 
 def _calls(models: Models, names: tuple[ModelName, ...], need: Need) -> tuple[list[PlannedCall], tuple[Exclusion, ...]]:
@@ -143,7 +173,7 @@ def _chained(
 def _gone_before(calls: list[PlannedCall], need: Need) -> Usd:
     """What the calls before may have cost: twice what is expected, or the most where two are made at once."""
     if need.settings.verify_agreement and len(calls) < PAIR:
-        return _worst(calls)
+        return total(call.max_cost for call in calls)
     return total(one for call in calls for one in (call.expected_cost, call.expected_cost))
 
 
@@ -153,5 +183,8 @@ def _first_capable(calls: list[PlannedCall], models: Models, assessed: ModelCapa
     return max(0, min(capable[0] if capable else len(calls), len(calls) - 2))
 
 
-def _worst(calls: list[PlannedCall]) -> Usd:
-    return total(call.max_cost for call in calls)
+def _fits(plan: list[PlannedCall], need: Need, limit: Usd | None) -> bool:
+    """Whether the plan's worst price stays within the limit, and that of each model's calls within the model's own."""
+    limits = need.model_limits.items()
+    within = all(total(call.max_cost for call in plan if call.model == name) <= most for name, most in limits)
+    return within and (limit is None or total(call.max_cost for call in plan) <= limit)

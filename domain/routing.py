@@ -92,7 +92,7 @@ def _shape(strategy: str, inputs: RoutingInputs, need: Need) -> Shape:
         names = inputs.settings.members or inputs.policy.panels[_panel(inputs)]
         shape = panel_shape(models, names, need, method=inputs.settings.method)
         return replace(shape, excluded=shape.excluded + _absent(inputs, names))
-    return cheapest_shape(models, need)
+    return cheapest_shape(models, need, plan_limit=_room(inputs))
 
 
 def _absent(inputs: RoutingInputs, names: tuple[ModelName, ...]) -> tuple[Exclusion, ...]:

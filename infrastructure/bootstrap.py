@@ -358,7 +358,8 @@ class Orchestrator:
             cache_ttl=cache_ttl_of(given, settings.cache),
         )
         self._worlds.check_chain(given.get("provider"), command.settings.chain)
-        named = (command.settings.model, *command.settings.chain, *command.settings.members)
+        chosen = command.settings
+        named = (chosen.model, *chosen.chain, *chosen.members, chosen.judge)
         return command, self._worlds.world(given.get("provider"), models=[name for name in named if name])
 
 

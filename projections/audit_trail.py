@@ -19,6 +19,7 @@ from ..domain.events import (
     Money,
     PlannedCall,
     PromptAssessed,
+    Purpose,
     RetryRefused,
     RoutingDecided,
     RunCancelled,
@@ -69,7 +70,8 @@ def _says(event: RunEvent) -> str:
         case RoutingDecided():
             return "ask " + ", then ".join(call.model for call in event.plan) if event.plan else "no model can be asked"
         case AttemptStarted():
-            return f"attempt {event.attempt}: {event.model} ({event.provider}), at most {_usd(event.max_cost)}"
+            purpose = "" if event.purpose is Purpose.ANSWER else f" as {event.purpose}"
+            return f"attempt {event.attempt}: {event.model} ({event.provider}){purpose}, at most {_usd(event.max_cost)}"
         case ModelCalled():
             return _called(event)
         case AttemptFailed():

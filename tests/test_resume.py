@@ -31,7 +31,9 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "cheapest": {"strategy": "cheapest"},
     "fallback": {"strategy": "fallback", "chain": "gpt-4o-mini,claude-haiku-3.5", "threshold": 1.0},
     "ensemble": {"strategy": "ensemble", "models": ["gpt-4o-mini", "claude-haiku-3.5"]},
+    "judged": {"strategy": "cheapest", "scorer": "judge:claude-haiku-3.5"},
 }
+CALLS = {"cheapest": 1, "fallback": 2, "ensemble": 2, "judged": 2}
 
 
 @pytest.fixture

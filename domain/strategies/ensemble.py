@@ -69,7 +69,7 @@ def _helper(run: Run) -> int | None:
     """The call that judges or fuses, where it is planned and fits what is left."""
     assert run.routing is not None
     for index, call in enumerate(run.routing.plan):
-        if call.purpose is not Purpose.ANSWER:
+        if call.purpose is not Purpose.ANSWER and call.scores is None:
             return index if run.of_call(index) or fits_what_is_left(run, call) else None
     return None
 

@@ -6,7 +6,17 @@ from ..actions import Action, Complete, Escalate, Synthesize
 from ..budget import fits_what_is_left, total
 from ..events import EscalationReason, StopReason
 from ..run import Attempt, AttemptStatus, Run
-from .progress import best_of, confidence_of, is_cut_short, is_refusal, no_answer, opening, progress, settings_of
+from .progress import (
+    best_of,
+    chain_of,
+    confidence_of,
+    is_cut_short,
+    is_refusal,
+    no_answer,
+    opening,
+    progress,
+    settings_of,
+)
 
 PAIR = 2  # cheap models that answer together where agreement is asked for
 
@@ -34,7 +44,7 @@ def _has_pair(run: Run) -> bool:
     """Whether two models of one chain can answer together within the run's limit; a backup is no second opinion."""
     assert run.started is not None
     assert run.routing is not None
-    pair, limit = run.routing.plan[:PAIR], run.started.max_cost
+    pair, limit = chain_of(run)[:PAIR], run.started.max_cost
     if len(pair) < PAIR or pair[0].is_backup != pair[1].is_backup:
         return False
     return limit is None or total(call.max_cost for call in pair) <= limit
@@ -66,7 +76,7 @@ def _next(run: Run, here: int, reason: EscalationReason, left_behind: Attempt | 
     """
     assert run.routing is not None
     answered = [a for a in run.attempts if a.status is AttemptStatus.ANSWERED and a.confidence]
-    plan = run.routing.plan
+    plan = chain_of(run)
     enters_backup = [answered and call.is_backup and not plan[here].is_backup for call in plan]
     following = [index for index in range(here + 1, len(plan)) if not enters_backup[index]]
     fitting = [index for index in following if fits_what_is_left(run, plan[index])]

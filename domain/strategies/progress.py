@@ -24,7 +24,7 @@ class Progress:
 
     @property
     def answered(self) -> Attempt | None:
-        """The attempt that has a scored answer."""
+        """The attempt that has an answer: a scored one, unless it is a judge's."""
         return self.attempt if self.is_settled and _has_answer(self.attempt) else None
 
 
@@ -40,11 +40,32 @@ def progress(run: Run, index: int, *, judges: tuple[int, ...] = ()) -> Progress:
         case AttemptStatus.OPEN:
             return Progress((), last)
         case AttemptStatus.ANSWERED:
-            scored = last.confidence is not None
-            return Progress((), last, is_settled=True) if scored else Progress((ScoreAnswer(last.number),), last)
+            if last.confidence is not None or ask.call.scores is not None:
+                return Progress((), last, is_settled=True)
+            return Progress(_scoring(run, last), last)
         case AttemptStatus.FAILED | AttemptStatus.LOST:
             again = _is_tried_again(run, attempts)
             return Progress((ask,), last) if again else Progress((), last, is_settled=True)
+
+
+def _scoring(run: Run, attempt: Attempt) -> tuple[Action, ...]:
+    """What an answer's score waits for: its judge, where there is one that can be paid; a refusal needs none."""
+    assert run.routing is not None
+    judge = next((i for i, call in enumerate(run.routing.plan) if call.scores == attempt.started.call), None)
+    if judge is None or is_refusal(attempt):
+        return (ScoreAnswer(attempt.number),)
+    if not run.of_call(judge) and not fits_what_is_left(run, run.routing.plan[judge]):
+        return (ScoreAnswer(attempt.number),)
+    call = progress(run, judge, judges=(attempt.number,))
+    if not call.is_settled:
+        return call.actions
+    return (ScoreAnswer(attempt.number, by=call.answered.number if call.answered else None),)
+
+
+def chain_of(run: Run) -> tuple[PlannedCall, ...]:
+    """The calls that answer, in order: the plan without its judges, which stand last."""
+    assert run.routing is not None
+    return tuple(call for call in run.routing.plan if call.scores is None)
 
 
 def opening(run: Run) -> tuple[Action, ...] | None:

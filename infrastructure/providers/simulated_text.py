@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...domain.finish import FinishReason
+from ...domain.judging import SCORE_EXAMPLE
 from ...domain.pricing import Usage
 from ...domain.request import ResponseFormat, Tool, ToolCallPart
 from ...domain.tokens import IMAGE, MESSAGE, REPLY, TOOL, TOOLS, estimate_tokens
@@ -30,6 +31,9 @@ _KNOWN = {
 }
 
 _ARITHMETIC = re.compile(r"(?<![\w.-])(\d{1,9}) ?([-+*x×−]) ?(\d{1,9})(?![\w.]*\d)")
+
+_RANKING = re.compile(r'such as \{"reason": "\.\.\.", "ranking": (\["[^\]]*\])')
+JUDGING = 4_000  # characters in which a judge is told how to reply
 
 _HEDGE = "I'm not sure about this, and I might be wrong: perhaps the following holds."
 
@@ -119,6 +123,10 @@ def _chance(asked: Asked) -> int:
 
 def _text(asked: Asked, chance: int) -> str:
     label = f"[simulated {asked.model}]"
+    if SCORE_EXAMPLE in asked.conversation[:JUDGING]:
+        return json.dumps({"reason": label, "score": 35 if chance % 100 < unsure_share(asked.model) else 90})
+    if ranking := _RANKING.search(asked.conversation[:JUDGING]):
+        return json.dumps({"reason": label, "ranking": json.loads(ranking[1])})
     if asked.response_format is not None:
         return json.dumps(_json_answer(asked, label))
     if asked.tool_result is not None:

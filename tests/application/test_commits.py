@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from model_orchestrator.application.budgets import set_budget
 from model_orchestrator.application.ports import Answer, ModelCall
 from model_orchestrator.domain.errors import ErrorKind, ModelRefused, ModelUnavailable, OutcomeUnknown
 from model_orchestrator.domain.events import AttemptFailed, AttemptStarted, StopReason, StrategySettings
@@ -58,7 +57,7 @@ def test_a_run_of_one_call_is_two_commits_in_the_database(
         async with Orchestrator(settings) as orchestrator:
             store = orchestrator.store
             if is_limited:
-                await set_budget(store, orchestrator.log.new_events, "global", "total", Usd(1))
+                await orchestrator.set_budget("global", Usd(1), period="total")
             before = await store.head()
             await orchestrator.run("What is Python?")
             moments: dict[int, list[str]] = {}

@@ -83,12 +83,12 @@ def test_an_answer_without_usage_costs_the_most_the_call_could() -> None:
     assert incurred.amount == plan[0].max_cost
 
 
-def test_token_probabilities_are_a_signal_beside_the_score() -> None:
-    """Their geometric mean: two tokens of 1/2 and 1/8 come to 1/4."""
-    stage = Stage(answer(logprobs=(math.log(0.5), math.log(0.125))))
+def test_token_probabilities_count_in_the_score() -> None:
+    """Their geometric mean, as far as it is below 0.9: two tokens of 0.9 and 0.4 come to 0.6."""
+    stage = Stage(answer(logprobs=(math.log(0.9), math.log(0.4))))
     stage.run()
     scored = next(event for event in stage.events() if isinstance(event, ConfidenceScored))
-    assert scored.signals["token_probability"] == 250_000
+    assert scored.signals == {"token_probability": -300_000}
 
 
 def test_texts_are_contents_and_never_events() -> None:

@@ -89,6 +89,7 @@ WRONG = {
     "on_unknown": 1,
     "idempotency_key": 1,
     "cache": 60,
+    "scorer": 1,
 }
 
 

@@ -153,7 +153,7 @@ def test_verbose_says_how_the_model_was_chosen() -> None:
     assert "  excluded  gpt-4o-mini: answers prompts up to basic only" in talk
     assert "attempt 1: claude-haiku-3.5 (simulated) answered" in talk
     assert " in, " in talk
-    assert "confidence from: " in talk
+    assert "confidence by heuristic-1: " in talk
 
 
 def test_json_is_the_whole_result() -> None:

@@ -1,18 +1,22 @@
 """How far an answer can be trusted, from its text."""
 
+from time import process_time
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from model_orchestrator.domain.confidence import LEAST, MOST, PLAIN, SCORER, WINDOW, Confidence, ConfidenceDetector
 from model_orchestrator.domain.finish import FinishReason
+from model_orchestrator.domain.request import ResponseFormat
 from model_orchestrator.domain.units import Probability
 
 DETECTOR = ConfidenceDetector()
 
 
-def score(text: str, finish_reason: FinishReason = FinishReason.STOP, question: str = "") -> Confidence:
-    return DETECTOR.score(text, finish_reason=finish_reason, question=question)
+def score(text: str, finish_reason: FinishReason = FinishReason.STOP, question: str = "", **given: Any) -> Confidence:
+    return DETECTOR.score(text, finish_reason=finish_reason, question=question, **given)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +110,83 @@ def test_words_of_doubt_inside_other_words_are_not_counted() -> None:
     assert score("He said so: I can't help it when music plays.").signals != {}
 
 
+WHICH = "Which is a fruit?\nA. stone\nB. apple\nC. river"
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("What is 6 times 7?", "The answer is 42. Let me check: 6 and 7 make 43. Final answer: 43"),
+        (WHICH, "The answer is (A), for it is round. On reflection, the correct answer is B."),
+        ("Is 7 even?", "Yes, it is. Half of it is 3.5, so the answer is no."),
+    ],
+)
+def test_an_answer_that_concludes_otherwise_than_it_began_is_not_trusted(question: str, text: str) -> None:
+    assert score(text, question=question).signals == {"contradiction": -600_000}
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("What is 6 times 7?", "The answer is 42. Check: 7 times 6 is 42, too. Final answer: 42.0"),
+        (WHICH, "The answer is (B). A is a stone and C is water. The answer is apple."),
+        ("Is 7 odd?", "Yes. An even number would have a half; the answer is yes."),
+        ("Is it raining?", "No, because the answer to that depends on where you are."),
+    ],
+)
+def test_an_answer_that_says_the_same_twice_is_no_contradiction(question: str, text: str) -> None:
+    assert score(text, question=question).signals == {}
+
+
+def test_none_of_the_options_is_no_answer_to_a_choice() -> None:
+    assert score("Fruits grow on trees and are sweet.", question=WHICH).signals == {"no_choice": -500_000}
+    for text in ("B", "An apple is one.\nThe answer is B.", "A. stone: hard.\nB. apple: sweet.\nC. river: wet."):
+        assert "no_choice" not in score(text, question=WHICH).signals
+    tasks = "Do all of these for me.\nA. write a poem\nB. draw a house\nC. sing a song"
+    assert score("Roses are red, and so on and on.", question=tasks).signals == {}
+
+
+@pytest.mark.parametrize(("length", "strength"), [(400, 0), (600, -50_000), (1_500, -150_000), (4_000, -350_000)])
+def test_a_long_way_to_a_short_answer_lowers_the_score_and_long_prose_does_not(length: int, strength: int) -> None:
+    way = " ".join(f"Step {number} gives {number * 7}." for number in range(length // 16))
+    found = score(f"{way}\nThe answer is 5.", question="How many?")
+    assert found.signals == ({"length": strength} if strength else {})
+    assert score(way, question="Tell me a story.").signals == {}
+
+
+@pytest.mark.parametrize(
+    "question", ["Explain how a heat pump works.", "Write a Python function that adds.", "Erkläre die Gezeiten."]
+)
+def test_a_word_or_two_explain_and_program_nothing(question: str) -> None:
+    assert score("It works.", question=question).signals == {"brevity": -450_000}
+    assert score("It takes heat from outside and gives it off inside.", question=question).signals == {}
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        (FRANCE, "Paris"),
+        ("Is 7 odd?", "Yes."),
+        ("Explain in one word what a cat is.", "Animal"),
+        ("Briefly explain: what is a cat?", "An animal"),
+        ("Write a name for my dog.", "Rex"),
+        ("Translate to German: dog", "Hund"),
+        (f"Explain: {WHICH}", "B"),
+    ],
+)
+def test_short_answers_to_what_is_short_are_fine(question: str, text: str) -> None:
+    assert score(text, question=question).signals == {}
+
+
+def test_token_probabilities_below_nine_tenths_lower_the_score() -> None:
+    def strength(*logprobs: float) -> int:
+        return score("Paris", logprobs=logprobs).signals.get("token_probability", 0)
+
+    assert strength() == strength(-0.0) == strength(-0.05, -0.1) == strength(float("nan")) == strength(0.5) == 0
+    assert -60_000 < strength(-0.16) < -40_000
+    assert strength(-0.3) > strength(-0.5) > strength(-0.9) == strength(-9_999.0) == strength(-float("inf")) == -400_000
+
+
 @given(st.text(), st.sampled_from(FinishReason), st.text())
 def test_any_answer_has_a_score_within_bounds_and_always_the_same(
     text: str, reason: FinishReason, question: str
@@ -114,6 +195,7 @@ def test_any_answer_has_a_score_within_bounds_and_always_the_same(
     assert found == score(text, reason, question)
     assert LEAST <= found.score <= MOST
     assert all(strength < 0 for strength in found.signals.values())
+    assert score(text, reason, question, response_format=ResponseFormat()).score <= MOST
     assert DETECTOR.detect_confidence(text) == score(text).score / 1_000_000
 
 
@@ -126,7 +208,38 @@ def test_only_the_ends_of_a_long_answer_are_read(head: str, tail: str) -> None:
     assert first == second
 
 
-@pytest.mark.parametrize("unit", ["a", " ", "a b c d ", "I think ", "`", "可", "?", "\ud800"])
+UNITS = [
+    "a",
+    " ",
+    "a b c d ",
+    "I think ",
+    "`",
+    "可",
+    "?",
+    "\ud800",
+    "The answer is B. ",
+    "A. x\n",
+    "Yes, ",
+    "{",
+    '{"a":',
+]
+UNITS += [
+    "|",
+    "```",
+    "please answer with only one ",
+    "reply as json ",
+    "return a single word, ",
+    "\\boxed{",
+    "1 ",
+    "\n",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
 def test_a_megabyte_of_anything_has_a_score(unit: str) -> None:
+    """In a bounded time: a hundred times what it takes."""
     text = unit * (1_000_000 // len(unit))
+    began = process_time()
     assert LEAST <= score(text, question=text).score <= MOST
+    assert LEAST <= score(text, question=text, response_format=ResponseFormat()).score <= MOST
+    assert process_time() - began < 10

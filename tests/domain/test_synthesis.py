@@ -29,6 +29,7 @@ from model_orchestrator.domain.request import (
     prompt_request,
 )
 from model_orchestrator.domain.synthesis import (
+    STEP,
     Member,
     ScoreWeights,
     agree,
@@ -66,6 +67,11 @@ def panel(*texts: str) -> list[Member]:
 
 
 class TestVote:
+    def test_an_answer_is_quoted_as_it_was_written(self) -> None:
+        found = vote(panel("It is $5,000.", "5000", "The answer is **Sèvres**."), "")
+        assert found is not None
+        assert found.justification == "2 of 3 models answered “$5,000”. Dissent: model-3: “Sèvres”."
+
     def test_the_answer_of_most_wins_whatever_its_notation(self) -> None:
         found = vote(panel("The answer is 41.", "42", "\\boxed{42.0}"), "")
         assert found is not None
@@ -80,9 +86,16 @@ class TestVote:
         assert found is not None
         assert found.chosen == 2
 
-    def test_a_tie_goes_to_the_higher_sum_of_confidences(self) -> None:
+    def test_a_tie_goes_to_the_higher_sum_of_confidences_in_steps(self) -> None:
+        near = vote([member(1, "41", 700_000), member(2, "42", 850_000)], "")
+        far = vote([member(1, "41", 550_000), member(2, "42", 650_000)], "")
+        assert near is not None
+        assert far is not None
+        assert (near.chosen, far.chosen) == (1, 2)
+
+    def test_members_of_a_tied_answer_count_together(self) -> None:
         texts = ("41", "42", "42", "41")
-        found = vote([member(place, text, 600_000 + place**2) for place, text in enumerate(texts)], "")
+        found = vote([member(place, text, place**2 * 100_000) for place, text in enumerate(texts)], "")
         assert found is not None
         assert found.chosen == 3
         assert found.dissent == (1, 2)
@@ -426,7 +439,7 @@ def test_a_vote_depends_on_the_order_only_where_votes_and_confidence_tie(members
     for one in members:
         if (answer := answers[one.attempt]) is not None:
             count, confidence = weight.get(answer, (0, 0))
-            weight[answer] = (count + 1, confidence + one.confidence)
+            weight[answer] = (count + 1, confidence + one.confidence // STEP)
     winners = {answer for answer, value in weight.items() if value == max(weight.values())}
     seen = set()
     for order in permutations(members):

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from model_orchestrator.application.budgets import set_budget
 from model_orchestrator.domain.units import Usd, plain
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
 from model_orchestrator.infrastructure.settings import Settings
@@ -110,7 +109,7 @@ async def _limited(env: Mapping[str, str], whole_plans: int) -> dict[str, Usd]:
         limit = dearest * whole_plans
         limits = {"global": Usd(plain(limit)), f"model:{HAIKU}": Usd(plain(limit / 5))}
         for scope, limit in limits.items():
-            await set_budget(orchestrator.store, orchestrator.log.new_events, scope, "total", limit)
+            await orchestrator.set_budget(scope, limit, period="total")
         return limits
 
 
