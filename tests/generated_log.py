@@ -38,6 +38,7 @@ from model_orchestrator.application.ports import (
 )
 from model_orchestrator.application.world import StartRun, World
 from model_orchestrator.domain.catalogue import Catalogue, ModelCapability, ModelConfig, ModelProvider
+from model_orchestrator.domain.errors import ErrorKind
 from model_orchestrator.domain.events import (
     AttemptStarted,
     BudgetDefined,
@@ -46,13 +47,15 @@ from model_orchestrator.domain.events import (
     Money,
     OnUnknown,
     RoutingDecided,
+    RunCompleted,
+    RunFailed,
     StrategySettings,
 )
 from model_orchestrator.domain.policy import SEED_POLICY
 from model_orchestrator.domain.request import Request
-from model_orchestrator.domain.run import Run
+from model_orchestrator.domain.run import RunStatus
 from model_orchestrator.domain.seed_catalogue import SEED
-from model_orchestrator.domain.units import MILLION, Timestamp, Usd, picodollars
+from model_orchestrator.domain.units import MILLION, Probability, Timestamp, Usd, picodollars
 from model_orchestrator.infrastructure.content_codec import manifest_json, message_json
 from model_orchestrator.infrastructure.event_codec import encode
 from model_orchestrator.infrastructure.store.append_rules import Prepared, apply
@@ -123,12 +126,28 @@ class TrueAttempt:
     amount: Decimal | None  # USD; None: not known, or no price
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrueRun:
+    """What is true of a run after everything that was ever recorded of it."""
+
+    run: str
+    started_at: datetime  # UTC, as recorded
+    status: RunStatus
+    strategy: str  # as asked
+    category: str
+    tags: dict[str, str]
+    money: Money
+    cost: Decimal | None  # USD; None: a part of it is not known
+    confidence: Probability | None  # of the answer; None where there is none
+    error: ErrorKind | None
+    escalations: int
+
+
 @dataclass
 class TrueLog:
-    """A written log: its runs as they ended, and its attempts."""
+    """A written log: its runs and their attempts, in order of starting."""
 
-    runs: list[Run] = field(default_factory=list)
-    started_at: dict[str, datetime] = field(default_factory=dict)  # of each run, UTC
+    runs: list[TrueRun] = field(default_factory=list)
     attempts: list[TrueAttempt] = field(default_factory=list)
     events: int = 0
 
@@ -246,8 +265,22 @@ class _Maker:
     def _learn(self, simulated: SimulatedRun, commits: Sequence[Commit]) -> None:
         run, command = simulated.run, simulated.command
         begun = {one.attempt: c.at for c in commits for one in c.events if isinstance(one, AttemptStarted)}
-        self._truth.runs.append(run)
-        self._truth.started_at[run.id] = _moment(commits[0].at)
+        ended = run.ended
+        self._truth.runs.append(
+            TrueRun(
+                run=run.id,
+                started_at=_moment(commits[0].at),
+                status=run.status,
+                strategy=command.strategy,
+                category=command.category,
+                tags=command.tags,
+                money=simulated.world.money,
+                cost=run.cost,
+                confidence=ended.confidence if isinstance(ended, RunCompleted) else None,
+                error=ended.kind if isinstance(ended, RunFailed) else None,
+                escalations=len(run.escalations),
+            )
+        )
         for one in run.attempts:
             self._truth.attempts.append(
                 TrueAttempt(

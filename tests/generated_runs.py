@@ -17,7 +17,7 @@ from model_orchestrator.application.attempts import OutcomeRecorder, attempt_sta
 from model_orchestrator.application.decisions import Decisions, assess, run_started, score
 from model_orchestrator.application.ports import Answer, Content, RunLog
 from model_orchestrator.application.world import StartRun, World
-from model_orchestrator.domain.actions import Action, AssessPrompt, CallModel, DecideRoute, ScoreAnswer
+from model_orchestrator.domain.actions import Action, AssessPrompt, CallModel, DecideRoute, ScoreAnswer, Synthesize
 from model_orchestrator.domain.budget import settled
 from model_orchestrator.domain.errors import ErrorKind, ModelRefused, ModelUnavailable, OutcomeUnknown
 from model_orchestrator.domain.events import (
@@ -173,8 +173,18 @@ class SimulatedRun:
             case ScoreAnswer(attempt=number):
                 answer = self._answers[number]
                 return [replace(scored(self.prompt, answer.text, answer.finish_reason), attempt=number)], []
+            case Synthesize() if not self.command.keep_content:
+                return self._synthesized(action)
             case _:
                 return self._decisions.perform(self.run, action, ())
+
+    def _synthesized(self, action: Synthesize) -> tuple[Sequence[RunEvent], Sequence[Content]]:
+        """As decided the first time for the same answers: without texts it is a value of nothing else."""
+        verdict = self._answers[action.by].text if action.by is not None else None
+        key = (self.prompt, action, self._members(action.attempts), verdict)
+        if key not in SYNTHESES:
+            SYNTHESES[key] = self._decisions.perform(self.run, action, ())
+        return SYNTHESES[key]
 
     def _routed(self) -> RoutingDecided:
         key = (self.prompt, self.command.strategy, self.command.settings, self.command.max_cost, self.world.provider)
@@ -324,6 +334,7 @@ class SimulatedRun:
 
 
 ROUTES: dict[Any, RoutingDecided] = {}
+SYNTHESES: dict[Any, tuple[Sequence[RunEvent], Sequence[Content]]] = {}
 
 
 @cache

@@ -12,7 +12,7 @@ import pytest
 from model_orchestrator.application.ports import EventStore, RecordedEvent
 from model_orchestrator.domain.events import ModelCalled
 from model_orchestrator.domain.pricing import cost
-from model_orchestrator.domain.run import RunStatus, fold
+from model_orchestrator.domain.run import Run, RunStatus, fold
 from model_orchestrator.domain.strategies import due
 from model_orchestrator.domain.units import usd
 from model_orchestrator.infrastructure.event_codec import EVENT_TYPES, decode
@@ -52,25 +52,36 @@ def test_the_log_is_sound(written: tuple[str, TrueLog]) -> None:
     assert {event.type for event in events} == set(EVENT_TYPES) - NEVER
 
 
+def folded(url: str) -> dict[str, Run]:
+    streams: dict[str, list[RecordedEvent]] = {}
+    for event in read(url):
+        if event.stream.startswith("run-"):
+            streams.setdefault(event.stream, []).append(event)
+    return {
+        stream: fold(stream, [decode(one.type, one.schema_version, one.payload) for one in events])
+        for stream, events in streams.items()
+    }
+
+
 def test_every_run_has_come_to_its_end(written: tuple[str, TrueLog]) -> None:
     """Folded from what is stored, each run is the one that was simulated, and nothing is due."""
-    streams: dict[str, list[RecordedEvent]] = {}
-    for event in read(written[0]):
-        streams.setdefault(event.stream, []).append(event)
-    assert len(written[1].runs) == RUNS
+    runs = folded(written[0])
+    assert len(runs) == len(written[1].runs) == RUNS
+    amounts: dict[str, list[Decimal | None]] = {}
+    for one in written[1].attempts:
+        amounts.setdefault(one.run, []).append(one.amount)
     for true in written[1].runs:
-        stored = streams[true.id]
-        run = fold(true.id, [decode(one.type, one.schema_version, one.payload) for one in stored])
-        assert run == true
-        assert run.status is not RunStatus.RUNNING
+        run = runs[true.run]
+        assert run.status is true.status is not RunStatus.RUNNING
         assert due(run) == ()
-        assert written[1].started_at[run.id].timestamp() == stored[0].recorded_at / 1_000_000
+        assert run.cost == true.cost
+        assert [attempt.spent for attempt in run.attempts] == amounts.get(true.run, [])
 
 
 def test_costs_are_usage_times_price(written: tuple[str, TrueLog]) -> None:
     """What an answer cost is its card times its usage; without usage the most it could cost, marked so."""
     seen: Counter[str] = Counter()
-    for attempt in (one for run in written[1].runs for one in run.attempts):
+    for attempt in (one for run in folded(written[0]).values() for one in run.attempts):
         if not isinstance(attempt.outcome, ModelCalled):
             continue
         assert attempt.cost is not None

@@ -54,6 +54,14 @@ def test_periods_follow_each_other(start: Timestamp, length: int, split: str, zo
             assert period_at(moment, split, zone) == one
 
 
+@given(moments, st.sampled_from(SPLITS), st.sampled_from(ZONES))
+@example(Timestamp(at(1999, 10, 31, zone=ZONES[1]) + HOUR // 2), "daily", ZONES[1])  # 23:31 again: the 31st had begun
+def test_a_period_holds_its_moments(moment: Timestamp, split: str, zone: tzinfo) -> None:
+    """Also where the clocks go back over midnight."""
+    period = period_at(moment, split, zone)
+    assert period.start <= moment < period.end
+
+
 @given(moments, st.sampled_from(SPLITS), st.sampled_from(ZONES[3:]))
 def test_a_period_is_named_by_the_local_date(moment: Timestamp, split: str, zone: tzinfo) -> None:
     """The key is the local calendar's, where no clock goes back over midnight."""
