@@ -56,14 +56,15 @@ def share_bar(part: Decimal | int | None, whole: Decimal | int | None, *, width:
 
 
 def short_dollars(amount: Decimal) -> str:
-    """USD in few characters, for an axis: $0, $0.0025, $12.5, $1.2K, $3.4M; rounded to three digits."""
+    """USD in few characters, for an axis: $0, $0.0025, $12.50, $1.2K, $3.4M; rounded to three digits."""
     if not amount:
         return "$0"
     size = abs(amount)
     for unit, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
         if size >= unit:
             return f"{'-' if amount < 0 else ''}${_digits(size / unit)}{letter}"
-    return f"{'-' if amount < 0 else ''}${_digits(size)}"
+    digits = _digits(size)
+    return f"{'-' if amount < 0 else ''}${digits}{'0' if digits[-2:-1] == '.' else ''}"  # $1.50, not $1.5
 
 
 def _digits(size: Decimal) -> str:

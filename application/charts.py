@@ -70,8 +70,7 @@ class Chart:
 
     def totals(self) -> tuple[Decimal, ...]:
         """USD of each bar."""
-        rows = [one.amounts for one in self.series]
-        return tuple(sum(column, Decimal(0)) for column in zip(*rows, strict=True)) if rows else ()
+        return tuple(sum((one.amounts[at] for one in self.series), Decimal(0)) for at in range(len(self.periods)))
 
 
 def chart_svg(chart: Chart, *, id: str = "chart") -> str:
@@ -79,7 +78,7 @@ def chart_svg(chart: Chart, *, id: str = "chart") -> str:
     drawn = _merged(chart)
     columns = _columns(drawn)
     below = _Plot.top + PLOT + 54
-    height = below + 24 * ceil(len(drawn.series) / columns) + 8
+    height = below + 24 * ceil(len(drawn.series) / columns) + (8 if drawn.series else -16)
     total = dollars(chart.total)
     room = (WIDTH - 2 * _EDGE) * 12 / 20 - _width(total) - 20
     texts = [
@@ -159,7 +158,7 @@ class _Plot:
         """The periods below the bars, so many as have room."""
         periods = self._chart.periods
         widest = max((_width(name) for name in periods), default=0.0)
-        every = max(1, ceil((widest + 14) / self._slot))
+        every = max(1, ceil((widest + 10) / self._slot))
         parts = []
         for index in range(0, len(periods), every):
             half = _width(periods[index]) / 2
@@ -195,8 +194,8 @@ def ticks(most: Decimal) -> tuple[Decimal, ...]:
 
 
 def _merged(chart: Chart) -> Chart:
-    """The chart with its largest series first, the least of many as one."""
-    ordered = sorted(chart.series, key=lambda one: -one.total)
+    """The chart with its largest series first, the least of many as one, and none of nothing."""
+    ordered = sorted((one for one in chart.series if one.total), key=lambda one: -one.total)
     shown, rest = ordered[:SHOWN], ordered[SHOWN:]
     if len(rest) == 1:
         shown, rest = ordered[: SHOWN - 1], ordered[SHOWN - 1 :]

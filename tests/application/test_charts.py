@@ -111,6 +111,13 @@ def test_the_least_of_many_become_one() -> None:
     assert "2 others" in chart_svg(chart(*many.series[:9]))
 
 
+def test_a_series_of_nothing_is_left_out() -> None:
+    """It has no bar to explain."""
+    svg = chart_svg(chart(Series("chat", (D(1), D(1))), Series("nothing", (D(0), D(0)))))
+    assert "chat" in svg
+    assert ">nothing<" not in svg
+
+
 def test_nothing_spent_is_said() -> None:
     """Instead of an empty frame."""
     for empty in (chart(), chart(Series("chat", (D(0), D(0)))), chart(periods=())):
