@@ -123,7 +123,8 @@ def test_the_domain_is_pure_standard_library(path: Path) -> None:
 def test_every_import_is_a_declared_dependency(path: Path) -> None:
     """What only the development lock brings, or another package happens to need, is missing after a plain install."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.split(r"[^\w-]", name)[0].replace("-", "_") for name in project["dependencies"]}
+    extras = [name for names in project["optional-dependencies"].values() for name in names]
+    declared = {re.split(r"[^\w-]", name)[0].replace("-", "_") for name in (*project["dependencies"], *extras)}
     alone = {
         "model_orchestrator",
         "genai_prices",

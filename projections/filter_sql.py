@@ -1,0 +1,100 @@
+"""Conditions as SQL with bound parameters, for SQLite and PostgreSQL: nothing a user wrote becomes part of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from ..domain.filters import AllOf, AnyOf, Compare, Condition, Field, Not, Op, Search, Unknown
+
+PLACES = {"sqlite": "?", "postgresql": "%s"}  # how the drivers write a parameter
+_LOWER = {"sqlite": "lower({})", "postgresql": 'lower({} COLLATE "C")'}  # a to z only, on both
+_FOUND = {"sqlite": "instr({1}, {0}) > 0", "postgresql": "position({0} in {1}) > 0"}
+_FALSE = {"sqlite": "0", "postgresql": "false"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of SQL, and the parameters of its places in order."""
+
+    text: str
+    parameters: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Where a query finds the fields: SQL expressions by field name, one for a tag's value, a condition for words.
+
+    A field that stands in none of them cannot be compiled: LookupError.
+    """
+
+    dialect: str  # sqlite or postgresql
+    of: Mapping[str, str]
+    tag: Callable[[str], Sql] | None = None
+    search: Callable[[str], Sql] | None = None
+
+    def expression(self, field: Field, key: str | None) -> Sql:
+        """The field's value."""
+        if key is None:
+            return Sql(self.of[field.name])
+        if self.tag is None:
+            raise LookupError(field.name)
+        return self.tag(key)
+
+
+def json_tag(dialect: str, column: str) -> Callable[[str], Sql]:
+    """A tag's value in a column that holds the tags as a JSON object."""
+    if dialect == "sqlite":
+        return lambda key: Sql(f"(SELECT t.value FROM json_each({column}) t WHERE t.key = ?)", (key,))
+    return lambda key: Sql(f"({column}::jsonb ->> %s)", (key,))
+
+
+def fts5_query(words: str) -> str:
+    """Words as an FTS5 query that finds texts with all of them, whatever characters they have."""
+    return " ".join('"' + word.replace('"', '""') + '"' for word in words.split())
+
+
+def filter_sql(condition: Condition, columns: Columns) -> Sql:
+    """The condition as an expression for WHERE, where NULL counts as not met.
+
+    Raises LookupError for a field the query lacks.
+    """
+    match condition:
+        case Compare():
+            return _compare(condition, columns)
+        case Search(words=words):
+            if columns.search is None:
+                raise LookupError("text")
+            return columns.search(words)
+        case Unknown(field=field, key=key):
+            found = columns.expression(field, key)
+            return Sql(f"{found.text} IS NULL", found.parameters)
+        case Not(condition=inner):
+            found = filter_sql(inner, columns)
+            return Sql(f"NOT coalesce(({found.text}), {_FALSE[columns.dialect]})", found.parameters)
+        case AllOf(conditions=conditions):
+            return _joined(" AND ", conditions, columns, nothing="1 = 1")
+        case AnyOf(conditions=conditions):
+            return _joined(" OR ", conditions, columns, nothing="1 = 0")
+    assert_never(condition)
+
+
+def _compare(one: Compare, columns: Columns) -> Sql:
+    found, place = columns.expression(one.field, one.key), PLACES[columns.dialect]
+    if one.op is Op.CONTAINS:
+        lower = _LOWER[columns.dialect]
+        text = _FOUND[columns.dialect].format(lower.format(place), lower.format(found.text))
+        order = (found.parameters, (one.value,)) if columns.dialect == "sqlite" else ((one.value,), found.parameters)
+        parameters = order[0] + order[1]
+    else:
+        text, parameters = f"{found.text} {one.op.value} {place}", (*found.parameters, one.value)
+    return Sql(text, parameters)
+
+
+def _joined(word: str, conditions: tuple[Condition, ...], columns: Columns, *, nothing: str) -> Sql:
+    parts = [filter_sql(one, columns) for one in conditions]
+    if not parts:
+        return Sql(nothing)
+    text = word.join(f"({part.text})" for part in parts)
+    return Sql(text, tuple(value for part in parts for value in part.parameters))
