@@ -190,7 +190,7 @@ class SimulatedRun:
         key = (self.prompt, self.command.strategy, self.command.settings, self.command.max_cost, self.world.provider)
         budgets = self.world.budgets_of(self.command)
         if (*key, budgets) not in ROUTES:
-            ROUTES[*key, budgets] = decide(self._decisions.routing_inputs(self.run.assessment, ()))
+            ROUTES[*key, budgets] = decide(self._decisions.routing_inputs(self.run, ()))
         return ROUTES[*key, budgets]
 
     def _start(self, action: CallModel) -> None:
