@@ -33,20 +33,24 @@ def trail(
     """Show a run as a timeline: each event, when, what it cost, why."""
     import asyncio
 
+    from ..application.privacy import RecordedErasure, erasure_of
     from ..application.runs import LoggedRun, find_run, load_run
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
 
-    async def load() -> LoggedRun:
+    async def load() -> tuple[LoggedRun, RecordedErasure | None]:
         async with Orchestrator(Settings.load(config, database_url=database)) as orchestrator:
             orchestrator.expect_runs()
-            return await load_run(orchestrator.log, await find_run(orchestrator.store, run))
+            logged = await load_run(orchestrator.log, await find_run(orchestrator.store, run))
+            return logged, await erasure_of(orchestrator.store, orchestrator.log, logged.run.id)
 
-    logged = asyncio.run(load())
+    logged, erased = asyncio.run(load())
     if as_json:
-        print_json([_event_dict(entry) for entry in logged.events])
+        print_json([_event_dict(entry) for entry in (*logged.events, *([erased] if erased else ()))])
     else:
         _print_timeline(logged)
+        if erased is not None:
+            print(f"texts erased {_iso(erased.envelope.recorded_at)} by {erased.event.by} ({erased.event.reason})")
 
 
 def _print_timeline(logged: Any) -> None:

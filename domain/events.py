@@ -59,6 +59,14 @@ class ExclusionReason(StrEnum):
     PROVIDER = "provider"  # the caller asked for another provider
 
 
+class ErasureReason(StrEnum):
+    """Why texts were destroyed."""
+
+    REQUEST = "request"  # whom they are about, or who sent them, asked for it
+    RETENTION = "retention"  # they were kept as long as they may be
+    LEAK = "leak"  # they held something that must not be stored
+
+
 class OnUnknown(StrEnum):
     """What follows an attempt whose outcome is unknown."""
 
@@ -491,3 +499,17 @@ class BudgetAlerted:
 
 
 BudgetEvent = BudgetDefined | BudgetChanged | BudgetRemoved | BudgetAlerted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentErased:
+    """The texts of these runs were destroyed, in the same commit. Stream `contents`."""
+
+    runs: tuple[str, ...]
+    subject: str | None  # whose runs they are, where a subject's were asked for
+    before: Timestamp | None  # started before, where old ones were asked for
+    by: str
+    reason: ErasureReason
+
+
+ContentEvent = ContentErased

@@ -16,6 +16,7 @@ from ..application.failures import failure_of, no_plan
 from ..application.orchestrator import RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
+from ..application.privacy import Privacy
 from ..application.result import OrchestrationResult, class_warnings, result_of
 from ..application.resume import (
     command_to_resume,
@@ -148,6 +149,11 @@ class Orchestrator:
     def log(self) -> StoredRunLog:
         """The run log over the store."""
         return StoredRunLog(self.store, self._clock, actor="local")
+
+    def privacy(self) -> Privacy:
+        """The erasures of the database."""
+        worker = f"{platform.node()}:{os.getpid()}:erasing"
+        return Privacy(self.store, self.log, self._worlds.opened_leases(), self.log.new_events, worker)
 
     async def run(
         self, prompt: str | None = None, *, on_delta: DeltaSink | None = None, **options: Unpack[RunOptions]
@@ -292,7 +298,7 @@ class Orchestrator:
             subject=subject_of(given),
             max_cost=max_cost_of(given, settings.max_cost),
             timeout=timeout_of(given, settings.timeout),
-            keep_content=settings.store_content,
+            keep_content=settings.store_content and given.get("store_content") is not False,
         )
         self._worlds.check_chain(given.get("provider"), command.settings.chain)
         named = (command.settings.model, *command.settings.chain, *command.settings.members)

@@ -25,9 +25,14 @@ def open_store(database_url: str) -> EventStore:
     return MemoryStore() if path is None else SqliteStore(path)
 
 
+def sqlite_file(database_url: str) -> Path | None:
+    """The file of a SQLite database; None for a server, and for :memory:."""
+    return None if database_url.startswith(_POSTGRESQL) else sqlite_path(database_url)
+
+
 def is_there(database_url: str) -> bool:
     """Whether there is something to read: a SQLite file exists; another database says so itself when it is asked."""
-    path = None if database_url.startswith(_POSTGRESQL) else sqlite_path(database_url)
+    path = sqlite_file(database_url)
     return path is None or path.exists()
 
 

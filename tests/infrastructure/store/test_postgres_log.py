@@ -26,7 +26,7 @@ from model_orchestrator.domain.events import Money
 from model_orchestrator.domain.units import Timestamp
 from model_orchestrator.infrastructure.store import postgres_connection
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
-from model_orchestrator.infrastructure.store.postgres_batch import PARAMETER_FORMATS, PARAMETER_TYPES, STATEMENT, Batch
+from model_orchestrator.infrastructure.store.postgres_batch import APPEND, Batch
 from model_orchestrator.infrastructure.store.postgres_writer import PostgresWriter
 from model_orchestrator.infrastructure.store.verify import verify_log
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream, whole_log
@@ -45,7 +45,7 @@ def call(connection: psycopg.Connection[Any], append: Append) -> None:
     connection.execute("SELECT")  # begins the transaction
     batch = Batch()
     batch.add(append)
-    result = connection.pgconn.exec_params(STATEMENT.encode(), batch.arguments(), PARAMETER_TYPES, PARAMETER_FORMATS)
+    result = connection.pgconn.exec_params(APPEND.statement.encode(), batch.arguments(), APPEND.types, APPEND.formats)
     assert result.status == psycopg.pq.ExecStatus.TUPLES_OK, result.error_message
 
 
