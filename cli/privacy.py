@@ -68,6 +68,29 @@ def erase(
         raise typer.Exit(1)
 
 
+@app.command("rotate-key", epilog="Example: model-orchestrator privacy rotate-key")
+def rotate_key(as_json: AsJson = False, database: Database = None, config: Config = None) -> None:
+    """Change the key that texts are encrypted under; no text is rewritten.
+
+    MODEL_ORCHESTRATOR_CONTENT_KEY is the new key, MODEL_ORCHESTRATOR_OLD_CONTENT_KEY the one so far. Set both for every
+    process first, and take the old one away when this is done.
+    """
+    from ..domain.errors import ConfigurationError
+    from ..infrastructure.settings import Settings
+    from ..infrastructure.store.key_rotation import rotate
+    from ..infrastructure.store.opening import is_there
+
+    settings = Settings.load(config, database_url=database)
+    if (keys := settings.content_keys()) is None:
+        raise ConfigurationError("MODEL_ORCHESTRATOR_CONTENT_KEY is not set: set it to the new key")
+    count = rotate(settings.database_url, keys) if is_there(settings.database_url) else 0
+    if count:
+        _clean_up(settings.database_url, vacuum=True)
+    say(f"{count} {'key is' if count == 1 else 'keys are'} now under {keys.current.id.hex()[:8]}")
+    if as_json:
+        print_json({"rewrapped": count, "key": keys.current.id.hex()})
+
+
 def hours_of(text: str) -> int:
     """Hours of an age such as 90d. Raises InvalidRequest."""
     number, unit = text[:-1], text[-1:]

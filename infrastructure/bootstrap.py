@@ -134,7 +134,7 @@ class Orchestrator:
         if self._store is None:
             from .store.opening import open_store
 
-            self._store = open_store(self.settings.database_url)
+            self._store = open_store(self.settings.database_url, content_keys=self.settings.content_keys())
         return self._store
 
     def expect_runs(self) -> None:

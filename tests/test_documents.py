@@ -27,7 +27,7 @@ from model_orchestrator.infrastructure.model_settings import (
     ProviderSettings,
 )
 from model_orchestrator.infrastructure.setting_keys import keys_of
-from model_orchestrator.infrastructure.settings import CONFIG_VARIABLE, PREFIX, Settings
+from model_orchestrator.infrastructure.settings import CONFIG_VARIABLE, PREFIX, SECRETS, Settings
 from model_orchestrator.infrastructure.simulate.faults import Fault
 
 from .documents import ROOT, Place, programs, renewed, run, snippets
@@ -145,7 +145,7 @@ def test_the_reference_has_every_setting() -> None:
         assert re.search(rf"^\| `{name}` \| `{PREFIX}{name.upper()}` \|", text, re.MULTILINE), name
     named = {*keys_of(ProviderSettings), *keys_of(ModelSettings)}
     assert {name for name in named if f"`{name}`" not in text} == set()
-    variables = {*KEY_VARIABLES.values(), *ADDRESS_VARIABLES.values(), CONFIG_VARIABLE}
+    variables = {*KEY_VARIABLES.values(), *ADDRESS_VARIABLES.values(), CONFIG_VARIABLE, *SECRETS}
     assert {name for name in variables if f"`{name}`" not in text} == set()
 
 

@@ -5,20 +5,28 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 from ...application.ports import ContentKey
 
+KEY_COLUMNS = "id, owner, subject, wrapped_by, wrapped"
 _RUNS = "(SELECT value FROM json_each(?))"
 # A text that several runs share goes with the last of them.
 _ONLY_THEIRS = f"""
 SELECT DISTINCT ref FROM content_uses AS mine WHERE stream IN {_RUNS} AND NOT EXISTS (
     SELECT 1 FROM content_uses AS other WHERE other.ref = mine.ref AND other.stream NOT IN {_RUNS})
 """
-_INSERT_KEY = """
-INSERT OR IGNORE INTO content_keys (id, owner, subject, wrapped_by, wrapped)
+_INSERT_KEY = f"""
+INSERT OR IGNORE INTO content_keys ({KEY_COLUMNS})
 SELECT :id, :owner, :subject, :wrapped_by, :wrapped
 WHERE NOT :shared OR EXISTS (SELECT 1 FROM contents WHERE ref = :owner AND substr(body, 3, 16) = :id)
 """
+
+
+def content_key(row: Sequence[Any]) -> ContentKey:
+    """The key of a row of KEY_COLUMNS."""
+    id, owner, subject, wrapped_by, wrapped = row
+    return ContentKey(id=id, owner=owner, subject=subject, wrapped_by=wrapped_by, wrapped=wrapped)
 
 
 def insert_keys(connection: sqlite3.Connection, keys: Sequence[ContentKey]) -> None:
