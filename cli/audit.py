@@ -1,4 +1,4 @@
-"""`audit`: what a run did, event by event."""
+"""`audit`: what a run did, event by event, and whether the log is what was written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import audit_log
 from .output import print_json
 
 app = typer.Typer(
@@ -14,13 +15,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Read what a run did, event by event.",
+    help="Read what a run did, and verify the whole log.",
 )
 
 
 @app.callback()
 def group() -> None:
-    """Read what a run did, event by event."""
+    """Read what a run did, and verify the whole log."""
+
+
+app.command(epilog="Example: model-orchestrator audit verify --quick")(audit_log.verify)
+app.command(epilog="Example: model-orchestrator audit seal --out /mnt/elsewhere/seal.json")(audit_log.seal)
+app.command("check-seal", epilog="Example: model-orchestrator audit check-seal seal-8.json")(audit_log.check_seal)
 
 
 @app.command(epilog="Example: model-orchestrator audit trail last")

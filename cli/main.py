@@ -23,7 +23,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "strategies": ("strategies:app", "Show the chains, panels and choices in force."),
     "runs": ("runs:app", "List, show, resume and cancel runs."),
     "attempts": ("attempts:app", "List paid calls, and say what a lost one cost."),
-    "audit": ("audit:app", "Read what a run did, event by event."),
+    "audit": ("audit:app", "Read what a run did, and verify the whole log."),
     "budgets": ("budgets:app", "Set, list and remove budgets."),
     "models": ("models:app", "List the models and what they cost."),
     "config": ("config:app", "Write or show the settings."),

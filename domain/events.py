@@ -513,3 +513,17 @@ class ContentErased:
 
 
 ContentEvent = ContentErased
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSealed:
+    """The chain's head was signed, for a file kept elsewhere. Stream `seals`."""
+
+    position: int  # the last one sealed
+    chain_hash: str  # of the event there, in hex
+    sealed_at: Timestamp
+    public_key: str  # Ed25519, in hex
+    signature: str  # over the three above, in hex
+
+
+SealEvent = LogSealed
