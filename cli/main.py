@@ -28,7 +28,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "models": ("models:app", "List the models and what they cost."),
     "config": ("config:app", "Write or show the settings."),
     "privacy": ("privacy:app", "Destroy stored texts, and encrypt them."),
-    "db": ("db:app", "Upgrade the database, or show how it stands."),
+    "db": ("db:app", "Upgrade, back up, restore and vacuum the database, or show how it stands."),
     "doctor": ("doctor:app", "Check keys, reach, models and the database."),
     "selftest": ("selftest:app", "Try the parts of the orchestrator on themselves."),
     "simulate": ("simulate:app", "Serve simulated models on a port, for tests and demos."),
