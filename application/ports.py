@@ -87,6 +87,23 @@ class Content:
     subject: str | None
     salt: bytes
     body: str
+    sealed: bytes | None = None  # the body encrypted, which is stored in its place
+
+    @property
+    def stored(self) -> bytes:
+        """The body as it is stored."""
+        return self.body.encode() if self.sealed is None else self.sealed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentKey:
+    """A key that texts, or other keys, are encrypted with; itself encrypted ("wrapped") under another."""
+
+    id: bytes  # 16 random bytes
+    owner: str | None  # the run, or the shared message, it is for; None: a subject's
+    subject: str  # "": texts about nobody in particular
+    wrapped_by: bytes  # the id of the key it is wrapped under
+    wrapped: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +170,8 @@ class Append:
     balances: tuple[BalanceChange, ...] = ()
     claim: IdempotencyClaim | None = None
     cache: CacheEntry | None = None
+    keys: tuple[ContentKey, ...] = ()  # one whose id is stored already is left as it is
+    erased: tuple[str, ...] = ()  # runs whose texts, keys and rows under fingerprints are destroyed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ class RunOptions(TypedDict, total=False):
     category: str | None
     tags: Mapping[str, str] | None
     subject: str | None  # a pseudonym of whom the texts are about
+    store_content: bool | None  # False: recorded without texts
     system: str | None
     max_tokens: int | None  # of output
     temperature: float | None
@@ -69,6 +70,7 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "category": (str,),
     "tags": (Mapping,),
     "subject": (str,),
+    "store_content": (bool,),
     "system": (str,),
     "max_tokens": (int,),
     "temperature": (int, float),

@@ -1,4 +1,4 @@
-"""`audit`: what a run did, event by event."""
+"""`audit`: what a run did, event by event, and whether the log is what was written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import audit_log
 from .output import print_json
 
 app = typer.Typer(
@@ -14,13 +15,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Read what a run did, event by event.",
+    help="Read what a run did, and verify the whole log.",
 )
 
 
 @app.callback()
 def group() -> None:
-    """Read what a run did, event by event."""
+    """Read what a run did, and verify the whole log."""
+
+
+app.command(epilog="Example: model-orchestrator audit verify --quick")(audit_log.verify)
+app.command(epilog="Example: model-orchestrator audit seal --out /mnt/elsewhere/seal.json")(audit_log.seal)
+app.command("check-seal", epilog="Example: model-orchestrator audit check-seal seal-8.json")(audit_log.check_seal)
 
 
 @app.command(epilog="Example: model-orchestrator audit trail last")
@@ -33,20 +39,24 @@ def trail(
     """Show a run as a timeline: each event, when, what it cost, why."""
     import asyncio
 
+    from ..application.privacy import RecordedErasure, erasure_of
     from ..application.runs import LoggedRun, find_run, load_run
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
 
-    async def load() -> LoggedRun:
+    async def load() -> tuple[LoggedRun, RecordedErasure | None]:
         async with Orchestrator(Settings.load(config, database_url=database)) as orchestrator:
             orchestrator.expect_runs()
-            return await load_run(orchestrator.log, await find_run(orchestrator.store, run))
+            logged = await load_run(orchestrator.log, await find_run(orchestrator.store, run))
+            return logged, await erasure_of(orchestrator.store, orchestrator.log, logged.run.id)
 
-    logged = asyncio.run(load())
+    logged, erased = asyncio.run(load())
     if as_json:
-        print_json([_event_dict(entry) for entry in logged.events])
+        print_json([_event_dict(entry) for entry in (*logged.events, *([erased] if erased else ()))])
     else:
         _print_timeline(logged)
+        if erased is not None:
+            print(f"texts erased {_iso(erased.envelope.recorded_at)} by {erased.event.by} ({erased.event.reason})")
 
 
 def _print_timeline(logged: Any) -> None:

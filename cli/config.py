@@ -63,19 +63,21 @@ def effective(settings: Settings) -> list[tuple[str, str | None, str]]:
     from ..infrastructure.database_url import masked
     from ..infrastructure.model_settings import KEY_VARIABLES, ModelSettings, ProviderSettings
     from ..infrastructure.setting_keys import keys_of
-    from ..infrastructure.settings import Settings
+    from ..infrastructure.settings import SECRETS, Settings
 
     rows = [(name, _text(getattr(settings, name)), settings.source(name)) for name in keys_of(Settings)]
     rows[0] = ("database_url", masked(settings.database_url), settings.source("database_url"))
     for variable in sorted({*KEY_VARIABLES.values(), *settings.keys}):
         known = variable in settings.keys
         rows.append((variable, "****" if known else None, "environment" if known else "default"))
+    given = (variable for variable, field in SECRETS.items() if getattr(settings, field) is not None)
+    rows += [(variable, "****", "environment") for variable in given]
     tables = (("providers", settings.providers, ProviderSettings), ("models", settings.models, ModelSettings))
     for kind, named, fields in tables:
         for name, table in named.items():
-            for field in keys_of(fields):
-                value = getattr(table, field)
-                full = f"{kind}.{name}.{field}"
+            for key in keys_of(fields):
+                value = getattr(table, key)
+                full = f"{kind}.{name}.{key}"
                 rows += [(full, _text(value), settings.source(full))] if value is not None else []
     return rows + _policy_rows(settings)
 

@@ -1,8 +1,9 @@
-"""`db`: upgrade the database, or show how it stands."""
+"""`db`: upgrade, back up, restore and vacuum the database, or show how it stands."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,9 +12,10 @@ from .output import print_json, say
 
 if TYPE_CHECKING:
     from ..infrastructure.store.database import DatabaseStatus
+    from ..infrastructure.store.sqlite_upkeep import Copied
 
 app = typer.Typer(
-    help="Upgrade the database, or show how it stands.",
+    help="Upgrade, back up, restore and vacuum the database, or show how it stands.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -56,6 +58,73 @@ def show_status(database: Database = None, config: Config = None, as_json: AsJso
         advice = "a newer release wrote it: install that one" if newer else "run: model-orchestrator db upgrade"
         say(f"this release needs schema {now.newest}; {advice}")
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: model-orchestrator db backup /backups/monday.db")
+def backup(
+    file: Annotated[Path, typer.Argument(help="The copy; it must not exist yet.")],
+    database: Database = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a SQLite database as it stands now, while others write; for PostgreSQL say how."""
+    from ..infrastructure.store.sqlite_upkeep import backup
+
+    url = _url(database, config)
+    path = _sqlite(url, "pg_dump --format=custom", f"--file={quote(str(file))}")
+    _say_copied("backed up", backup(path, file), as_json=as_json)
+
+
+@app.command(epilog="Example: model-orchestrator db restore /backups/monday.db --database sqlite:///restored.db")
+def restore(
+    file: Annotated[Path, typer.Argument(help="A copy that `db backup` made.")],
+    database: Database = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a database of a backup, never over one that is there. What was erased since is back: erase it again."""
+    from ..infrastructure.store.sqlite_upkeep import restore
+
+    url = _url(database, config)
+    path = _sqlite(url, "pg_restore --exit-on-error", quote(str(file)))
+    _say_copied("restored", restore(file, path), as_json=as_json)
+
+
+@app.command(epilog="Example: model-orchestrator db vacuum")
+def vacuum(database: Database = None, config: Config = None, as_json: AsJson = False) -> None:
+    """Rewrite a SQLite file without what was deleted from it; writers wait. For PostgreSQL say how."""
+    from ..infrastructure.store.database import status
+    from ..infrastructure.store.sqlite_upkeep import vacuum
+
+    url = _url(database, config)
+    tables = "log.contents, log.content_uses, log.content_keys, log.idempotency_keys, log.cached_answers"
+    path = _sqlite(url, "psql", f"--command='VACUUM (FULL) {tables}'")
+    before = status(url).size
+    vacuum(path)
+    after = status(url).size
+    say(f"{path}: {before:,} bytes before, {after:,} bytes now")
+    if as_json:
+        print_json({"database": url, "bytes_before": before, "bytes": after})
+
+
+def _sqlite(url: str, tool: str, arguments: str) -> Path:
+    """The database's file. Raises InvalidRequest with the command that PostgreSQL's own tools have for it."""
+    from ..domain.errors import InvalidRequest
+    from ..infrastructure.database_url import masked
+    from ..infrastructure.store.database import file_of
+
+    if not url.startswith("sqlite:"):
+        address = masked(url)
+        password = "PGPASSWORD=... " if "****" in address else ""
+        command = f"{password}{tool} --dbname={quote(address.replace(':****', ''))} {arguments}"
+        raise InvalidRequest(f"PostgreSQL has its own tools for this: {command}")
+    return file_of(url)
+
+
+def _say_copied(done: str, copied: Copied, *, as_json: bool) -> None:
+    say(f"{done} {copied.events:,} events in {copied.file} ({copied.size:,} bytes)")
+    if as_json:
+        print_json({"file": str(copied.file), "events": copied.events, "size_bytes": copied.size})
 
 
 def _url(database: str | None, config: Path | None) -> str:

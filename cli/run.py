@@ -50,6 +50,8 @@ def run(
     max_cost: Annotated[str | None, typer.Option("--max-cost", help="The most the run may cost, in USD.")] = None,
     category: Annotated[str | None, typer.Option("--category", help="What the run is reported by.")] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="key=value; repeatable.")] = None,
+    subject: Annotated[str | None, typer.Option("--subject", help="A pseudonym of whom the texts are about.")] = None,
+    no_content: Annotated[bool, typer.Option("--no-content", help="Record the run without its texts.")] = False,
     system: Annotated[str | None, typer.Option("--system", help="A system message.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", help="0 to 2.")] = None,
@@ -94,6 +96,8 @@ def run(
             "max_cost": max_cost,
             "category": category,
             "tags": parse_tags(tag or []),
+            "subject": subject,
+            "store_content": False if no_content else None,
             "system": system,
             "max_tokens": max_tokens,
             "temperature": temperature,
@@ -168,7 +172,8 @@ def _answer(
     async def answer() -> OrchestrationResult:
         orchestrator.prepare(text, **options)  # the caller's mistakes are found before anything is opened
         async with orchestrator:
-            if not quiet and (notice := await orchestrator.first_run_notice()):
+            keeps = options["store_content"] is not False
+            if keeps and not quiet and (notice := await orchestrator.first_run_notice()):
                 say(notice)
             return await orchestrator.run(text, on_delta=print_delta if stream else None, **options)
 

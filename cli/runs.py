@@ -81,8 +81,12 @@ def show(run: RunName, as_json: AsJson = False, database: Database = None, confi
     print(f"{'cost':<12}{data['cost'] or 'unknown'} {data['money'] or ''}".rstrip())
     for attempt in data["attempts"]:
         print(f"{'attempt':<12}{attempt['attempt']}: {attempt['model']} {attempt['error'] or attempt['status']}")
-    print(f"{'prompt':<12}{data['prompt'] if data['prompt'] is not None else '(not stored)'}")
-    print(f"{'answer':<12}{data['response'] if data['response'] is not None else '(none stored)'}")
+    if data["erased"]:
+        print(f"{'erased':<12}{data['erased']['at']} by {data['erased']['by']} ({data['erased']['reason']})")
+    gone = "(erased)" if data["erased"] else "(not stored)"
+    print(f"{'prompt':<12}{data['prompt'] if data['prompt'] is not None else gone}")
+    none = "(erased)" if data["erased"] else "(none stored)"
+    print(f"{'answer':<12}{data['response'] if data['response'] is not None else none}")
 
 
 @app.command(epilog="Example: model-orchestrator runs cancel last")
@@ -178,11 +182,13 @@ def _row(logged: LoggedRun) -> dict[str, Any]:
 
 
 async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any]:
+    from ..application.privacy import erasure_dict, erasure_of
     from ..application.result import attempt_dict, warnings
     from ..domain.events import RunCompleted, RunFailed
     from ..domain.units import fraction
 
     run, log = logged.run, orchestrator.log
+    erased = await erasure_of(orchestrator.store, log, run.id)
     request = await log.request(run.started.request) if run.started and run.started.request else None
     answer = await log.answer(run.ended.answer) if isinstance(run.ended, RunCompleted) and run.ended.answer else None
     return _row(logged) | {
@@ -193,4 +199,5 @@ async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any
         "warnings": warnings(run),
         "prompt": request.prompt if request else None,
         "response": answer,
+        "erased": None if erased is None else erasure_dict(erased),
     }

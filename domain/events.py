@@ -60,6 +60,14 @@ class ExclusionReason(StrEnum):
     CATALOGUE = "catalogue"  # the policy names it, and this run's catalogue does not have it
 
 
+class ErasureReason(StrEnum):
+    """Why texts were destroyed."""
+
+    REQUEST = "request"  # whom they are about, or who sent them, asked for it
+    RETENTION = "retention"  # they were kept as long as they may be
+    LEAK = "leak"  # they held something that must not be stored
+
+
 class OnUnknown(StrEnum):
     """What follows an attempt whose outcome is unknown."""
 
@@ -505,3 +513,31 @@ class BudgetAlerted:
 
 
 BudgetEvent = BudgetDefined | BudgetChanged | BudgetRemoved | BudgetAlerted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentErased:
+    """The texts of these runs were destroyed, in the same commit. Stream `contents`."""
+
+    runs: tuple[str, ...]
+    subject: str | None  # whose runs they are, where a subject's were asked for
+    before: Timestamp | None  # started before, where old ones were asked for
+    by: str
+    reason: ErasureReason
+
+
+ContentEvent = ContentErased
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSealed:
+    """The chain's head was signed, for a file kept elsewhere. Stream `seals`."""
+
+    position: int  # the last one sealed
+    chain_hash: str  # of the event there, in hex
+    sealed_at: Timestamp
+    public_key: str  # Ed25519, in hex
+    signature: str  # over the three above, in hex
+
+
+SealEvent = LogSealed

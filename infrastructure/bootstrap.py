@@ -19,6 +19,7 @@ from ..application.idempotency import check_same_request, claim_of, finished_run
 from ..application.orchestrator import Finished, RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
+from ..application.privacy import Privacy
 from ..application.refusals import standing
 from ..application.result import OrchestrationResult, plan_warnings, result_of
 from ..application.resume import (
@@ -148,7 +149,7 @@ class Orchestrator:
         if self._store is None:
             from .store.opening import open_store
 
-            self._store = open_store(self.settings.database_url)
+            self._store = open_store(self.settings.database_url, content_keys=self.settings.content_keys())
         return self._store
 
     def has_database(self) -> bool:
@@ -167,6 +168,11 @@ class Orchestrator:
     def log(self) -> StoredRunLog:
         """The run log over the store."""
         return StoredRunLog(self.store, self._clock, actor="local")
+
+    def privacy(self) -> Privacy:
+        """The erasures of the database."""
+        worker = f"{platform.node()}:{os.getpid()}:erasing"
+        return Privacy(self.store, self.log, self._worlds.opened_leases(), worker)
 
     async def run(
         self, prompt: str | None = None, *, on_delta: DeltaSink | None = None, **options: Unpack[RunOptions]
@@ -353,7 +359,7 @@ class Orchestrator:
             subject=subject_of(given),
             max_cost=max_cost_of(given, settings.max_cost),
             timeout=timeout_of(given, settings.timeout),
-            keep_content=settings.store_content,
+            keep_content=settings.store_content and given.get("store_content") is not False,
             idempotency_key=idempotency_key_of(given),
             cache_ttl=cache_ttl_of(given, settings.cache),
         )

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from ..domain import events
-from ..domain.events import BudgetEvent, CatalogueEvent, RunEvent
+from ..domain.events import BudgetEvent, CatalogueEvent, ContentEvent, RunEvent, SealEvent
 from ..domain.units import Usd, plain
 from .upcasters import upcast
 
-Event = RunEvent | CatalogueEvent | BudgetEvent
+Event = RunEvent | CatalogueEvent | BudgetEvent | ContentEvent | SealEvent
 
 EVENT_TYPES: dict[str, type[Any]] = {
     event.__name__: event
@@ -40,6 +40,8 @@ EVENT_TYPES: dict[str, type[Any]] = {
         events.BudgetChanged,
         events.BudgetRemoved,
         events.BudgetAlerted,
+        events.ContentErased,
+        events.LogSealed,
     )
 }
 SCHEMA_VERSIONS: dict[str, int] = dict.fromkeys(EVENT_TYPES, 1)  # of what this release writes

@@ -20,6 +20,7 @@ from ..domain.errors import ConfigurationError, InvalidRequest
 from ..domain.events import OnUnknown
 from ..domain.units import Duration, Usd
 from . import setting_values as values
+from .content_cipher import OuterKey, OuterKeys
 from .database_url import default_database_url, masked, parse_database_url
 from .model_settings import KEY_VARIABLES as KEY_VARIABLES
 from .model_settings import ModelSettings, ProviderSettings, read_models, read_providers
@@ -32,6 +33,7 @@ PREFIX = "MODEL_ORCHESTRATOR_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 CATALOGUES = ("seed", "current")
 TABLES = ("providers", "models", *POLICY_TABLES)
+SECRETS = {PREFIX + "CONTENT_KEY": "content_key", PREFIX + "OLD_CONTENT_KEY": "old_content_key"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -144,6 +146,8 @@ class Settings:
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
     policy: PolicySettings = PolicySettings()
     keys: Mapping[str, Secret] = field(default_factory=dict)  # by environment variable; only those that are set
+    content_key: Secret | None = None  # 32 bytes as base64; from the environment only
+    old_content_key: Secret | None = None
     sources: Mapping[str, str] = field(default_factory=dict)  # of every value that is no default, by dotted name
     file: Path | None = None  # the one that was read
 
@@ -172,6 +176,13 @@ class Settings:
             file=file,
         )
 
+    def content_keys(self) -> OuterKeys | None:
+        """The keys that stored texts are encrypted under; None where none is set."""
+        if self.content_key is None:
+            return None
+        old = None if self.old_content_key is None else OuterKey.of(self.old_content_key)
+        return OuterKeys(OuterKey.of(self.content_key), old)
+
     def source(self, name: str) -> str:
         """Where the value of a dotted name came from, in words."""
         return self.sources.get(name, "default")
@@ -189,6 +200,18 @@ def _key(variable: str, value: str) -> Secret:
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigurationError(f"{variable} is not an API key: expected printable ASCII without spaces")
     return Secret(key)
+
+
+def _content_key(variable: str, value: str) -> Secret:
+    """A key that texts are encrypted under. Never shown."""
+    secret = Secret(value.strip())
+    try:
+        OuterKey.of(secret)
+    except ValueError:
+        raise ConfigurationError(
+            f"{variable}: expected 32 bytes as base64; `openssl rand -base64 32` makes some"
+        ) from None
+    return secret
 
 
 def find_file(config: Path | None = None, env: Mapping[str, str] | None = None) -> Path | None:
@@ -272,6 +295,9 @@ def _from_environment(env: Mapping[str, str], found: dict[str, Any], sources: di
     known = {PREFIX + name.upper(): name for name in keys_of(Settings)}
     for variable, value in env.items():
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        if variable in SECRETS:
+            found[SECRETS[variable]] = _content_key(variable, value)
             continue
         if variable not in known:
             raise unknown(variable, variable, {**known, CONFIG_VARIABLE: None}, "the environment")

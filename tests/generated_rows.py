@@ -18,12 +18,12 @@ from model_orchestrator.infrastructure.store.sqlite_transaction import _row
 class GrowingLog(MemoryLog):
     """The log while it is built: what was copied is forgotten, but for what the rules ask of it."""
 
-    __slots__ = ("uses", "versions")
+    __slots__ = ("used", "versions")
 
     def __init__(self) -> None:
         super().__init__()
         self.versions: dict[str, int] = {}
-        self.uses: set[tuple[str, str]] = set()
+        self.used: set[tuple[str, str]] = set()
 
     def known(self, event_ids: Sequence[bytes]) -> dict[bytes, Known]:
         return {}  # every id is new: they are drawn here
@@ -39,7 +39,7 @@ class GrowingLog(MemoryLog):
 
     def add_contents(self, contents: Sequence[Content]) -> None:
         super().add_contents(contents)
-        self.uses.update((one.ref, one.stream) for one in contents)
+        self.used.update((one.ref, one.stream) for one in contents)
 
 
 class _SqliteCopy:
@@ -105,7 +105,7 @@ class LogCopy:
         self.events(log)
         rows = self._rows
         rows.insert("contents", [(c.ref, c.subject, c.salt, c.body.encode()) for c in log.contents.values()])
-        rows.insert("content_uses", sorted(log.uses))
+        rows.insert("content_uses", sorted(log.used))
         rows.insert("budgets", [(*budget, limit) for budget, limit in sorted(log.limits.items())])
         rows.insert("balances", [(*account, *funds) for account, funds in sorted(log.balances.items())])
         rows.head(log.head)

@@ -25,6 +25,7 @@ class PostgresServer:
     socket_dir: Path
     name: str  # begins the name of every database of this worker
     template: str = ""
+    bin: Path = Path()  # its own tools
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
@@ -71,7 +72,7 @@ def postgres(testrun_uid: str, worker_id: str) -> Iterator[PostgresServer]:
     folder = Path(tempfile.gettempdir()) / f"orchestrator-pg-{testrun_uid[:12]}"
     server = start_server(folder)
     try:
-        mine = PostgresServer(socket_dir(server), f"{worker_id}_{os.getpid()}")
+        mine = PostgresServer(socket_dir(server), f"{worker_id}_{os.getpid()}", bin=Path(server.bin_path))
         template = mine.create("template0")
         database.upgrade(template)
         mine.template = database_name(template)

@@ -28,7 +28,7 @@ from model_orchestrator.infrastructure.model_settings import (
 )
 from model_orchestrator.infrastructure.policy_settings import PANELS, POLICY_TABLES, ChainSettings, WeightSettings
 from model_orchestrator.infrastructure.setting_keys import keys_of
-from model_orchestrator.infrastructure.settings import CONFIG_VARIABLE, PREFIX, Settings
+from model_orchestrator.infrastructure.settings import CONFIG_VARIABLE, PREFIX, SECRETS, Settings
 from model_orchestrator.infrastructure.simulate.faults import Fault
 
 from .documents import ROOT, Place, programs, renewed, run, snippets
@@ -148,7 +148,7 @@ def test_the_reference_has_every_setting() -> None:
     named |= set(PANELS)
     assert {name for name in POLICY_TABLES if not re.search(rf"`\[{name}[.\]]", text)} == set()
     assert {name for name in named if f"`{name}`" not in text} == set()
-    variables = {*KEY_VARIABLES.values(), *ADDRESS_VARIABLES.values(), CONFIG_VARIABLE}
+    variables = {*KEY_VARIABLES.values(), *ADDRESS_VARIABLES.values(), CONFIG_VARIABLE, *SECRETS}
     assert {name for name in variables if f"`{name}`" not in text} == set()
 
 

@@ -24,6 +24,7 @@ HEAVY = {
     "aiohttp",
     "alembic",
     "anthropic",
+    "cryptography",
     "genai_prices",
     "httpx",
     "httpx2",

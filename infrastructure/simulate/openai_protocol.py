@@ -159,7 +159,7 @@ def _logprobs(reply: Reply, words: list[str]) -> dict[str, Any] | None:
     if not reply.body.get("logprobs") or reply.refusal:
         return None
     told: list[dict[str, Any]] = [
-        {"token": word, "logprob": -len(word) / 20, "bytes": None, "top_logprobs": []} for word in words if word
+        {"token": word, "logprob": -len(word) / 100, "bytes": None, "top_logprobs": []} for word in words if word
     ]
     return {"content": told, "refusal": None}
 

@@ -20,6 +20,7 @@ from ...application.ports import (
     BudgetLimit,
     CacheEntry,
     Content,
+    ContentKey,
     Expected,
     ExpectedVersion,
     HoldRefused,
@@ -99,6 +100,12 @@ class Transaction(Protocol):
     def add_contents(self, contents: Sequence[Content]) -> None:
         """Keep the texts whose ref is new, and who uses them."""
 
+    def add_keys(self, keys: Sequence[ContentKey]) -> None:
+        """Keep the keys whose id is new; a shared message's only where its text is the one encrypted with it."""
+
+    def erase(self, runs: Sequence[str]) -> None:
+        """Destroy what is kept of the runs beside their events; a text that another run uses too stays."""
+
 
 @dataclass(slots=True)
 class Prepared:
@@ -146,6 +153,10 @@ def apply(tx: Transaction, prepared: Prepared) -> Outcome:
     if append.cache is not None:
         tx.put_cached(append.cache)
     tx.add_contents(append.contents)
+    if append.keys:
+        tx.add_keys(append.keys)
+    if append.erased:
+        tx.erase(append.erased)
     return _write_events(tx, prepared, dict(zip((part.stream for part in append.streams), versions, strict=True)))
 
 

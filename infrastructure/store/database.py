@@ -45,7 +45,7 @@ def upgrade(url: str) -> None:
 
         upgrade_postgres(url)
         return
-    path = _file(url)
+    path = file_of(url)
     with translated(path):
         bring_up_to_date(path, FileLock(path.with_name(f"{path.name}.lock")))
 
@@ -56,7 +56,7 @@ def status(url: str) -> DatabaseStatus:
         from .postgres_status import postgres_status
 
         return postgres_status(url)
-    path = _file(url)
+    path = file_of(url)
     if not path.exists():
         raise StoreUnavailable(f"database {path}: there is none yet; the first run creates it, or: db upgrade")
     with translated(path), closing(connect_reader(path)) as connection:
@@ -87,7 +87,8 @@ def _revision(connection: sqlite3.Connection) -> str | None:
     return str(row[0]) if row else None
 
 
-def _file(url: str) -> Path:
+def file_of(url: str) -> Path:
+    """The file of a SQLite database. Raises ConfigurationError for one in memory."""
     path = sqlite_path(url)
     if path is None:
         raise ConfigurationError("a database in memory has no schema to look after: name a file or a server")

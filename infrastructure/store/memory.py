@@ -14,6 +14,7 @@ from ...application.ports import (
     Balance,
     CacheEntry,
     Content,
+    ContentKey,
     IdempotencyClaim,
     RecordedEvent,
     StoredContent,
@@ -41,6 +42,7 @@ class MemoryLog:
     streams: dict[str, list[RecordedEvent]] = field(default_factory=dict)
     by_id: dict[bytes, RecordedEvent] = field(default_factory=dict)
     contents: dict[str, StoredContent] = field(default_factory=dict)
+    uses: dict[str, set[str]] = field(default_factory=dict)  # by ref: the streams that use the text
     limits: dict[tuple[str, str], int] = field(default_factory=dict)
     balances: dict[Account, Funds] = field(default_factory=dict)
     claims: dict[tuple[str, str], IdempotencyClaim] = field(default_factory=dict)
@@ -101,6 +103,19 @@ class MemoryLog:
         for new in contents:
             text = StoredContent(ref=new.ref, subject=new.subject, salt=new.salt, body=new.body)
             self.contents.setdefault(new.ref, text)
+            self.uses.setdefault(new.ref, set()).add(new.stream)
+
+    def add_keys(self, keys: Sequence[ContentKey]) -> None:
+        """Nothing is encrypted here."""
+
+    def erase(self, runs: Sequence[str]) -> None:
+        """Destroy what is kept of the runs beside their events; a text that another run uses too stays."""
+        for ref, streams in list(self.uses.items()):
+            streams.difference_update(runs)
+            if not streams:
+                del self.uses[ref], self.contents[ref]
+        self.claims = {name: claim for name, claim in self.claims.items() if claim.run not in runs}
+        self.cached = {name: entry for name, entry in self.cached.items() if entry.run not in runs}
 
 
 class MemoryStore:

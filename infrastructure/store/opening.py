@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ...application.ports import EventStore, LeaseStore
 from ...domain.errors import ConfigurationError
+from ..content_cipher import OuterKeys
 from ..database_url import MEMORY, SQLITE, masked
 from .memory import MemoryStore
 from .sqlite import SqliteStore
@@ -15,19 +16,27 @@ _POSTGRESQL = ("postgresql://", "postgres://")
 FORMS = "sqlite:///relative/path, sqlite:////absolute/path, sqlite:///:memory: or postgresql://user@host/database"
 
 
-def open_store(database_url: str) -> EventStore:
-    """The event store at the URL; a file is created or upgraded first. Raises ConfigurationError, StoreError."""
+def open_store(database_url: str, *, content_keys: OuterKeys | None = None) -> EventStore:
+    """The event store at the URL; a file is created or upgraded first. Raises ConfigurationError, StoreError.
+
+    With keys, texts are encrypted before they are stored; in memory they are not.
+    """
     if database_url.startswith(_POSTGRESQL):
         from .postgres import PostgresStore
 
-        return PostgresStore(database_url)
+        return PostgresStore(database_url, content_keys=content_keys)
     path = sqlite_path(database_url)
-    return MemoryStore() if path is None else SqliteStore(path)
+    return MemoryStore() if path is None else SqliteStore(path, content_keys=content_keys)
+
+
+def sqlite_file(database_url: str) -> Path | None:
+    """The file of a SQLite database; None for a server, and for :memory:."""
+    return None if database_url.startswith(_POSTGRESQL) else sqlite_path(database_url)
 
 
 def is_there(database_url: str) -> bool:
     """Whether there is something to read: a SQLite file exists; another database says so itself when it is asked."""
-    path = None if database_url.startswith(_POSTGRESQL) else sqlite_path(database_url)
+    path = sqlite_file(database_url)
     return path is None or path.exists()
 
 

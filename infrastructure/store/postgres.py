@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ...application.ports import (
     Append,
+    Appended,
     AppendResult,
     Balance,
     CacheEntry,
@@ -21,14 +22,17 @@ from ...application.ports import (
     StoredContent,
 )
 from ...domain.units import Timestamp
+from ..content_cipher import OuterKeys
 from . import postgres_reader as read
 from .append_checks import check_append, check_key
 from .fork_safety import watch
 from .group_commit import GroupCommit
 from .postgres_connection import Connection, check_schema
+from .postgres_keys import PostgresKeys
 from .postgres_listener import Listener
 from .postgres_reader import ReadConnections
 from .postgres_writer import PATIENCE, PostgresWriter
+from .sealing import Sealed, Sealing
 from .wakeups import Wakeups
 
 T = TypeVar("T")
@@ -39,7 +43,8 @@ POLL = 1.0  # seconds after which a tail looks without having been woken
 class PostgresStore:
     """EventStore on the database at `url`, which `db upgrade` has prepared. Blocks while it connects."""
 
-    def __init__(self, url: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, *, content_keys: OuterKeys | None = None, patience: float = PATIENCE) -> None:
+        self._sealing = Sealing(content_keys)
         self._reads = ReadConnections(url)
         try:
             self._reads.run(lambda connection: check_schema(url, connection))
@@ -55,7 +60,10 @@ class PostgresStore:
     async def append(self, append: Append) -> AppendResult:
         """Make it durable, then return. Raises EventIdReused, StoreUnavailable."""
         check_append(append)
-        result = await self._commits.append(append)
+        sealed = await self._sealed(append) if self._sealing.concerns(append) else Sealed(append)
+        result = await self._commits.append(sealed.append)
+        if isinstance(result, Appended):
+            self._sealing.stored(append, sealed)
         self._wakeups.ring()
         return result
 
@@ -95,8 +103,8 @@ class PostgresStore:
         return await self._read(read.head)
 
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
-        """The texts that still exist."""
-        return await self._read(lambda connection: read.contents(connection, refs))
+        """The texts that still exist. Raises ConfigurationError where the key they are encrypted under is not set."""
+        return await self._read(lambda c: self._sealing.open(read.contents(c, refs), PostgresKeys(c)))
 
     async def balances(self) -> Sequence[Balance]:
         """Every balance row, sorted."""
@@ -135,6 +143,9 @@ class PostgresStore:
             self._wakeups.after_fork_in_child()
             self._listener.after_fork_in_child()
             self._commits.after_fork_in_child()
+
+    async def _sealed(self, append: Append) -> Sealed:
+        return await self._read(lambda connection: self._sealing.seal(append, PostgresKeys(connection)))
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(self._reads.run, query)

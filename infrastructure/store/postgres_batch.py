@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, assert_never
 
@@ -17,6 +18,7 @@ from ...application.ports import (
     BudgetLimit,
     CacheEntry,
     Content,
+    ContentKey,
     Expected,
     ExpectedVersion,
     HoldRefused,
@@ -46,6 +48,7 @@ _CLAIM = (pg.int4s, pg.texts, pg.texts, pg.byteas, pg.texts)
 _ENTRY = (pg.int4s, pg.texts, pg.byteas, pg.texts, pg.int4s, pg.int8s)
 _CONTENT = (pg.int4s, pg.texts, pg.texts, pg.texts, pg.byteas, pg.byteas)
 _BALANCE = (pg.int4s, pg.texts, pg.texts, pg.texts, pg.texts, pg.int8s, pg.numerics, pg.numerics)
+_KEY = (pg.int4s, pg.byteas, pg.texts, pg.texts, pg.byteas, pg.byteas)
 _OIDS: dict[Callable[[Any], bytes], int] = {
     pg.int4s: pg.INT4_ARRAY,
     pg.int8s: pg.INT8_ARRAY,
@@ -54,13 +57,31 @@ _OIDS: dict[Callable[[Any], bytes], int] = {
     pg.numerics: pg.NUMERIC_ARRAY,
 }
 _COLUMNS = (*_STREAM, *_EVENT, *_CONTENT, *_CLAIM, *_ENTRY, *_BALANCE)
-PARAMETER_TYPES = (pg.INT4, pg.TEXT_ARRAY, *(_OIDS[column] for column in _COLUMNS))
-PARAMETER_FORMATS = (1, 1, *(0 if column is pg.numerics else 1 for column in _COLUMNS))
-STATEMENT = (
-    "SELECT status, first, last, at, versions, refused, taken FROM log.append_events_v1("
-    + ", ".join(f"${number}" for number in range(1, len(PARAMETER_TYPES) + 1))
-    + ")"
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One of the database's functions that append, as it is called."""
+
+    name: str
+    types: tuple[int, ...]
+    formats: tuple[int, ...]
+
+    @classmethod
+    def of(cls, name: str, columns: Sequence[Callable[[Any], bytes]]) -> Function:
+        """The function whose parameters are the number of appends, the streams and these columns."""
+        types = (pg.INT4, pg.TEXT_ARRAY, *(_OIDS[column] for column in columns))
+        return cls(name, types, (1, 1, *(0 if column is pg.numerics else 1 for column in columns)))
+
+    @property
+    def statement(self) -> str:
+        """The call as SQL."""
+        places = ", ".join(f"${number}" for number in range(1, len(self.types) + 1))
+        return f"SELECT status, first, last, at, versions, refused, taken FROM log.{self.name}({places})"
+
+
+APPEND = Function.of("append_events_v1", _COLUMNS)
+APPEND_WITH_KEYS = Function.of("append_with_keys_v1", (*_COLUMNS, *_KEY, pg.texts))
 
 
 class Batch:
@@ -75,6 +96,8 @@ class Batch:
         self._claim_rows: list[Row] = []
         self._entry_rows: list[Row] = []
         self._balance_rows: list[Row] = []
+        self._key_rows: list[Row] = []
+        self._erased: tuple[str, ...] = ()
 
     def add(self, append: Append) -> None:
         """Take it in. Raises UnicodeEncodeError, struct.error for what cannot be hashed, and takes nothing then."""
@@ -90,10 +113,18 @@ class Batch:
             self._claim_rows.append(_claim_row(number, append.claim))
         if append.cache is not None:
             self._entry_rows.append(_entry_row(number, append.cache))
+        self._key_rows += [_key_row(number, key) for key in append.keys]
+        self._erased = append.erased  # such an append is a batch of its own
         self.appends.append(append)
 
+    @property
+    def function(self) -> Function:
+        """The one that can do all of it."""
+        return APPEND_WITH_KEYS if self._key_rows or self._erased else APPEND
+
     def arguments(self) -> list[bytes]:
-        """One a parameter."""
+        """One a parameter of the function."""
+        with_keys = [*_columns(_KEY, self._key_rows), pg.texts(self._erased)]
         return [
             struct.pack(">i", len(self.appends)),
             pg.texts(tuple(self._streams)),
@@ -103,6 +134,7 @@ class Batch:
             *_columns(_CLAIM, self._claim_rows),
             *_columns(_ENTRY, self._entry_rows),
             *_columns(_BALANCE, self._balance_rows),
+            *(with_keys if self.function is APPEND_WITH_KEYS else ()),
         ]
 
     def results(self, answer: Sequence[bytes | None]) -> list[Outcome]:
@@ -172,7 +204,11 @@ def _event_row(stream: str, event: NewEvent) -> Row:
 
 
 def _content_row(number: int, content: Content) -> Row:
-    return number, content.ref, content.stream, content.subject, content.salt, content.body.encode()
+    return number, content.ref, content.stream, content.subject, content.salt, content.stored
+
+
+def _key_row(number: int, key: ContentKey) -> Row:
+    return number, key.id, key.owner, key.subject, key.wrapped_by, key.wrapped
 
 
 def _claim_row(number: int, claim: IdempotencyClaim) -> Row:

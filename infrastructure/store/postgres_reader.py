@@ -8,12 +8,13 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 
-from ...application.ports import Balance, CacheEntry, IdempotencyClaim, RecordedEvent, StoredContent
+from ...application.ports import Balance, CacheEntry, IdempotencyClaim, RecordedEvent
 from ...domain.errors import StoreCorrupted, StoreUnavailable
 from ...domain.events import Money
 from ...domain.units import Timestamp
 from ..database_url import masked
 from .postgres_connection import Connection, connect, unavailable
+from .sealing import Row as StoredRow
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -114,12 +115,10 @@ def secret(connection: Connection) -> bytes:
     return bytes(_one(connection, "SELECT value FROM log.meta WHERE key = 'content_secret'"))
 
 
-def contents(connection: Connection, refs: Sequence[str]) -> dict[str, StoredContent]:
-    """Those of the texts that exist."""
-    rows = connection.execute(
-        "SELECT ref, subject, salt, body FROM log.contents WHERE ref = ANY(%s)", (list(refs),), binary=True
-    )
-    return {row[0]: StoredContent(ref=row[0], subject=row[1], salt=row[2], body=row[3].decode()) for row in rows}
+def contents(connection: Connection, refs: Sequence[str]) -> list[StoredRow]:
+    """Those of the texts that exist, as they are stored."""
+    query: LiteralString = "SELECT ref, subject, salt, body FROM log.contents WHERE ref = ANY(%s)"
+    return connection.execute(query, (list(refs),), binary=True).fetchall()
 
 
 def balances(connection: Connection) -> list[Balance]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ...application.ports import (
     Append,
+    Appended,
     AppendResult,
     Balance,
     CacheEntry,
@@ -22,11 +23,13 @@ from ...application.ports import (
     StoredContent,
 )
 from ...domain.units import Timestamp
+from ..content_cipher import OuterKeys
 from .append_checks import check_key
 from .append_rules import Prepared
 from .file_lock import FileLock
 from .fork_safety import watch
 from .group_commit import GroupCommit, Upkeep
+from .sealing import Sealed, Sealing
 from .sqlite_connection import translated
 from .sqlite_reader import END, DataVersion, SqliteReader
 from .sqlite_schema import bring_up_to_date
@@ -41,13 +44,16 @@ TAIL_PAGE = 500
 class SqliteStore:
     """The EventStore port on a SQLite file, which is created or upgraded first."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], Timestamp] = now) -> None:
+    def __init__(
+        self, path: Path, *, content_keys: OuterKeys | None = None, clock: Callable[[], Timestamp] = now
+    ) -> None:
         lock = FileLock(path.with_name(f"{path.name}.lock"))
         with translated(path):
             bring_up_to_date(path, lock)
         self.path = path
         self._writer = SqliteWriter(path, lock, clock=clock)
         self._reader = SqliteReader(path)
+        self._sealing = Sealing(content_keys)
         self._wakeups = Wakeups()
         self._commits = GroupCommit(
             self._writer.append_batch,
@@ -59,7 +65,11 @@ class SqliteStore:
 
     async def append(self, append: Append) -> AppendResult:
         """Make it durable, then return. Raises EventIdReused, StoreUnavailable."""
-        return await self._commits.append(Prepared.of(append))
+        sealed = self._sealing.seal(append, self._reader) if self._sealing.concerns(append) else Sealed(append)
+        result = await self._commits.append(Prepared.of(sealed.append))
+        if isinstance(result, Appended):
+            self._sealing.stored(append, sealed)
+        return result
 
     async def read_stream(self, stream: str, *, after: int = 0) -> Sequence[RecordedEvent]:
         """The stream's events with a version above `after`, in order; empty where there is none."""
@@ -102,8 +112,8 @@ class SqliteStore:
         return self._reader.head()
 
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
-        """The texts that still exist."""
-        return self._reader.contents(refs)
+        """The texts that still exist. Raises ConfigurationError where the key they are encrypted under is not set."""
+        return self._sealing.open(self._reader.contents(refs), self._reader)
 
     async def balances(self) -> Sequence[Balance]:
         """Every balance row, sorted by scope, period, money and period key."""

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...application.ports import Balance, CacheEntry, IdempotencyClaim, RecordedEvent, StoredContent
+from ...application.ports import Balance, CacheEntry, ContentKey, IdempotencyClaim, RecordedEvent
 from ...domain.errors import StoreUnavailable
 from ...domain.events import Money
 from ...domain.units import Timestamp
+from .sealing import Row as StoredRow
 from .sqlite_connection import connect_reader, translated
+from .sqlite_erasure import KEY_COLUMNS, content_key
 from .sqlite_transaction import COLUMNS, READ_CLAIM, read_claim
 
 REFS_A_QUERY = 500
@@ -70,14 +72,35 @@ class SqliteReader:
         """The last position."""
         return int(self._rows("SELECT position FROM log_head")[0][0])
 
-    def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
-        """The texts that exist."""
-        found: dict[str, StoredContent] = {}
+    def contents(self, refs: Sequence[str]) -> list[StoredRow]:
+        """The texts that exist, as they are stored."""
+        found: list[StoredRow] = []
         for start in range(0, len(refs), REFS_A_QUERY):
             some = refs[start : start + REFS_A_QUERY]
             query = f"SELECT ref, subject, salt, body FROM contents WHERE ref IN ({', '.join('?' * len(some))})"
-            for ref, subject, salt, body in self._rows(query, some):
-                found[ref] = StoredContent(ref=ref, subject=subject, salt=salt, body=body.decode())
+            found += self._rows(query, some)
+        return found
+
+    def foreign(self, known: Sequence[bytes]) -> bytes | None:
+        """The id of an outer key that wraps a subject's key and is none of these."""
+        others = f"owner IS NULL AND wrapped_by NOT IN ({', '.join('?' * len(known))})"
+        rows = self._rows(f"SELECT wrapped_by FROM content_keys WHERE {others} LIMIT 1", known)
+        return rows[0][0] if rows else None
+
+    def of_subject(self, subject: str) -> ContentKey | None:
+        """A key of the subject."""
+        query = f"SELECT {KEY_COLUMNS} FROM content_keys WHERE owner IS NULL AND subject = ? LIMIT 1"
+        return next((content_key(row) for row in self._rows(query, (subject,))), None)
+
+    def with_parents(self, ids: Sequence[bytes]) -> list[tuple[ContentKey, ContentKey]]:
+        """The data keys that still exist, each with its subject's."""
+        columns = ", ".join(f"{table}.{name}" for table in ("mine", "parent") for name in KEY_COLUMNS.split(", "))
+        tables = "content_keys AS mine JOIN content_keys AS parent ON parent.id = mine.wrapped_by"
+        found = []
+        for start in range(0, len(ids), REFS_A_QUERY):
+            some = ids[start : start + REFS_A_QUERY]
+            rows = self._rows(f"SELECT {columns} FROM {tables} WHERE mine.id IN ({', '.join('?' * len(some))})", some)
+            found += [(content_key(row[:5]), content_key(row[5:])) for row in rows]
         return found
 
     def balances(self) -> list[Balance]:

@@ -28,7 +28,7 @@ def bring_up_to_date(path: Path, lock: FileLock) -> None:
     if path.is_file():
         reader = connect_reader(path)
         try:
-            if _revision(reader, path) == NEWEST:
+            if schema_revision(reader, path) == NEWEST:
                 return
         finally:
             reader.close()
@@ -47,8 +47,8 @@ def _create_private(path: Path) -> None:
     create_private(path)
 
 
-def _revision(connection: sqlite3.Connection, path: Path) -> str | None:
-    """The revision the file is at; None for one without tables."""
+def schema_revision(connection: sqlite3.Connection, path: Path) -> str | None:
+    """The revision the file is at; None for one without tables. Raises StoreTooNew, StoreCorrupted."""
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError as error:
@@ -69,7 +69,7 @@ def _revision(connection: sqlite3.Connection, path: Path) -> str | None:
 
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     # Another process may have upgraded it between our look and our lock.
-    revision = _revision(connection, path)
+    revision = schema_revision(connection, path)
     done = 0 if revision is None else REVISIONS.index(revision) + 1
     for name in REVISIONS[done:]:
         script = f"BEGIN IMMEDIATE;\n{revision_sql(name)}\n{_STAMP.format(revision=name)}\nCOMMIT;"

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from ...application.ports import CacheEntry, Content, IdempotencyClaim, RecordedEvent
+from ...application.ports import CacheEntry, Content, ContentKey, IdempotencyClaim, RecordedEvent
 from ...domain.units import Timestamp
 from .append_rules import Account, Funds, Head, Known, Prepared
+from .sqlite_erasure import erase, insert_keys
 
 T = TypeVar("T")
 
@@ -46,6 +47,8 @@ class SqliteTransaction:
         self._cached: dict[tuple[str, bytes], CacheEntry] = {}
         self._events: list[RecordedEvent] = []
         self._contents: list[Content] = []
+        self._keys: list[ContentKey] = []
+        self._erased: list[str] = []
         self._funds: dict[Account, Funds] = {}
         self._limits: dict[tuple[str, str], int | None] = {}
 
@@ -124,6 +127,14 @@ class SqliteTransaction:
         """Keep the texts whose ref is new, and who uses them."""
         self._contents += contents
 
+    def add_keys(self, keys: Sequence[ContentKey]) -> None:
+        """Keep the keys whose id is new."""
+        self._keys += keys
+
+    def erase(self, runs: Sequence[str]) -> None:
+        """Destroy what is kept of the runs beside their events."""
+        self._erased += runs
+
     # ---- what becomes of it ----
 
     def finish(self) -> None:
@@ -133,6 +144,10 @@ class SqliteTransaction:
         self._write_balances()
         self._write_keys()
         self._write_contents()
+        if self._keys:
+            insert_keys(self._connection, self._keys)
+        if self._erased:
+            erase(self._connection, self._erased)
         self._insert(f"INSERT INTO events ({COLUMNS})", 14, [_row(event) for event in self._events])
         head = (self.head.position, self.head.recorded_at, self.head.chain_hash)
         self._connection.execute("UPDATE log_head SET position = ?, recorded_at = ?, chain_hash = ? WHERE id = 1", head)
@@ -153,7 +168,7 @@ class SqliteTransaction:
         self._insert("INSERT OR REPLACE INTO cached_answers", 5, entries)
 
     def _write_contents(self) -> None:
-        texts = [(content.ref, content.subject, content.salt, content.body.encode()) for content in self._contents]
+        texts = [(content.ref, content.subject, content.salt, content.stored) for content in self._contents]
         uses = [(content.ref, content.stream) for content in self._contents]
         self._insert("INSERT OR IGNORE INTO contents", 4, texts)
         self._insert("INSERT OR IGNORE INTO content_uses", 2, uses)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -87,6 +88,17 @@ def _contents(tables: MetaData) -> None:
         Column("ref", Text, nullable=False),
         Column("stream", Text, nullable=False),
         PrimaryKeyConstraint("ref", "stream", name="pk_content_uses"),
+    )
+    Table(
+        "content_keys",
+        tables,
+        Column("id", LargeBinary, nullable=False),
+        Column("owner", Text),
+        Column("subject", Text, nullable=False),
+        Column("wrapped_by", LargeBinary, nullable=False),
+        Column("wrapped", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("id", name="pk_content_keys"),
+        Index("ix_content_keys_owner", "owner"),
     )
     Table(
         "meta",

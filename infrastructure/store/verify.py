@@ -2,76 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ...application.ports import EventStore, RecordedEvent
 from ...domain.errors import StoreCorrupted
-from .chain import GENESIS, chain_hash, hash_fields
+from .chain import CHAIN_TAG, GENESIS
 
 PAGE = 1000
+# An event as a database holds it, its texts as UTF-8, in the order of the columns.
+RawEvent = tuple[int, bytes, int, bytes, bytes, int, int, int, bytes | None, bytes, bytes, bytes, bytes, bytes]
+Problem = tuple[int, str]  # a position, and what differs there
+_ABSENT = b"\xff\xff\xff\xff"
+_MOST_KEPT = 50_000  # prefixed texts
 
 
 async def verify_log(store: EventStore) -> list[str]:
     """What is wrong, as "position N: what differs", in order; empty for a sound log. Reads page by page."""
-    check = LogCheck()
+    check = RangeCheck(0, GENESIS, 0)
     head = await store.head()  # before the pages: what is appended meanwhile is read, or left for the next time
-    problems: list[str] = []
     try:
         while page := await store.read_all(after=check.position, limit=PAGE):
-            problems.extend(check.page(page))
+            check.read(raw_event(event) for event in page)
     except StoreCorrupted as error:
-        return [*problems, f"position {check.position + 1} or later: {error}"]
-    if check.position < head:
-        problems.append(f"position {check.position + 1}: missing; the log's head is {head}")
-    return problems
+        return [*said(joined([check.found])), f"position {check.position + 1} or later: {error}"]
+    check.expect(head)
+    return said(joined([check.found]))
 
 
 @dataclass(slots=True)
-class LogCheck:
-    """A walk along the chain; `position` is the last one seen."""
+class Found:
+    """What a stretch of the log came to."""
 
-    position: int = 0
-    _chain: bytes = GENESIS
-    _recorded_at: int = 0
-    _versions: dict[str, int] = field(default_factory=dict)
-
-    def page(self, events: Sequence[RecordedEvent]) -> Iterator[str]:
-        """The problems of the next events."""
-        for event in events:
-            expected = self.position + 1
-            for problem in self._problems(event):
-                yield f"position {expected}: {problem}"
-            # From here on trust what is stored, so that one change is reported once and not for all that follows.
-            self.position = event.position
-            self._chain = event.chain_hash
-            self._recorded_at = max(self._recorded_at, event.recorded_at)
-            self._versions[event.stream] = event.version
-
-    def _problems(self, event: RecordedEvent) -> Iterator[str]:
-        if event.position != self.position + 1:
-            yield f"missing; the next event is at {event.position}"
-        last = self._versions.get(event.stream, 0)
-        if event.version != last + 1:
-            yield f"version {event.version} follows version {last} of stream {event.stream!r}"
-        if event.recorded_at < self._recorded_at:
-            yield "recorded_at is before that of an earlier event"
-        if _hashed(event) != event.event_hash:
-            yield "event_hash is not the hash of the event's fields"
-        chain = chain_hash(self._chain, event.position, event.version, event.recorded_at, event.event_hash)
-        if chain != event.chain_hash:
-            yield "chain_hash is not the hash of the previous one and this event"
+    problems: list[Problem] = field(default_factory=list)
+    first: dict[bytes, tuple[int, int]] = field(default_factory=dict)  # of each stream: version, position
+    last: dict[bytes, int] = field(default_factory=dict)  # its last version
+    events: int = 0
 
 
-def _hashed(event: RecordedEvent) -> bytes:
-    return hash_fields(
+def joined(stretches: Sequence[Found]) -> list[Problem]:
+    """The problems of stretches that follow each other, in order of position."""
+    problems = [problem for stretch in stretches for problem in stretch.problems]
+    versions: dict[bytes, int] = {}
+    for stretch in stretches:
+        for stream, (version, position) in stretch.first.items():
+            last = versions.get(stream, 0)
+            if version != last + 1:
+                problems.append((position, _version(version, last, stream)))
+        versions.update(stretch.last)
+    return sorted(problems, key=lambda problem: problem[0])
+
+
+def said(problems: Iterable[Problem]) -> list[str]:
+    """Problems as lines."""
+    return [f"position {position}: {what}" for position, what in problems]
+
+
+class RangeCheck:
+    """A walk along the chain after a position; `chain` is that event's chain hash, None where it is missing."""
+
+    def __init__(self, after: int, chain: bytes | None, recorded_at: int) -> None:
+        self.position = after
+        self.found = Found()
+        self._chain = chain
+        self._recorded_at = recorded_at
+        self._prefixed: dict[bytes | int, bytes] = {}
+
+    def read(self, events: Iterable[RawEvent]) -> None:
+        """Check the next events. From each on what is stored is trusted, so that one change is reported once."""
+        sha256, pack, prefixed = hashlib.sha256, struct.pack, self._prefixed
+        problems, first, last = self.found.problems, self.found.first, self.found.last
+        chain, recorded_before, expected, count = self._chain, self._recorded_at, self.position + 1, 0
+        for position, stream, version, id, type, schema, occurred_at, recorded_at, cause, correlation, actor, payload, \
+                event_hash, chain_hash in events:  # fmt: skip
+            count += 1
+            if position != expected:
+                problems.append((expected, f"missing; the next event is at {position}"))
+            known = last.get(stream)
+            if known is None:
+                first[stream] = version, expected
+            elif version != known + 1:
+                problems.append((expected, _version(version, known, stream)))
+            last[stream] = version
+            if recorded_at < recorded_before:
+                problems.append((expected, "recorded_at is before that of an earlier event"))
+            else:
+                recorded_before = recorded_at
+            data = b"".join(
+                (
+                    pack(">I", len(id)),
+                    id,
+                    prefixed.get(stream) or self._prefix(stream),
+                    prefixed.get(type) or self._prefix(type),
+                    prefixed.get(schema) or self._prefix(schema),
+                    pack(">Iq", 8, occurred_at),
+                    _ABSENT if cause is None else pack(">I", len(cause)) + cause,
+                    prefixed.get(correlation) or self._prefix(correlation),
+                    prefixed.get(actor) or self._prefix(actor),
+                    pack(">I", len(payload)),
+                    payload,
+                )
+            )
+            if sha256(data).digest() != event_hash:
+                problems.append((expected, "event_hash is not the hash of the event's fields"))
+            if chain is not None:
+                link = CHAIN_TAG + chain + pack(">qqq", position, version, recorded_at) + event_hash
+                if sha256(link).digest() != chain_hash:
+                    problems.append((expected, "chain_hash is not the hash of the previous one and this event"))
+            chain, expected = chain_hash, position + 1
+        self._chain, self._recorded_at, self.position = chain, recorded_before, expected - 1
+        self.found.events += count
+
+    def expect(self, upto: int) -> None:
+        """The walk is over, and events up to this position were to be met."""
+        if self.position < upto:
+            self.found.problems.append((self.position + 1, f"missing; the log's head is {upto}"))
+
+    def _prefix(self, value: bytes | int) -> bytes:
+        """A field that comes again and again, with its length."""
+        if len(self._prefixed) >= _MOST_KEPT:
+            self._prefixed.clear()
+        field = value if isinstance(value, bytes) else struct.pack(">q", value)
+        self._prefixed[value] = struct.pack(">I", len(field)) + field
+        return self._prefixed[value]
+
+
+def _version(version: int, last: int, stream: bytes) -> str:
+    return f"version {version} follows version {last} of stream {stream.decode(errors='backslashreplace')!r}"
+
+
+def raw_event(event: RecordedEvent) -> RawEvent:
+    """An event as a database holds it."""
+    return (
+        event.position,
+        event.stream.encode(),
+        event.version,
         event.event_id,
-        event.stream,
-        event.type,
+        event.type.encode(),
         event.schema_version,
         event.occurred_at,
-        event.causation_id,
-        event.correlation_id,
-        event.actor,
-        event.payload,
+        event.recorded_at,
+        None if event.causation_id is None else event.causation_id.encode(),
+        event.correlation_id.encode(),
+        event.actor.encode(),
+        event.payload.encode(),
+        event.event_hash,
+        event.chain_hash,
     )

@@ -70,6 +70,7 @@ WRONG = {
     "category": 5,
     "tags": ["a=b"],
     "subject": 5,
+    "store_content": "yes",
     "system": 5,
     "max_tokens": 5.5,
     "temperature": "0.5",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from model_orchestrator.cli import main
 from model_orchestrator.infrastructure.migrations.revisions import NEWEST
+from tests.postgres import PostgresServer
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -74,3 +78,40 @@ def test_an_address_that_is_none_is_misuse(db: Command) -> None:
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert "postgresql://" in err
+
+
+def test_a_file_is_backed_up_restored_and_vacuumed(db: Command, tmp_path: Path) -> None:
+    url, copy = f"sqlite:///{tmp_path / 'log.db'}", str(tmp_path / "copy.db")
+    assert db("backup", copy, "--database", url)[0] == 1
+    db("upgrade", "--database", url)
+    code, out, err = db("backup", copy, "--database", url, "--json")
+    assert (code, json.loads(out)["file"], json.loads(out)["events"]) == (0, copy, 0)
+    assert err.startswith(f"backed up 0 events in {copy} (")
+    assert db("backup", copy, "--database", url)[0] == 2
+    assert db("restore", copy, "--database", url)[0] == 2
+    code, out, _ = db("restore", copy, "--database", f"sqlite:///{tmp_path / 'new.db'}", "--json")
+    assert (code, json.loads(out)["events"]) == (0, 0)
+    code, out, _ = db("vacuum", "--database", url, "--json")
+    assert (code, json.loads(out)["database"]) == (0, url)
+    assert db("vacuum", "--database", "sqlite:///:memory:")[0] == 2
+
+
+def test_for_postgresql_the_command_is_said_and_works(
+    db: Command, postgres: PostgresServer, postgres_url: str, empty_postgres_url: str, tmp_path: Path
+) -> None:
+    """With the server's own tools: what was dumped and restored is a database that is used."""
+    tools = {"PATH": os.pathsep.join((str(postgres.bin), os.environ["PATH"]))}
+    file = str(tmp_path / "a dump")
+    for words in (("backup", file, "--database", postgres_url), ("restore", file, "--database", empty_postgres_url)):
+        code, out, err = db(*words)
+        assert (code, out) == (2, "")
+        subprocess.run(shlex.split(err.partition("for this: ")[2]), check=True, env={**os.environ, **tools})
+    assert db("status", "--database", empty_postgres_url)[0] == 0
+    _, _, err = db("vacuum", "--database", postgres_url)
+    assert "VACUUM (FULL) log.contents" in err
+
+
+def test_a_password_is_not_repeated(db: Command) -> None:
+    code, _, err = db("backup", "x", "--database", "postgresql://me:tell-nobody@host/name")
+    assert code == 2
+    assert "PGPASSWORD=... pg_dump --format=custom --dbname=postgresql://me@host/name --file=x" in err

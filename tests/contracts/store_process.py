@@ -6,6 +6,7 @@ It speaks over its pipes: a line on stdin lets it begin, each line on stdout is 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import resource
@@ -13,7 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -160,8 +162,29 @@ async def _acknowledged_append(store: EventStore, stream: str, number: int, *, p
     say(name)
 
 
-def kill_rounds(url: str, rounds: int) -> None:
-    """`kill URL ROUNDS`: as many writers, one after the other, each killed by SIGKILL at a random moment.
+def erasing(*runs: str) -> Append:
+    """The erasure of runs; its event names them."""
+    event = new_event(json.dumps({"runs": runs}), type="Erased")
+    return replace(on_stream("contents", event), erased=runs)
+
+
+async def erase_own(url: str, name: str, count: int) -> None:
+    """`erase URL NAME COUNT`: stores a run with a text of its own and one that all share, and erases it again."""
+    store = open_store(url)
+    if count < 10**6:  # one that is to be killed was let go already
+        ready()
+    for number in range(count):
+        run = f"run-{name}-{number}"
+        texts = [(f"text-{run}", run), ("shared", "shared")]
+        contents = [Content(ref=ref, stream=run, subject=None, salt=b"", body=body) for ref, body in texts]
+        await appended(store, on_stream(run, contents=contents))
+        say(run)
+        await appended(store, erasing(run))
+    await store.aclose()
+
+
+def kill_rounds(url: str, rounds: int, work: Callable[[str, int], Coroutine[Any, Any, None]]) -> None:
+    """`kill URL ROUNDS`, `kill-erasing URL ROUNDS`: as many writers in turn, each killed by SIGKILL at a random moment.
 
     The processes are forked from this one, which never opens the store: that is what makes hundreds of them quick.
     """
@@ -174,7 +197,7 @@ def kill_rounds(url: str, rounds: int) -> None:
             os.close(reader)
             os.dup2(writer, 1)
             try:
-                asyncio.run(_write_until_killed(url, number))
+                asyncio.run(work(url, number))
             finally:
                 os._exit(1)
         os.close(writer)
@@ -184,6 +207,10 @@ def kill_rounds(url: str, rounds: int) -> None:
 async def _write_until_killed(url: str, number: int) -> None:
     store = open_store(url)
     await asyncio.gather(*(_appends(store, f"round-{number}-{caller}", 10**6) for caller in range(1 + number % 4)))
+
+
+async def _erase_until_killed(url: str, number: int) -> None:
+    await erase_own(url, str(number), 10**6)
 
 
 def _kill_at_random(child: int, reader: int) -> None:
@@ -250,7 +277,11 @@ def main(word: str, url: str, *rest: Any) -> None:
         case "claim":
             asyncio.run(claim_together(url, rest[0], int(rest[1]), int(rest[2])))
         case "kill":
-            kill_rounds(url, int(rest[0]))
+            kill_rounds(url, int(rest[0]), _write_until_killed)
+        case "kill-erasing":
+            kill_rounds(url, int(rest[0]), _erase_until_killed)
+        case "erase":
+            asyncio.run(erase_own(url, rest[0], int(rest[1])))
         case "acknowledge":
             asyncio.run(acknowledge(url, rest[0]))
         case "fill":

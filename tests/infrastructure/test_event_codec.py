@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from model_orchestrator.domain import events
 from model_orchestrator.domain.errors import ErrorKind
-from model_orchestrator.domain.events import BudgetEvent, CatalogueEvent, ContentRef, RunEvent
+from model_orchestrator.domain.events import BudgetEvent, CatalogueEvent, ContentEvent, ContentRef, RunEvent, SealEvent
 from model_orchestrator.domain.units import Usd
 from model_orchestrator.infrastructure.event_codec import EVENT_TYPES, SCHEMA_VERSIONS, decode, encode
 
@@ -27,7 +27,13 @@ all_events = st.sampled_from(list(EVENT_TYPES.values())).flatmap(st.from_type)
 
 def test_every_event_of_the_unions_can_be_stored() -> None:
     """A fact that has no type name would be lost."""
-    assert set(EVENT_TYPES.values()) == {*get_args(RunEvent), CatalogueEvent, *get_args(BudgetEvent)}
+    assert set(EVENT_TYPES.values()) == {
+        *get_args(RunEvent),
+        CatalogueEvent,
+        *get_args(BudgetEvent),
+        ContentEvent,
+        SealEvent,
+    }
     assert set(SCHEMA_VERSIONS) == set(EVENT_TYPES)
 
 

@@ -9,11 +9,12 @@ from model_orchestrator.infrastructure.store.sqlite_state import SqliteLeases
 from tests.contracts.appends import OpenStore
 from tests.contracts.event_store import EventStoreContract
 from tests.contracts.event_store_balances import BalancesContract
+from tests.contracts.event_store_erasure import ErasureContract
 from tests.contracts.event_store_keys import KeysContract
 from tests.contracts.lease_store import LeaseStoreContract, OpenLeases
 
 
-class TestMemoryStore(EventStoreContract, BalancesContract, KeysContract):
+class TestMemoryStore(EventStoreContract, BalancesContract, KeysContract, ErasureContract):
     @pytest.fixture
     def open_store(self) -> OpenStore:
         return MemoryStore

@@ -9,6 +9,7 @@ from model_orchestrator.infrastructure.store.postgres_leases import PostgresLeas
 from tests.contracts.appends import OpenStore
 from tests.contracts.event_store import EventStoreContract
 from tests.contracts.event_store_balances import BalancesContract
+from tests.contracts.event_store_erasure import ErasureContract, SharedErasureContract
 from tests.contracts.event_store_keys import KeysContract, SharedKeysContract
 from tests.contracts.event_store_shared import SharedEventStoreContract
 from tests.contracts.lease_store import LeaseStoreContract, OpenLeases
@@ -26,13 +27,13 @@ class TestPostgresBalances(BalancesContract):
         return lambda: PostgresStore(postgres_url)
 
 
-class TestPostgresKeys(KeysContract):
+class TestPostgresKeys(KeysContract, ErasureContract):
     @pytest.fixture
     def open_store(self, postgres_url: str) -> OpenStore:
         return lambda: PostgresStore(postgres_url)
 
 
-class TestPostgresShared(SharedEventStoreContract, SharedKeysContract):
+class TestPostgresShared(SharedEventStoreContract, SharedKeysContract, SharedErasureContract):
     @pytest.fixture
     def database_url(self, postgres_url: str) -> str:
         return postgres_url

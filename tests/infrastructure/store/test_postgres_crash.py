@@ -21,6 +21,7 @@ import pytest
 from model_orchestrator.application.ports import EventStore
 from model_orchestrator.infrastructure.store import database
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
+from model_orchestrator.infrastructure.store.postgres_batch import APPEND
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream, whole_log
 from tests.contracts.store_process import go, start
 from tests.postgres import PostgresServer, database_name, socket_dir, start_server
@@ -128,7 +129,7 @@ def test_a_commit_that_does_not_wait_would_be_noticed(url: str, watched: psycopg
     async def scenario() -> None:
         store = PostgresStore(url)
         await appended(store, on_stream("a"))
-        store._writer._opened().execute("SET synchronous_commit = off")
+        store._writer._opened(APPEND).execute("SET synchronous_commit = off")
         assert await unflushed(store, watched) > 0
         await store.aclose()
 

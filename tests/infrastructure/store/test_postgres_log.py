@@ -24,15 +24,17 @@ from model_orchestrator.application.ports import (
 from model_orchestrator.domain.errors import EventIdReused, StoreUnavailable
 from model_orchestrator.domain.events import Money
 from model_orchestrator.domain.units import Timestamp
+from model_orchestrator.infrastructure.content_cipher import OuterKey, OuterKeys
 from model_orchestrator.infrastructure.store import postgres_connection
+from model_orchestrator.infrastructure.store.key_rotation import rotate
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
-from model_orchestrator.infrastructure.store.postgres_batch import PARAMETER_FORMATS, PARAMETER_TYPES, STATEMENT, Batch
+from model_orchestrator.infrastructure.store.postgres_batch import APPEND, Batch
 from model_orchestrator.infrastructure.store.postgres_writer import PostgresWriter
 from model_orchestrator.infrastructure.store.verify import verify_log
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream, whole_log
 from tests.contracts.event_store_keys import a_batch_of_claims, assert_batch_left_its_rows, assert_batch_of_claims
 from tests.contracts.event_store_shared import check
-from tests.contracts.store_process import finished, go, start
+from tests.contracts.store_process import erasing, finished, go, start
 from tests.postgres import PostgresServer, database_name
 
 
@@ -45,7 +47,7 @@ def call(connection: psycopg.Connection[Any], append: Append) -> None:
     connection.execute("SELECT")  # begins the transaction
     batch = Batch()
     batch.add(append)
-    result = connection.pgconn.exec_params(STATEMENT.encode(), batch.arguments(), PARAMETER_TYPES, PARAMETER_FORMATS)
+    result = connection.pgconn.exec_params(APPEND.statement.encode(), batch.arguments(), APPEND.types, APPEND.formats)
     assert result.status == psycopg.pq.ExecStatus.TUPLES_OK, result.error_message
 
 
@@ -303,6 +305,34 @@ def role(postgres: PostgresServer, postgres_url: str) -> Any:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"DROP OWNED BY {name}")
         connection.execute(f"DROP ROLE {name}")
+
+
+def test_a_plain_role_encrypts_erases_and_changes_the_key(postgres_url: str, role: str) -> None:
+    """Through the functions alone: the tables it can only read."""
+    mine = postgres_url.replace("postgres@", f"{role}@")
+    old, new = OuterKey(bytes(32)), OuterKey(bytes([1]) * 32)
+
+    async def scenario() -> None:
+        store = PostgresStore(mine, content_keys=OuterKeys(old))
+        for run in ("run-1", "run-2"):
+            text = Content(ref=run, stream=run, subject=None, salt=b"s", body="a text")
+            await appended(store, on_stream(run, contents=[text]))
+        await appended(store, erasing("run-1"))
+        assert rotate(mine, OuterKeys(new, old)) == 1
+        await store.aclose()
+        store = PostgresStore(mine, content_keys=OuterKeys(new))
+        assert set(await store.contents(["run-1", "run-2"])) == {"run-2"}
+        await store.aclose()
+
+    asyncio.run(scenario())
+    with psycopg.connect(mine, autocommit=True) as connection:
+        for change in (
+            "DELETE FROM log.contents",
+            "DELETE FROM log.content_keys",
+            "SELECT log.erase_contents_v1('{}')",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(change)
 
 
 def test_a_plain_role_appends_and_reads_but_has_no_right_to_change(postgres_url: str, role: str) -> None:
