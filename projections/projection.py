@@ -8,7 +8,7 @@ what they say now, so a late fact corrects them exactly, and a rebuild gives the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -32,6 +32,9 @@ class Tables(Protocol):
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Many new rows."""
+
+    def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
+        """The rows, as many at a time as are needed."""
 
 
 class Projection(Protocol):
