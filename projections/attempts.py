@@ -15,7 +15,7 @@ from typing import Any
 
 from .buckets import bucket_of
 from .costs import COSTS, RUN_COSTS
-from .dimensions import DIMENSIONS, WORDS, dim_of, keep
+from .dimensions import ATTEMPT_DIMENSIONS, DIMENSIONS, ESCALATION_DIMENSIONS, dim_of
 from .facts import Fact, money_of, picos
 from .model_stats import ESCALATION_STATS, MODEL_STATS
 from .projection import Names, Row, Table, Tables, month_of, replace_rows, rows_of
@@ -108,7 +108,6 @@ ESCALATIONS = Table(
 # An attempt's facts are slots, each None or (version in the stream, values...); where a slot's values stand in a row.
 STARTED, OUTCOME, LOST, CHARGED, CONFIDENCE, RECONCILED = range(6)
 Slot = tuple[Any, ...]
-Words = tuple[str, ...]
 Slots = list[Slot | None]
 
 
@@ -123,7 +122,6 @@ _RUN_AT, _STARTED_AT, _OUTCOME_AT, _CHARGED_AT, _CONFIDENCE_AT, _RECONCILED_AT =
 _STATUS, _COST, _CHARGED_MONEY, _MODEL = (
     ATTEMPTS.names.index(one) for one in ("status", "cost", "charged_money", "model")
 )
-_words = itemgetter(*(ATTEMPTS.names.index(word) for word in WORDS))
 _OPEN: tuple[Any, ...] = ("open", *[None] * (len(_OUTCOME) - 1))
 _NO_CHARGE = (None,) * len(_CHARGED)
 _NO_CONFIDENCE = (None,)
@@ -188,25 +186,17 @@ class Attempts:
         escalated = [
             _escalation(key, runs[key[0]], *models) for key, models in batch.escalations.items() if key[0] in runs
         ]
-        keep(tables, names, (*_words_of(new), *(words for one in escalated for words in one[1])))
-        replace_rows(tables, names, ATTEMPTS, (COSTS, MODEL_STATS), old=old, new=new)
-        replace_rows(tables, names, ESCALATIONS, (ESCALATION_STATS,), old=[], new=[row for row, _ in escalated])
+        replace_rows(tables, names, ATTEMPTS, (ATTEMPT_DIMENSIONS, COSTS, MODEL_STATS), old=old, new=new)
+        replace_rows(tables, names, ESCALATIONS, (ESCALATION_DIMENSIONS, ESCALATION_STATS), old=[], new=escalated)
         replace_rows(tables, names, RUN_COSTS, (), old=[], new=list(_run_costs(new)))
         _keep_waiting(tables, names, batch, {row[0] for row in waiting}, {row[0] for row in (*old, *new)})
 
 
-def _words_of(rows: Sequence[Row]) -> set[Words]:
-    """The dimensions of attempts."""
-    return {_words(row) for row in rows}
-
-
-def _escalation(
-    key: tuple[str, int], of_run: tuple[Any, ...], from_model: str, to_model: str, reason: str
-) -> tuple[Row, tuple[Words, Words]]:
-    """A row, and its dimensions: those of a model that has no provider and no outcome there."""
+def _escalation(key: tuple[str, int], of_run: tuple[Any, ...], from_model: str, to_model: str, reason: str) -> Row:
+    """A row, with dimensions of its two models: without provider and outcome."""
     strategy, category, money = of_run[2], of_run[3], of_run[5]
-    both = (category, strategy, from_model, "", money, ""), (category, strategy, to_model, "", money, "")
-    return (*key, *of_run, from_model, to_model, reason, dim_of(*both[0]), dim_of(*both[1])), both
+    dims = (dim_of(category, strategy, model, "", money, "") for model in (from_model, to_model))
+    return (*key, *of_run, from_model, to_model, reason, *dims)
 
 
 def _run_costs(rows: Sequence[Row]) -> Iterator[Row]:

@@ -5,15 +5,18 @@ The number is a hash of the words, so that it is the same in every rebuild.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
-from .projection import Names, Table, Tables
+from .projection import Rollup, Table
 
-Words = tuple[str, ...]
 WORDS = ("category", "strategy", "model", "provider", "money", "status")
-DIMENSIONS = Table("dimensions", (("dim", "INTEGER"), *((word, "TEXT") for word in WORDS)), key=("dim",))
+DIMENSIONS = Table(
+    "dimensions",
+    (("dim", "INTEGER"), *((word, "TEXT") for word in WORDS), ("uses", "INTEGER")),
+    key=("dim",),
+    indexes=("(uses) WHERE uses = 0",),
+)
 
 
 @lru_cache(maxsize=100_000)
@@ -23,9 +26,16 @@ def dim_of(*words: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-def keep(tables: Tables, names: Names, combinations: Iterable[Words]) -> None:
-    """Store what the numbers stand for."""
-    table = names(DIMENSIONS.name)
-    known = {row[0] for row in tables.execute(f"SELECT dim FROM {table}")}
-    rows = {dim: words for words in combinations if (dim := dim_of(*words)) not in known}
-    tables.insert(table, DIMENSIONS.names, [(dim, *words) for dim, words in rows.items()])
+def _uses(dim: str, words: dict[str, str]) -> str:
+    chosen = ", ".join(words.get(word, f"max(s.{word})") for word in WORDS)
+    return f"SELECT s.{dim}, {chosen}, sum(s.sign) FROM {{staged}} WHERE true GROUP BY s.{dim}"
+
+
+def _of_escalation(end: str) -> str:
+    words = {"model": f"max(s.{end}_model)", "provider": "''", "money": "max(s.run_money)", "status": "''"}
+    return _uses(f"{end}_dim", words)
+
+
+_KEYS = ("dim", *WORDS)
+ATTEMPT_DIMENSIONS = Rollup(DIMENSIONS, _KEYS, ("uses",), (_uses("dim", {}),))
+ESCALATION_DIMENSIONS = Rollup(DIMENSIONS, _KEYS, ("uses",), (_of_escalation("from"), _of_escalation("to")))

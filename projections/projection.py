@@ -120,7 +120,7 @@ class Rollup:
             sums = select.format(staged=f"{staged} s", **TAGS[tables.dialect])
             tables.execute(
                 f"INSERT INTO {name} AS {bare} ({columns}) {sums} "
-                f"ON CONFLICT ({', '.join(self.keys)}) DO UPDATE SET {changes}"
+                f"ON CONFLICT ({', '.join(self.table.key)}) DO UPDATE SET {changes}"
             )
 
     def sweep(self, tables: Tables, name: str) -> None:

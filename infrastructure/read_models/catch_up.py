@@ -67,16 +67,18 @@ class CatchUp:
         head = self._head()
         self._drop_foreign(head)
         self._advance(wanted, head, live=False, progress=progress)
-        for entry in self._entries(wanted, live=False):
-            if entry.stopped_at is not None:
-                raise ProjectionStopped(stopped_text(entry))
-        self.state.write(lambda tables: self._swap(tables, wanted, head), swap=True)
+        stopped = self.state.write(lambda tables: self._swap(tables, wanted, head), swap=True)
+        for entry in stopped:
+            raise ProjectionStopped(stopped_text(entry))
 
-    def _swap(self, tables: Tables, wanted: Sequence[Projection], head: int) -> None:
+    def _swap(self, tables: Tables, wanted: Sequence[Projection], head: int) -> list[Entry]:
+        """What is built goes live; what could not be is returned."""
         registry = Registry(tables, self.state.schema)
-        for entry in registry.entries(lock=True):
-            if not entry.live and entry.projection in wanted and entry.checkpoint >= head:
+        built = [one for one in registry.entries(lock=True) if not one.live and one.projection in wanted]
+        for entry in built:
+            if entry.checkpoint >= head:
                 registry.swap(entry)
+        return [entry for entry in built if entry.stopped_at is not None]
 
     def _head(self) -> int:
         return self.log.head() if self.upto is None else self.upto
