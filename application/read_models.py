@@ -12,6 +12,12 @@ from ..projections.filters import Condition
 from ..projections.model_report import ModelStats
 from ..projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
 
+PENDING = (  # attempts that are lost and whose cost is not known
+    Condition("status", "=", "lost"),
+    Condition("cost", "=", None),
+    Condition("charged_money", "=", None),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectionStatus:

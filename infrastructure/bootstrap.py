@@ -7,7 +7,7 @@ import platform
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import uuid_utils
 
@@ -54,6 +54,9 @@ from .database_url import masked
 from .run_log import StoredRunLog
 from .settings import Settings
 from .worlds import Worlds
+
+if TYPE_CHECKING:
+    from .read_models.stored import StoredReadModels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,7 @@ class Orchestrator:
         self.settings = settings or Settings.load()
         self._clock = SystemClock()
         self._store: EventStore | None = None
+        self._read_models: StoredReadModels | None = None
         self.clock = self._clock
         self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}")
 
@@ -135,6 +139,15 @@ class Orchestrator:
 
             self._store = open_store(self.settings.database_url)
         return self._store
+
+    @property
+    def read_models(self) -> StoredReadModels:
+        """The read models of the store, opened at first use."""
+        if self._read_models is None:
+            from .read_models.stored import StoredReadModels
+
+            self._read_models = StoredReadModels(self.settings.database_url, store=self.store)
+        return self._read_models
 
     def expect_runs(self) -> None:
         """For who only reads: a missing file is not created. Raises RunNotFound."""

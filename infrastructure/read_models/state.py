@@ -28,6 +28,7 @@ REGISTRY = """CREATE {kind} IF NOT EXISTS {schema}projections (
     CONSTRAINT pk_projections PRIMARY KEY (name, version, generation)
 )"""
 _SQLITE = REGISTRY.format(kind="TABLE", schema="", text="TEXT", integer="INTEGER", blob="BLOB")
+A_FETCH = 1000  # rows
 _CACHE = "PRAGMA cache_size=-65536"  # 64 MB
 
 
@@ -51,23 +52,31 @@ class SqliteTables:
 
     dialect = "sqlite"
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self._connection = connection
+        self._path = path or Path(":memory:")
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """The rows, if any. Raises ValueError for a value no column can hold."""
-        with _refusals():
+        with translated(self._path), _refusals():
             return self._connection.execute(sql, parameters).fetchall()
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Many new rows. Raises ValueError for a value no column can hold."""
         marks = ", ".join("?" * len(columns))
-        with _refusals():
+        with translated(self._path), _refusals():
             self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
 
     def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
         """The rows as they are fetched."""
-        yield from self._connection.execute(sql, parameters)
+        with translated(self._path):
+            cursor = self._connection.execute(sql, parameters)
+        while rows := self._fetched(cursor):
+            yield from rows
+
+    def _fetched(self, cursor: sqlite3.Cursor) -> list[Row]:
+        with translated(self._path):
+            return cursor.fetchmany(A_FETCH)
 
 
 @contextmanager
@@ -87,6 +96,7 @@ class SqliteState:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file = StateFile(path, _SQLITE)
+        self._made = False
 
     def write(self, work: Callable[[Tables], T], *, swap: bool = False) -> T:
         """Alone among all who write the file; readers keep their snapshots."""
@@ -96,7 +106,7 @@ class SqliteState:
             connection.execute(_CACHE)
             connection.execute("BEGIN IMMEDIATE")
             try:
-                result = work(SqliteTables(connection))
+                result = work(SqliteTables(connection, self._path))
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
@@ -109,16 +119,17 @@ class SqliteState:
     def reading(self) -> Iterator[SqliteTables]:
         """A snapshot that no writer waits for."""
         if self._path is None:
-            yield SqliteTables(self._file.run(lambda connection: connection))
+            yield SqliteTables(self._file.run(lambda connection: connection), None)
             return
-        if not self._path.exists():
-            self._file.run(lambda connection: None)
+        if not (self._made and self._path.exists()):
+            self._file.run(lambda connection: None)  # another user of the file may have made it, without our table
+            self._made = True
         with translated(self._path):
             connection = connect_reader(self._path)
         with closing(connection):
             connection.execute(_CACHE)
             connection.execute("BEGIN")
-            yield SqliteTables(connection)
+            yield SqliteTables(connection, self._path)
 
     def size(self) -> int:
         """Of the file, its write-ahead log included."""

@@ -35,10 +35,11 @@ class Snapshot(NamedTuple):
 class StoredReadModels:
     """Read models of one log. `tell` gets a line where a question has to wait for much folding."""
 
-    def __init__(self, url: str, *, store: EventStore | None = None, tell: Tell = lambda text: None) -> None:
+    def __init__(self, url: str, *, store: EventStore | None = None) -> None:
+        """`store` is needed where the log is in memory."""
         self._url = url
         self._store = store
-        self._tell = tell
+        self.tell: Tell = lambda text: None
         self._state: State = open_state(url)
         self._until: Timestamp | None = None  # None: now
 
@@ -100,7 +101,8 @@ class StoredReadModels:
 
     def as_of(self, moment: Timestamp) -> StoredReadModels:
         """The same questions to the log as it was then."""
-        then = StoredReadModels(self._url, store=self._store, tell=self._tell)
+        then = StoredReadModels(self._url, store=self._store)
+        then.tell = self.tell
         then._state, then._until = SqliteState(None), moment
         return then
 
@@ -126,7 +128,7 @@ class StoredReadModels:
         with closing(self._open_log()) as log:
             behind = self._behind(log, names)
             if behind > FAR_BEHIND:
-                self._tell(f"read models are {behind:,} events behind: folding them first")
+                self.tell(f"read models are {behind:,} events behind: folding them first")
             self._catch_up(log, processes=0).live(names or None)
 
     @contextmanager
