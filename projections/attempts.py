@@ -6,7 +6,6 @@ answer replaces a loss, and a reconciliation an earlier one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -16,7 +15,7 @@ from typing import Any
 from .buckets import bucket_of
 from .costs import COSTS, RUN_COSTS
 from .dimensions import ATTEMPT_DIMENSIONS, DIMENSIONS, ESCALATION_DIMENSIONS, dim_of
-from .facts import Fact, money_of, picos
+from .facts import Fact, money_of, picos, tags_text
 from .model_stats import ESCALATION_STATS, MODEL_STATS
 from .projection import Names, Row, Table, Tables, month_of, replace_rows, rows_of
 
@@ -135,6 +134,9 @@ class AttemptBatch:
     runs: dict[str, Slot] = field(default_factory=dict)
     attempts: dict[str, dict[int, Slots]] = field(default_factory=dict)
     escalations: dict[tuple[str, int], tuple[str, str, str]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)  # finished: of runs that begin here
+    run_costs: list[Row] = field(default_factory=list)
+    escalated: list[Row] = field(default_factory=list)
 
 
 class Attempts:
@@ -174,8 +176,21 @@ class Attempts:
         batch.escalations.update(other.escalations)
         return batch
 
+    def prepare(self, batch: AttemptBatch) -> None:
+        """The rows of runs that begin here need nothing of the tables."""
+        runs = {run: slot[1:] for run, slot in batch.runs.items() if slot[0] == 1}
+        begun = {run: batch.attempts.pop(run) for run in runs if run in batch.attempts}
+        rows = list(_new_rows(begun, [], runs))
+        batch.rows += rows
+        batch.run_costs += _run_costs(rows)
+        for key in [key for key in batch.escalations if key[0] in runs]:
+            batch.escalated.append(_escalation(key, runs[key[0]], *batch.escalations.pop(key)))
+        for run in {row[0] for row in rows}:
+            del batch.runs[run]
+
     def apply(self, tables: Tables, names: Names, batch: AttemptBatch) -> None:
         """Rows of runs that began earlier are read, completed and written anew."""
+        self.prepare(batch)
         touched = batch.attempts.keys() | batch.runs.keys() | {run for run, _ in batch.escalations}
         earlier = sorted(run for run in touched if (slot := batch.runs.get(run)) is None or slot[0] != 1)
         old = rows_of(tables, names(ATTEMPTS.name), ATTEMPTS.names, "run", earlier)
@@ -186,9 +201,12 @@ class Attempts:
         escalated = [
             _escalation(key, runs[key[0]], *models) for key, models in batch.escalations.items() if key[0] in runs
         ]
-        replace_rows(tables, names, ATTEMPTS, (ATTEMPT_DIMENSIONS, COSTS, MODEL_STATS), old=old, new=new)
+        roll_ups = (ATTEMPT_DIMENSIONS, COSTS, MODEL_STATS)
+        replace_rows(tables, names, ATTEMPTS, roll_ups, old=old, new=[*new, *batch.rows])
+        escalated += batch.escalated
         replace_rows(tables, names, ESCALATIONS, (ESCALATION_DIMENSIONS, ESCALATION_STATS), old=[], new=escalated)
         replace_rows(tables, names, RUN_COSTS, (), old=[], new=list(_run_costs(new)))
+        tables.insert(names(RUN_COSTS.name), RUN_COSTS.names, batch.run_costs)
         _keep_waiting(tables, names, batch, {row[0] for row in waiting}, {row[0] for row in (*old, *new)})
 
 
@@ -306,8 +324,15 @@ def _row(run: str, number: int, of_run: tuple[Any, ...], slots: Slots, *, retry:
 
 def _run_started(batch: AttemptBatch, fact: Fact) -> None:
     event, at = fact.event, fact.at
-    tags = json.dumps(event.tags, ensure_ascii=False, sort_keys=True) if event.tags else "{}"
-    slot = (fact.version, at, month_of(at), event.strategy, event.category, tags, money_of(event.provider))
+    slot = (
+        fact.version,
+        at,
+        month_of(at),
+        event.strategy,
+        event.category,
+        tags_text(event.tags),
+        money_of(event.provider),
+    )
     if fact.run not in batch.runs:
         batch.runs[fact.run] = slot
 

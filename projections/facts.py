@@ -21,7 +21,7 @@ class RunStarted(Lean, frozen=True, gc=False):
 
     strategy: str
     category: str
-    tags: dict[str, str]
+    tags: msgspec.Raw  # canonical JSON, as the rows keep it
     owner: str
     subject: str | None
     provider: str  # live, simulated or recorded:NAME
@@ -172,6 +172,14 @@ class Fact(NamedTuple):
     at: int  # recorded_at, microseconds
     type: str
     event: Any  # one of LEAN
+
+
+def tags_text(tags: msgspec.Raw) -> str:
+    """The tags as a JSON object. Raises ValueError where they are none."""
+    text = bytes(tags).decode()
+    if not text.startswith("{"):
+        raise ValueError("tags are not a JSON object")
+    return text
 
 
 def picos(amount: str | None) -> int | None:

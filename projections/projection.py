@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 from ..domain.units import MILLION
@@ -54,8 +55,11 @@ class Projection(Protocol):
     def merge(self, batch: Any, other: Any) -> Any:
         """Both accumulators together; the order does not matter. May use up its arguments."""
 
+    def prepare(self, batch: Any) -> None:
+        """Finish the rows of runs that begin in the batch, ahead of `apply`; nothing can be merged into it then."""
+
     def apply(self, tables: Tables, names: Names, batch: Any) -> None:
-        """Bring what an accumulator holds into the tables."""
+        """Bring what an accumulator holds into the tables; uses it up."""
 
 
 class Names:
@@ -85,13 +89,13 @@ class Table:
         return tuple(name for name, _ in self.columns)
 
     def create(self, tables: Tables, name: str, *, staging: bool = False) -> None:
-        """Make it, empty; a staging table is the transaction's own, with a column `sign` before the others."""
+        """Make it, empty; a staging table is the transaction's own, with a column `sign` behind the others."""
         postgresql = tables.dialect == "postgresql"
         types = {"TEXT": 'text COLLATE "C"', "INTEGER": "bigint", "JSON": "jsonb"} if postgresql else {"JSON": "TEXT"}
         columns = [f"{column} {types.get(kind, kind)}" for column, kind in self.columns]
         if staging:
             end = " ON COMMIT DROP" if postgresql else ""
-            tables.execute(f"CREATE TEMP TABLE {name} (sign INTEGER, {', '.join(columns)}){end}")
+            tables.execute(f"CREATE TEMP TABLE {name} ({', '.join(columns)}, sign INTEGER DEFAULT 1){end}")
             return
         kind = "UNLOGGED TABLE" if postgresql else "TABLE"
         end = "" if postgresql else " WITHOUT ROWID"
@@ -155,9 +159,10 @@ def replace_rows(
         return
     name, staged = names(table.name), f"staged_{table.name}"
     table.create(tables, staged, staging=True)
-    columns = ("sign", *table.names)
-    tables.insert(staged, columns, [(-1, *row) for row in old])
-    tables.insert(staged, columns, [(1, *row) for row in new])
+    if old:
+        tables.insert(staged, table.names, old)
+        tables.execute(f"UPDATE {staged} SET sign = -1")
+    tables.insert(staged, table.names, new)
     listed = ", ".join(table.names)
     others = [column for column in table.names if column not in table.key]
     changes = ", ".join(f"{column} = excluded.{column}" for column in others)
@@ -184,5 +189,10 @@ def rows_of(tables: Tables, name: str, columns: Sequence[str], column: str, valu
 
 def month_of(at: int) -> int:
     """The first microsecond of the UTC month."""
-    moment = datetime.fromtimestamp(at // MILLION, UTC)
+    return _month_of_day(at // DAY)
+
+
+@lru_cache(maxsize=10_000)
+def _month_of_day(day: int) -> int:
+    moment = datetime.fromtimestamp(day * DAY // MILLION, UTC)
     return int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp()) * MILLION

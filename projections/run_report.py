@@ -217,7 +217,7 @@ def run_counts(
         base = piece.grain == BASE
         from_fields = _BASE_FIELDS if base else _COUNT_FIELDS
         table, counted = (RUNS.name, _BASE_COUNTED) if base else (RUN_COUNTS.table.name, _COUNTED)
-        place = "c.run_at >= ? AND c.run_at < ?" if base else f"c.grain = '{piece.grain}' AND c.at >= ? AND c.at < ?"
+        place = "c.run_at >= ? AND c.run_at < ?" if base else "c.at >= ? AND c.at < ?"
         which = where(conditions, from_fields, "c.tags")
         groups = ", ".join(["c.money", *(expression(name, from_fields, "c.tags").text for name in by)])
         query = f"SELECT {groups}, {counted} FROM {names(table)} c WHERE {place} AND {which.text} GROUP BY {keys}"

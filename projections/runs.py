@@ -1,12 +1,13 @@
-"""`runs`: one row a run, as lists show it, and its tags; `run_counts`: how many by UTC day and month."""
+"""`runs`: one row a run, as lists show it, and its tags; `run_counts`: how many by UTC day."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from .facts import Fact, money_of, picos
+from .facts import Fact, money_of, picos, tags_text
 from .grains import AT
 from .projection import Names, Rollup, Row, Table, Tables, grouped, month_of, replace_rows, rows_of
 
@@ -41,7 +42,7 @@ RUNS = Table(
     indexes=("(run_at, run)", "(status, run_at) WHERE status = 'running'"),
 )
 RUN_TAGS = Table("run_tags", (("key", "TEXT"), ("value", "TEXT"), ("run", "TEXT")), key=("key", "value", "run"))
-GRAINS = ("day", "month")
+GRAINS = ("day",)
 KEYS = ("category", "strategy", "money", "status", "cached_model")
 _MEASURES = {
     "runs": "1",
@@ -52,27 +53,21 @@ _MEASURES = {
 }
 
 
-def select(grain: str) -> str:
-    """The sums of the staged runs by one grain."""
-    keys = {key: f"s.{key}" for key in KEYS} | {"cached_model": "coalesce(s.cached_model, '')"}
-    return grouped("{staged}", {"grain": f"'{grain}'", "at": AT[grain], **keys}, _MEASURES)
-
-
+_CHOSEN = {key: f"s.{key}" for key in KEYS} | {"cached_model": "coalesce(s.cached_model, '')"}
 RUN_COUNTS = Rollup(
     Table(
         "run_counts",
         (
-            ("grain", "TEXT"),
             ("at", "INTEGER"),
             *((key, "TEXT") for key in KEYS),
             *((measure, "INTEGER") for measure in _MEASURES),
         ),
-        key=("grain", "at", *KEYS),
+        key=("at", *KEYS),
         indexes=("(runs) WHERE runs = 0",),
     ),
-    keys=("grain", "at", *KEYS),
+    keys=("at", *KEYS),
     measures=tuple(_MEASURES),
-    selects=tuple(select(grain) for grain in GRAINS),
+    selects=(grouped("{staged}", {"at": AT["day"], **_CHOSEN}, _MEASURES),),
 )
 
 STARTED, ENDED, CACHED = range(3)
@@ -86,7 +81,13 @@ _RUNNING = ("running", *[None] * (len(_ENDED) - 1))
 _NOT_CACHED = (None,) * len(_CACHED)
 
 
-RunBatch = dict[str, Slots]  # facts of some events, by run: each slot None or (version in the stream, values...)
+@dataclass(slots=True)
+class RunBatch:
+    """Facts of some events, by run: each slot None or (version in the stream, values...)."""
+
+    runs: dict[str, Slots] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)  # finished: of runs that begin here
+    tags: list[Row] = field(default_factory=list)
 
 
 class Runs:
@@ -99,30 +100,38 @@ class Runs:
 
     def zero(self) -> RunBatch:
         """No event."""
-        return {}
+        return RunBatch()
 
     def add(self, batch: RunBatch, fact: Fact) -> None:
         """Take in one event; of two that contradict each other the first stands."""
         index, values = _SAYS[fact.type](fact)
-        slots = batch.get(fact.run)
+        slots = batch.runs.get(fact.run)
         if slots is None:
-            slots = batch[fact.run] = [None] * 3
+            slots = batch.runs[fact.run] = [None] * 3
         if slots[index] is None:
             slots[index] = (fact.version, *values)
 
     def merge(self, batch: RunBatch, other: RunBatch) -> RunBatch:
         """The facts of both; uses up its arguments."""
-        for run, slots in other.items():
-            _merge_slots(batch.setdefault(run, slots), slots)
+        for run, slots in other.runs.items():
+            _merge_slots(batch.runs.setdefault(run, slots), slots)
         return batch
+
+    def prepare(self, batch: RunBatch) -> None:
+        """The rows of runs that begin here need nothing of the tables."""
+        begun = [run for run, slots in batch.runs.items() if (one := slots[STARTED]) is not None and one[0] == 1]
+        rows = [_row(run, batch.runs.pop(run)) for run in begun]
+        batch.rows += rows
+        batch.tags += [tag for row in rows for tag in _tags(row)]
 
     def apply(self, tables: Tables, names: Names, batch: RunBatch) -> None:
         """Rows of runs that began earlier are read, completed and written anew."""
-        earlier = sorted(run for run, slots in batch.items() if (one := slots[STARTED]) is None or one[0] != 1)
-        old = rows_of(tables, names(RUNS.name), RUNS.names, "run", earlier)
-        new = list(_new_rows(batch, old))
-        replace_rows(tables, names, RUNS, (RUN_COUNTS,), old=old, new=new)
-        tags = [tag for row in new[len(old) :] for tag in _tags(row)]
+        self.prepare(batch)
+        old = rows_of(tables, names(RUNS.name), RUNS.names, "run", sorted(batch.runs))
+        new = [_completed_row(row, batch.runs.pop(row[0])) for row in old]
+        late = [_row(run, slots) for run, slots in batch.runs.items() if slots[STARTED] is not None]
+        replace_rows(tables, names, RUNS, (RUN_COUNTS,), old=old, new=[*new, *late, *batch.rows])
+        tags = [*batch.tags, *(tag for row in late for tag in _tags(row))]
         tables.insert(names(RUN_TAGS.name), RUN_TAGS.names, tags)
 
 
@@ -132,14 +141,10 @@ def _tags(row: Row) -> Iterator[Row]:
             yield key, value, row[0]
 
 
-def _new_rows(batch: dict[str, Slots], old: list[Row]) -> Iterator[Row]:
-    for row in old:
-        slots = _slots_of(row)
-        _merge_slots(slots, batch.pop(row[0]))
-        yield _row(row[0], slots)
-    for run, slots in batch.items():
-        if slots[STARTED] is not None:
-            yield _row(run, slots)
+def _completed_row(row: Row, found: Slots) -> Row:
+    slots = _slots_of(row)
+    _merge_slots(slots, found)
+    return _row(row[0], slots)
 
 
 def _merge_slots(slots: Slots, other: Slots) -> None:
@@ -174,9 +179,8 @@ def _row(run: str, slots: Slots) -> Row:
 
 def _started(fact: Fact) -> tuple[int, Slot]:
     e, at = fact.event, fact.at
-    tags = json.dumps(e.tags, ensure_ascii=False, sort_keys=True) if e.tags else "{}"
     money = money_of(e.provider)
-    return STARTED, (at, month_of(at), e.strategy, e.category, tags, money, e.provider, e.owner, e.subject)
+    return STARTED, (at, month_of(at), e.strategy, e.category, tags_text(e.tags), money, e.provider, e.owner, e.subject)
 
 
 def _completed(fact: Fact) -> tuple[int, Slot]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,9 +91,13 @@ def open_in_worker(url: str) -> None:
     """A worker process opens the log once."""
     global _log
     _log = open_log(url)
+    gc.disable()  # accumulators hold no cycles, and live as long as a range
 
 
 def fold_in_worker(names: Sequence[str], after: int, upto: int) -> dict[str, Folded]:
-    """`fold_range` on the worker's log."""
+    """`fold_range` on the worker's log, and what can be done ahead of the tables."""
     assert _log is not None
-    return fold_range(_log, names, after, upto)
+    folded = fold_range(_log, names, after, upto)
+    for name, one in folded.items():
+        BY_NAME[name].prepare(one.batch)
+    return folded

@@ -14,6 +14,7 @@ LogRow = tuple[
     int, str, int, str, int, int, str
 ]  # position, stream, version, type, schema version, recorded_at, payload
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(type_) for name, type_ in LEAN.items()}
+_new = tuple.__new__  # half the time of calling Fact
 _decode = {name: decoder.decode for name, decoder in _decoders.items()}
 
 
@@ -22,4 +23,4 @@ def fact_of(row: LogRow) -> Fact:
     position, stream, version, type_, schema_version, at, payload = row
     if schema_version != SCHEMA_VERSIONS[type_]:
         payload = upcast(type_, schema_version, SCHEMA_VERSIONS[type_], payload)
-    return Fact(position, stream, version, at, type_, _decode[type_](payload))
+    return _new(Fact, (position, stream, version, at, type_, _decode[type_](payload)))

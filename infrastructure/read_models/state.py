@@ -30,6 +30,7 @@ REGISTRY = """CREATE {kind} IF NOT EXISTS {schema}projections (
 _SQLITE = REGISTRY.format(kind="TABLE", schema="", text="TEXT", integer="INTEGER", blob="BLOB")
 A_FETCH = 1000  # rows
 _CACHE = "PRAGMA cache_size=-65536"  # 64 MB
+_CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"  # pages: a rebuild writes the same ones over and over
 
 
 class State(Protocol):
@@ -104,6 +105,7 @@ class SqliteState:
         def transaction(connection: sqlite3.Connection) -> T:
             connection.execute("PRAGMA temp_store=MEMORY")
             connection.execute(_CACHE)
+            connection.execute(_CHECKPOINT)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(SqliteTables(connection, self._path))
