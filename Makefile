@@ -81,6 +81,7 @@ prices: .venv/dev ## renew the snapshot of public prices
 bench: .venv/dev ## measure
 	@$(BIN)/python -m tests.benchmarks.bench_start
 	@$(BIN)/python -m tests.benchmarks.bench_store
+	@$(BIN)/python -m tests.benchmarks.bench_projections
 
 e2e: .venv/e2e ## ask a real local model
 	@$(BIN)/pytest -q tests/e2e

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from ...domain.errors import StoreError
+from ...domain.errors import ProjectionStopped
 from ...projections.projection import Projection, Tables
 from .fold_ahead import FoldAhead, Here, InProcesses
 from .folding import Folded, Poison
@@ -21,12 +21,6 @@ from .state import State
 STEP = 10_000  # positions of the log a transaction takes in
 FAR_BEHIND = 50_000  # positions: from here on the lag is told
 Progress = Callable[[int, int], None]  # positions done, and to be done
-
-
-class ProjectionStopped(StoreError):
-    """A read model stands still before an event it cannot fold."""
-
-    kind = "projection_stopped"
 
 
 def stopped_text(entry: Entry) -> str:

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from model_orchestrator.domain.errors import InvalidRequest
+from model_orchestrator.domain.errors import InvalidRequest, ProjectionStopped
 from model_orchestrator.domain.events import Evidence, Money, RunEvent
 from model_orchestrator.domain.units import Timestamp, picodollars
 from model_orchestrator.infrastructure.event_codec import encode
-from model_orchestrator.infrastructure.read_models.catch_up import CatchUp, ProjectionStopped
+from model_orchestrator.infrastructure.read_models.catch_up import CatchUp
 from model_orchestrator.infrastructure.read_models.log_source import open_log
 from model_orchestrator.infrastructure.read_models.registry import Registry
 from model_orchestrator.infrastructure.read_models.state import State, open_state
