@@ -12,89 +12,29 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from .attempt_columns import (
+    ATTEMPTS,
+    CHARGED_COLUMNS,
+    CONFIDENCE_COLUMNS,
+    OUTCOME_COLUMNS,
+    RECONCILED_COLUMNS,
+    RUN_COLUMNS,
+    STARTED_COLUMNS,
+)
 from .buckets import bucket_of
 from .costs import COSTS, RUN_COSTS
 from .dimensions import ATTEMPT_DIMENSIONS, DIMENSIONS, ESCALATION_DIMENSIONS, dim_of
 from .facts import Fact, money_of, picos, tags_text
 from .model_stats import ESCALATION_STATS, MODEL_STATS
-from .projection import Names, Row, Table, Tables, month_of, replace_rows, rows_of
+from .projection import Names, Row, Sums, Table, Tables, delete_runs, month_of, replace_rows, rows_of
 
-_RUN = (
-    ("run_at", "INTEGER"),  # when the run started: the time its costs are reported by
-    ("month", "INTEGER"),  # the UTC month of that
-    ("strategy", "TEXT"),
-    ("category", "TEXT"),
-    ("tags", "JSON"),
-    ("run_money", "TEXT"),
-)
-_STARTED = (
-    ("started_at", "INTEGER"),
-    ("call", "INTEGER"),
-    ("epoch", "INTEGER"),
-    ("model", "TEXT"),
-    ("provider", "TEXT"),
-    ("purpose", "TEXT"),
-    ("max_cost", "INTEGER"),  # picodollars
-)
-_OUTCOME = (
-    ("status", "TEXT"),  # open, answered, failed or lost
-    ("outcome_at", "INTEGER"),
-    ("error", "TEXT"),
-    ("http_status", "INTEGER"),
-    ("finish_reason", "TEXT"),
-    ("response_model", "TEXT"),
-    ("request_id", "TEXT"),
-    ("latency", "INTEGER"),  # microseconds
-    ("first_token", "INTEGER"),
-    ("input_uncached", "INTEGER"),
-    ("cache_read", "INTEGER"),
-    ("cache_write", "INTEGER"),
-    ("output", "INTEGER"),
-    ("reasoning", "INTEGER"),
-)
-_CHARGED = (
-    ("charged", "INTEGER"),  # picodollars, by CostIncurred
-    ("price_card", "TEXT"),
-    ("estimated", "INTEGER"),
-    ("charged_money", "TEXT"),  # null: no CostIncurred yet
-)
-_CONFIDENCE = (("confidence", "INTEGER"),)  # millionths
-_RECONCILED = (
-    ("reconciled", "INTEGER"),  # picodollars
-    ("evidence", "TEXT"),  # reconciled, assumed; null: not reconciled
-    ("reconciled_by", "TEXT"),
-)
-_DERIVED = (
-    ("cost", "INTEGER"),  # picodollars; null: unknown
-    ("money", "TEXT"),
-    ("retry", "INTEGER"),  # 1: not the first attempt at its call
-    ("latency_bucket", "INTEGER"),
-    ("first_token_bucket", "INTEGER"),
-    ("dim", "INTEGER"),
-)
-ATTEMPTS = Table(
-    "attempts",
-    (
-        ("run", "TEXT"),
-        ("number", "INTEGER"),
-        *_RUN,
-        *_STARTED,
-        *_OUTCOME,
-        *_CHARGED,
-        *_CONFIDENCE,
-        *_RECONCILED,
-        *_DERIVED,
-    ),
-    key=("run", "number"),
-    indexes=("(run_at)", "(status, run_at) WHERE status IN ('open', 'lost')"),
-)
-RUNS_WITHOUT = Table("runs_without_attempts", (("run", "TEXT"), *_RUN), key=("run",))
+RUNS_WITHOUT = Table("runs_without_attempts", (("run", "TEXT"), *RUN_COLUMNS), key=("run",))
 ESCALATIONS = Table(
     "escalations",
     (
         ("run", "TEXT"),
         ("version", "INTEGER"),
-        *_RUN,
+        *RUN_COLUMNS,
         ("from_model", "TEXT"),
         ("to_model", "TEXT"),
         ("reason", "TEXT"),
@@ -112,7 +52,14 @@ Slots = list[Slot | None]
 
 def _spans() -> Iterator[slice]:
     at = 2
-    for columns in (_RUN, _STARTED, _OUTCOME, _CHARGED, _CONFIDENCE, _RECONCILED):
+    for columns in (
+        RUN_COLUMNS,
+        STARTED_COLUMNS,
+        OUTCOME_COLUMNS,
+        CHARGED_COLUMNS,
+        CONFIDENCE_COLUMNS,
+        RECONCILED_COLUMNS,
+    ):
         yield slice(at, at + len(columns))
         at += len(columns)
 
@@ -121,10 +68,10 @@ _RUN_AT, _STARTED_AT, _OUTCOME_AT, _CHARGED_AT, _CONFIDENCE_AT, _RECONCILED_AT =
 _STATUS, _COST, _CHARGED_MONEY, _MODEL = (
     ATTEMPTS.names.index(one) for one in ("status", "cost", "charged_money", "model")
 )
-_OPEN: tuple[Any, ...] = ("open", *[None] * (len(_OUTCOME) - 1))
-_NO_CHARGE = (None,) * len(_CHARGED)
+_OPEN: tuple[Any, ...] = ("open", *[None] * (len(OUTCOME_COLUMNS) - 1))
+_NO_CHARGE = (None,) * len(CHARGED_COLUMNS)
 _NO_CONFIDENCE = (None,)
-_NOT_RECONCILED = (None,) * len(_RECONCILED)
+_NOT_RECONCILED = (None,) * len(RECONCILED_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -137,6 +84,10 @@ class AttemptBatch:
     rows: list[Row] = field(default_factory=list)  # finished: of runs that begin here
     run_costs: list[Row] = field(default_factory=list)
     escalated: list[Row] = field(default_factory=list)
+    sums: tuple[Sums, ...] = ()  # of `rows`, a roll-up each
+
+
+_ROLLUPS = (ATTEMPT_DIMENSIONS, COSTS, MODEL_STATS)
 
 
 class Attempts:
@@ -180,8 +131,12 @@ class Attempts:
         """The rows of runs that begin here need nothing of the tables."""
         runs = {run: slot[1:] for run, slot in batch.runs.items() if slot[0] == 1}
         begun = {run: batch.attempts.pop(run) for run in runs if run in batch.attempts}
+        if batch.rows:
+            assert not begun, "a batch that was prepared is not added to"
+            return
         rows = list(_new_rows(begun, [], runs))
-        batch.rows += rows
+        batch.rows = rows
+        batch.sums = tuple(rollup.sums(rows) for rollup in _ROLLUPS)
         batch.run_costs += _run_costs(rows)
         for key in [key for key in batch.escalations if key[0] in runs]:
             batch.escalated.append(_escalation(key, runs[key[0]], *batch.escalations.pop(key)))
@@ -201,12 +156,11 @@ class Attempts:
         escalated = [
             _escalation(key, runs[key[0]], *models) for key, models in batch.escalations.items() if key[0] in runs
         ]
-        roll_ups = (ATTEMPT_DIMENSIONS, COSTS, MODEL_STATS)
-        replace_rows(tables, names, ATTEMPTS, roll_ups, old=old, new=[*new, *batch.rows])
-        escalated += batch.escalated
-        replace_rows(tables, names, ESCALATIONS, (ESCALATION_DIMENSIONS, ESCALATION_STATS), old=[], new=escalated)
-        replace_rows(tables, names, RUN_COSTS, (), old=[], new=list(_run_costs(new)))
-        tables.insert(names(RUN_COSTS.name), RUN_COSTS.names, batch.run_costs)
+        replace_rows(tables, names, ATTEMPTS, _ROLLUPS, old=old, new=new, begun=batch.rows, sums=batch.sums)
+        rollups = (ESCALATION_DIMENSIONS, ESCALATION_STATS)
+        replace_rows(tables, names, ESCALATIONS, rollups, old=[], new=[*escalated, *batch.escalated])
+        delete_runs(tables, names(RUN_COSTS.name), sorted({row[0] for row in old}))
+        tables.insert(names(RUN_COSTS.name), RUN_COSTS.names, [*_run_costs(new), *batch.run_costs])
         _keep_waiting(tables, names, batch, {row[0] for row in waiting}, {row[0] for row in (*old, *new)})
 
 

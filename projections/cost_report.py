@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from ..domain.units import MILLION
-from .attempts import ATTEMPTS
+from .attempt_columns import ATTEMPTS
 from .costs import COSTS, GRAINS, MEASURES
 from .dimensions import DIMENSIONS, WORDS
 from .filters import Condition, expression, tag_of, where

@@ -5,10 +5,14 @@ The number is a hash of the words, so that it is the same in every rebuild.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 
-from .projection import Rollup, Table
+from .attempt_columns import ATTEMPT_COLUMNS
+from .projection import Key, Rollup, Row, Sums, Table
 
 WORDS = ("category", "strategy", "model", "provider", "money", "status")
 DIMENSIONS = Table(
@@ -26,16 +30,22 @@ def dim_of(*words: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-def _uses(dim: str, words: dict[str, str]) -> str:
-    chosen = ", ".join(words.get(word, f"max(s.{word})") for word in WORDS)
-    return f"SELECT s.{dim}, {chosen}, sum(s.sign) FROM {{staged}} WHERE true GROUP BY s.{dim}"
+_WORDS = itemgetter(*(ATTEMPT_COLUMNS.index(word) for word in WORDS))
 
 
-def _of_escalation(end: str) -> str:
-    words = {"model": f"max(s.{end}_model)", "provider": "''", "money": "max(s.run_money)", "status": "''"}
-    return _uses(f"{end}_dim", words)
+def _of_attempts(rows: Iterable[Row]) -> Sums:
+    uses = Counter((row[-1], *_WORDS(row)) for row in rows)
+    return {key: (count,) for key, count in uses.items()}
 
 
-_KEYS = ("dim", *WORDS)
-ATTEMPT_DIMENSIONS = Rollup(DIMENSIONS, _KEYS, ("uses",), (_uses("dim", {}),))
-ESCALATION_DIMENSIONS = Rollup(DIMENSIONS, _KEYS, ("uses",), (_of_escalation("from"), _of_escalation("to")))
+def _of_escalations(rows: Iterable[Row]) -> Sums:
+    uses: Counter[Key] = Counter()
+    for row in rows:
+        strategy, category, _, money, from_model, to_model = row[4:10]
+        for dim, model in ((row[-2], from_model), (row[-1], to_model)):
+            uses[dim, category, strategy, model, "", money, ""] += 1
+    return {key: (count,) for key, count in uses.items()}
+
+
+ATTEMPT_DIMENSIONS = Rollup(DIMENSIONS, ("dim", *WORDS), ("uses",), _of_attempts)
+ESCALATION_DIMENSIONS = Rollup(DIMENSIONS, ("dim", *WORDS), ("uses",), _of_escalations)

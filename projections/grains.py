@@ -11,11 +11,6 @@ from .projection import DAY, HOUR, month_of
 
 BEGINNING, END = 0, 2**62  # microseconds: before and after every event
 BASE = "base"  # a piece finer than every grain: from the base rows
-AT = {
-    "hour": f"s.run_at - s.run_at % {HOUR}",
-    "day": f"s.run_at - s.run_at % {DAY}",
-    "month": "s.month",
-}
 
 
 @dataclass(frozen=True, slots=True)

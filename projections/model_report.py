@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from . import model_stats as stats
-from .attempts import ATTEMPTS, ESCALATIONS
+from .attempt_columns import ATTEMPTS
+from .attempts import ESCALATIONS
 from .buckets import quantile
 from .cost_report import BASE_FIELDS, CostRow, Range, costs
 from .dimensions import DIMENSIONS, WORDS

@@ -8,10 +8,11 @@ what they say now, so a late fact corrects them exactly, and a rebuild gives the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import add, sub
 from typing import Any, Protocol
 
 from ..domain.units import MILLION
@@ -33,6 +34,9 @@ class Tables(Protocol):
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Many new rows."""
+
+    def add(self, table: Table, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Sums: a row whose key is there has its measures added to, another is new."""
 
     def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
         """The rows, as many at a time as are needed."""
@@ -88,15 +92,18 @@ class Table:
         """Its columns."""
         return tuple(name for name, _ in self.columns)
 
-    def create(self, tables: Tables, name: str, *, staging: bool = False) -> None:
-        """Make it, empty; a staging table is the transaction's own, with a column `sign` behind the others."""
+    def adding(self, name: str) -> str:
+        """The end of an INSERT of sums: what is there is added to."""
+        summed = (column for column, kind in self.columns if kind == "INTEGER" and column not in self.key)
+        bare = name.rpartition(".")[2]
+        changes = ", ".join(f"{one} = {bare}.{one} + excluded.{one}" for one in summed)
+        return f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {changes}"
+
+    def create(self, tables: Tables, name: str) -> None:
+        """Make it, empty."""
         postgresql = tables.dialect == "postgresql"
         types = {"TEXT": 'text COLLATE "C"', "INTEGER": "bigint", "JSON": "jsonb"} if postgresql else {"JSON": "TEXT"}
         columns = [f"{column} {types.get(kind, kind)}" for column, kind in self.columns]
-        if staging:
-            end = " ON COMMIT DROP" if postgresql else ""
-            tables.execute(f"CREATE TEMP TABLE {name} ({', '.join(columns)}, sign INTEGER DEFAULT 1){end}")
-            return
         kind = "UNLOGGED TABLE" if postgresql else "TABLE"
         end = "" if postgresql else " WITHOUT ROWID"
         key = f"PRIMARY KEY ({', '.join(self.key)})"
@@ -106,43 +113,37 @@ class Table:
             tables.execute(f"CREATE INDEX {bare}_i{number} ON {name} {index}")
 
 
+Key = tuple[Any, ...]
+Sums = dict[Key, tuple[int, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """Sums over a base table's rows. `select` gives key and measures of each row of `{staged}`, to be summed by key."""
+    """Sums over a base table's rows: `sums` gives the measures of some rows by key."""
 
     table: Table
-    keys: tuple[str, ...]
-    measures: tuple[str, ...]
-    selects: tuple[str, ...]  # each: SELECT keys..., sum(sign * measure)... FROM {staged} ... GROUP BY ...
+    keys: tuple[str, ...]  # columns of the key, and what follows from it
+    measures: tuple[str, ...]  # the first counts the rows that stand behind it
+    sums: Callable[[Iterable[Row]], Sums]
 
-    def add(self, tables: Tables, name: str, staged: str) -> None:
-        """Bring the staged rows, each with its sign, into the sums."""
-        columns = ", ".join((*self.keys, *self.measures))
-        bare = name.rpartition(".")[2]
-        changes = ", ".join(f"{one} = {bare}.{one} + excluded.{one}" for one in self.measures)
-        for select in self.selects:
-            sums = select.format(staged=f"{staged} s", **TAGS[tables.dialect])
-            tables.execute(
-                f"INSERT INTO {name} AS {bare} ({columns}) {sums} "
-                f"ON CONFLICT ({', '.join(self.table.key)}) DO UPDATE SET {changes}"
-            )
-
-    def sweep(self, tables: Tables, name: str) -> None:
-        """Take out the rows that nothing stands behind any more."""
-        tables.execute(f"DELETE FROM {name} WHERE {self.measures[0]} = 0")
+    def write(self, tables: Tables, name: str, changes: Sums, *, sweep: bool) -> None:
+        """Bring changes into the sums; with `sweep`, take out those that nothing stands behind any more."""
+        rows = [(*key, *values) for key, values in changes.items() if any(values)]
+        if rows:
+            tables.add(self.table, name, (*self.keys, *self.measures), rows)
+        if sweep:
+            tables.execute(f"DELETE FROM {name} WHERE {self.measures[0]} = 0")
 
 
-TAGS = {
-    "sqlite": {"tags": "json_each(s.tags) AS tag"},
-    "postgresql": {"tags": "jsonb_each_text(s.tags) AS tag"},
-}
-
-
-def grouped(source: str, keys: dict[str, str], measures: dict[str, str], where: str = "true") -> str:
-    """A roll-up's select: expressions over the staged rows `s`, by the name of the column they go to."""
-    chosen = [*keys.values(), *(f"sum(s.sign * ({expression}))" for expression in measures.values())]
-    positions = ", ".join(str(number) for number in range(1, len(keys) + 1))
-    return f"SELECT {', '.join(chosen)} FROM {source} WHERE {where} GROUP BY {positions}"
+def add_sums(sums: Sums, other: Sums, sign: int = 1) -> None:
+    """Bring other sums in, or, with a sign of -1, take them out."""
+    step = add if sign > 0 else sub
+    for key, values in other.items():
+        known = sums.get(key)
+        if known is None:
+            sums[key] = values if sign > 0 else tuple(-value for value in values)
+        else:
+            sums[key] = tuple(map(step, known, values))
 
 
 def replace_rows(
@@ -153,28 +154,28 @@ def replace_rows(
     *,
     old: Sequence[Row],
     new: Sequence[Row],
+    begun: Sequence[Row] = (),
+    sums: Sequence[Sums] = (),
 ) -> None:
-    """Put `new` rows where the `old` ones stood, and correct the roll-ups by the difference."""
-    if not old and not new:
-        return
-    name, staged = names(table.name), f"staged_{table.name}"
-    table.create(tables, staged, staging=True)
-    if old:
-        tables.insert(staged, table.names, old)
-        tables.execute(f"UPDATE {staged} SET sign = -1")
-    tables.insert(staged, table.names, new)
-    listed = ", ".join(table.names)
-    others = [column for column in table.names if column not in table.key]
-    changes = ", ".join(f"{column} = excluded.{column}" for column in others)
-    tables.execute(
-        f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {staged} WHERE sign = 1 "
-        f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {changes}"
-    )
-    for rollup in rollups:
-        rollup.add(tables, names(rollup.table.name), staged)
-        if old:
-            rollup.sweep(tables, names(rollup.table.name))
-    tables.execute(f"DROP TABLE {staged}")
+    """Put `new` rows where the `old` ones stood, add those that begin here, and correct the roll-ups.
+
+    `sums` are of the rows that begin here, a roll-up each.
+    """
+    name = names(table.name)
+    delete_runs(tables, name, sorted({row[0] for row in old}))
+    tables.insert(name, table.names, [*new, *begun])
+    for number, rollup in enumerate(rollups):
+        changes = dict(sums[number]) if sums else {}
+        add_sums(changes, rollup.sums(new))
+        add_sums(changes, rollup.sums(old), -1)
+        rollup.write(tables, names(rollup.table.name), changes, sweep=bool(old))
+
+
+def delete_runs(tables: Tables, name: str, runs: Sequence[str]) -> None:
+    """Take the rows of some runs away."""
+    for start in range(0, len(runs), A_QUERY):
+        some = runs[start : start + A_QUERY]
+        tables.execute(f"DELETE FROM {name} WHERE run IN ({', '.join('?' * len(some))})", some)
 
 
 def rows_of(tables: Tables, name: str, columns: Sequence[str], column: str, values: Sequence[str]) -> list[Row]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
-from .attempts import ATTEMPTS, ESCALATIONS
+from .attempt_columns import ATTEMPTS
+from .attempts import ESCALATIONS
 from .costs import RUN_COSTS
 from .filters import Condition, Sql, expression, tag_of, where
 from .grains import BASE, BEGINNING, END, pieces

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import add, itemgetter
 from typing import Any
 
+from ..domain.units import MILLION
 from .facts import Fact, money_of, picos, tags_text
-from .grains import AT
-from .projection import Names, Rollup, Row, Table, Tables, grouped, month_of, replace_rows, rows_of
+from .projection import DAY, Names, Rollup, Row, Sums, Table, Tables, month_of, replace_rows, rows_of
 
 _STARTED = (
     ("run_at", "INTEGER"),
@@ -44,16 +45,23 @@ RUNS = Table(
 RUN_TAGS = Table("run_tags", (("key", "TEXT"), ("value", "TEXT"), ("run", "TEXT")), key=("key", "value", "run"))
 GRAINS = ("day",)
 KEYS = ("category", "strategy", "money", "status", "cached_model")
-_MEASURES = {
-    "runs": "1",
-    "saved_micros": "coalesce(s.saved, 0) / 1000000",
-    "saved_rest": "coalesce(s.saved, 0) % 1000000",
-    "confidence": "coalesce(s.confidence, 0)",
-    "scored": "CASE WHEN s.confidence IS NULL THEN 0 ELSE 1 END",
-}
+_MEASURES = ("runs", "saved_micros", "saved_rest", "confidence", "scored")
+_AT = {name: index for index, name in enumerate(RUNS.names)}
+_FIGURES = itemgetter(*(_AT[name] for name in ("run_at", *KEYS, "saved", "confidence")))
 
 
-_CHOSEN = {key: f"s.{key}" for key in KEYS} | {"cached_model": "coalesce(s.cached_model, '')"}
+def _counts(rows: Iterable[Row]) -> Sums:
+    sums: Sums = {}
+    for row in rows:
+        at, category, strategy, money, status, cached_model, saved, confidence = _FIGURES(row)
+        key = (at - at % DAY, category, strategy, money, status, cached_model or "")
+        micros, rest = divmod(saved or 0, MILLION)
+        one = (1, micros, rest, confidence or 0, 0 if confidence is None else 1)
+        known = sums.get(key)
+        sums[key] = one if known is None else tuple(map(add, known, one))
+    return sums
+
+
 RUN_COUNTS = Rollup(
     Table(
         "run_counts",
@@ -66,8 +74,8 @@ RUN_COUNTS = Rollup(
         indexes=("(runs) WHERE runs = 0",),
     ),
     keys=("at", *KEYS),
-    measures=tuple(_MEASURES),
-    selects=(grouped("{staged}", {"at": AT["day"], **_CHOSEN}, _MEASURES),),
+    measures=_MEASURES,
+    sums=_counts,
 )
 
 STARTED, ENDED, CACHED = range(3)
@@ -88,6 +96,7 @@ class RunBatch:
     runs: dict[str, Slots] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)  # finished: of runs that begin here
     tags: list[Row] = field(default_factory=list)
+    sums: tuple[Sums, ...] = ()  # of `rows`
 
 
 class Runs:
@@ -120,9 +129,12 @@ class Runs:
     def prepare(self, batch: RunBatch) -> None:
         """The rows of runs that begin here need nothing of the tables."""
         begun = [run for run, slots in batch.runs.items() if (one := slots[STARTED]) is not None and one[0] == 1]
-        rows = [_row(run, batch.runs.pop(run)) for run in begun]
-        batch.rows += rows
-        batch.tags += [tag for row in rows for tag in _tags(row)]
+        if batch.rows:
+            assert not begun, "a batch that was prepared is not added to"
+            return
+        batch.rows = [_row(run, batch.runs.pop(run)) for run in begun]
+        batch.tags = [tag for row in batch.rows for tag in _tags(row)]
+        batch.sums = (RUN_COUNTS.sums(batch.rows),)
 
     def apply(self, tables: Tables, names: Names, batch: RunBatch) -> None:
         """Rows of runs that began earlier are read, completed and written anew."""
@@ -130,7 +142,7 @@ class Runs:
         old = rows_of(tables, names(RUNS.name), RUNS.names, "run", sorted(batch.runs))
         new = [_completed_row(row, batch.runs.pop(row[0])) for row in old]
         late = [_row(run, slots) for run, slots in batch.runs.items() if slots[STARTED] is not None]
-        replace_rows(tables, names, RUNS, (RUN_COUNTS,), old=old, new=[*new, *late, *batch.rows])
+        replace_rows(tables, names, RUNS, (RUN_COUNTS,), old=old, new=[*new, *late], begun=batch.rows, sums=batch.sums)
         tags = [*batch.tags, *(tag for row in late for tag in _tags(row))]
         tables.insert(names(RUN_TAGS.name), RUN_TAGS.names, tags)
 

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.types.string import TextLoader
 
 from ...domain.errors import StoreCorrupted
-from ...projections.projection import Row, Tables
+from ...projections.projection import Row, Table, Tables
 from ..database_url import masked
 from ..store.postgres_connection import Connection, check_schema, connect, translated
 from .lean_codec import LogRow
@@ -69,6 +69,14 @@ class PostgresTables:
                     copy.write_row(row)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             raise ValueError(error.diag.message_primary or str(error)) from error
+
+    def add(self, table: Table, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Sums: measures are added to those of the same key. Raises ValueError for a value no column can hold."""
+        listed = ", ".join(columns)
+        self.execute(f"CREATE TEMP TABLE added ON COMMIT DROP AS SELECT {listed} FROM {name} LIMIT 0")
+        self.insert("added", columns, rows)
+        self.execute(f"INSERT INTO {name} ({listed}) SELECT {listed} FROM added {table.adding(name)}")
+        self.execute("DROP TABLE added")
 
     def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
         """The rows as they are fetched."""

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from ...projections.projection import Row, Tables
+from ...projections.projection import Row, Table, Tables
 from ..store.opening import sqlite_path
 from ..store.sqlite_connection import connect_reader, translated
 from ..store.sqlite_state import state_path
@@ -67,6 +67,13 @@ class SqliteTables:
         marks = ", ".join("?" * len(columns))
         with translated(self._path), _refusals():
             self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+
+    def add(self, table: Table, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Sums: measures are added to those of the same key. Raises ValueError for a value no column can hold."""
+        marks = ", ".join("?" * len(columns))
+        insert = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"
+        with translated(self._path), _refusals():
+            self._connection.executemany(f"{insert} {table.adding(name)}", rows)
 
     def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
         """The rows as they are fetched."""

@@ -18,7 +18,7 @@ from ...projections.model_report import ModelStats, model_report
 from ...projections.projection import Names, Tables
 from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
 from ..store.memory import MemoryStore
-from .catch_up import FAR_BEHIND, CatchUp, Progress, stopped_text
+from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
 from .log_source import LogSource, MemoryLog, open_log
 from .registry import PROJECTIONS, Entry, Registry
 from .state import SqliteState, State, open_state
@@ -122,7 +122,7 @@ class StoredReadModels:
     def rebuild(self, names: Sequence[str] | None = None, progress: Progress | None = None) -> None:
         """Build anew, or go on with it, beside the live tables. Raises ProjectionStopped."""
         with closing(self._open_log()) as log:
-            self._catch_up(log, processes=max(1, (os.cpu_count() or 1) - 1)).rebuild(names, progress)
+            self._catch_up(log, processes=os.cpu_count() or 1).rebuild(names, progress)
 
     def catch_up(self, *names: str) -> None:
         """Fold what is new into the named read models, or all. A poison event stops its own only, silently."""
@@ -146,7 +146,8 @@ class StoredReadModels:
     def _catch_up(self, log: LogSource, *, processes: int) -> CatchUp:
         upto = None if self._until is None else log.position_at(self._until)
         url = None if isinstance(log, MemoryLog) else self._url
-        return CatchUp(log, self._state, url, processes, upto=upto)
+        step = 2 * STEP if processes else STEP  # fewer, larger transactions where nobody waits for each
+        return CatchUp(log, self._state, url, processes, step, upto)
 
     def _behind(self, log: LogSource, names: Sequence[str]) -> int:
         head = log.head() if self._until is None else log.position_at(self._until)

@@ -16,9 +16,13 @@ from model_orchestrator.infrastructure.read_models.catch_up import CatchUp
 from model_orchestrator.infrastructure.read_models.folding import fold_range
 from model_orchestrator.infrastructure.read_models.registry import PROJECTIONS, Registry
 from model_orchestrator.infrastructure.read_models.state import SqliteState
+from model_orchestrator.projections.cost_report import costs
+from model_orchestrator.projections.dimensions import WORDS
+from model_orchestrator.projections.filters import Condition
+from model_orchestrator.projections.model_report import model_report
 from model_orchestrator.projections.projection import Row, Tables
 
-from ..read_models import Event, ListedLog, logs, rows_of, tables_of
+from ..read_models import BEGIN, Event, ListedLog, logs, rows_of, tables_of
 
 NAMES = [one.name for one in PROJECTIONS]
 APART = 7 * 3600 * 1_000_000  # microseconds from one event to the next: several days and months in a log
@@ -87,6 +91,30 @@ def test_rows_say_what_the_domain_says(events: list[Event], step: int) -> None:
     }
     escalations = Counter((row[8], row[9]) for row in tables["escalations"])
     assert escalations == Counter((e.from_model, e.to_model) for run in runs.values() for e in run.escalations)
+
+
+@settings(max_examples=60)
+@given(logs(), st.data())
+def test_roll_ups_and_rows_give_the_same_report(events: list[Event], data: st.DataObject) -> None:
+    """Asked of whole hours, days and months or of the attempts themselves; whatever the range and the group."""
+    log = ListedLog(rows_of(events, apart=APART))
+    state = SqliteState(None)
+    CatchUp(log, state).live()
+    since, until = sorted(data.draw(st.lists(st.integers(0, log.head() + 1), min_size=2, max_size=2)))
+    ranges = [(BEGIN + since * APART, BEGIN + until * APART + data.draw(st.integers(0, 1)))]
+    by = data.draw(st.sampled_from([(), ("model",), ("category", "status"), ("tag:team",), ("provider", "tag:user")]))
+    conditions = data.draw(
+        st.sampled_from([[], [Condition("category", "=", "chat")], [Condition("tag:team", "!=", "a")]])
+    )
+    with state.reading() as tables:
+        names = {one.name: one.names("") for one in Registry(tables, "").entries()}
+        rolled = costs(tables, names["attempts"], by=by, ranges=ranges, conditions=conditions)
+        every = [*conditions, Condition("number", ">", 0)]  # no roll-up keeps the number: from the attempts
+        assert rolled == costs(tables, names["attempts"], by=by, ranges=ranges, conditions=every)
+        plain = [one for one in conditions if one.field in WORDS]
+        stats = model_report(tables, names["attempts"], names["runs"], span=ranges[0], conditions=plain)
+        from_rows = [*plain, Condition("tag:none", "=", None)]
+        assert stats == model_report(tables, names["attempts"], names["runs"], span=ranges[0], conditions=from_rows)
 
 
 def cost_of(run: Run) -> int | None:
