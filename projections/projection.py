@@ -54,7 +54,7 @@ class Projection(Protocol):
         """An empty accumulator."""
 
     def add(self, batch: Any, fact: Fact) -> None:
-        """Take in one event. Raises ValueError for one that cannot be folded."""
+        """Take in one event. Raises ValueError for one that cannot be folded, and then has taken in nothing of it."""
 
     def merge(self, batch: Any, other: Any) -> Any:
         """Both accumulators together; the order does not matter. May use up its arguments."""

@@ -40,15 +40,7 @@ def fold_range(log: LogSource, names: Sequence[str], after: int, upto: int) -> d
     rows = list(log.rows(after, upto, types))
     batches = {fold.name: fold.zero() for fold in folds}
     poisons = _through(folds, rows, batches)
-    found: dict[str, Folded] = {}
-    for fold in folds:
-        poison = poisons.get(fold.name)
-        if poison is not None:  # the fold may have taken in half of it
-            before = [row for row in rows if row[0] < poison.position]
-            batches[fold.name] = fold.zero()
-            _through([fold], before, batches)
-        found[fold.name] = Folded(batches[fold.name], poison)
-    return found
+    return {fold.name: Folded(batches[fold.name], poisons.get(fold.name)) for fold in folds}
 
 
 def _through(folds: Sequence[Projection], rows: Iterable[LogRow], batches: dict[str, Any]) -> dict[str, Poison]:
