@@ -153,7 +153,7 @@ class StoredReadModels:
         head = log.head() if self._until is None else log.position_at(self._until)
         with self._state.reading() as tables:
             entries = [one for one in Registry(tables, self._state.schema).entries() if one.live]
-        known = {one.name: one.checkpoint for one in entries if not one.stopped_at}
+        known = {one.name: head if one.stopped_at else one.checkpoint for one in entries}
         return head - min((known.get(name, 0) for name in names), default=0)
 
     def _open_log(self) -> LogSource:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from model_orchestrator.application.read_models import ReadModels
 from model_orchestrator.domain.errors import InvalidRequest, ProjectionStopped
 from model_orchestrator.domain.events import Evidence, Money, RunEvent
 from model_orchestrator.domain.units import Timestamp, picodollars
@@ -89,13 +90,15 @@ class ReadModelsContract:
 
     @pytest.fixture
     def models(self, url: str) -> StoredReadModels:
-        return StoredReadModels(url)
+        port: ReadModels = StoredReadModels(url)  # it has all of the port
+        assert isinstance(port, StoredReadModels)
+        return port
 
     @pytest.fixture
     def state(self, url: str) -> State:
         return open_state(url)
 
-    def test_an_empty_log_has_no_rows(self, url: str, models: StoredReadModels) -> None:
+    def test_an_empty_log_has_no_rows(self, url: str, models: ReadModels) -> None:
         asyncio.run(open_store(url).aclose())
         assert models.costs(by=("category",)) == []
         assert list(models.runs()) == []
