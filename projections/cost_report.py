@@ -66,14 +66,10 @@ def costs(
     simple = len(tags) < 2 and all(tag_of(name) is not None or name in WORDS for name in asked)
     simple = simple and not any(tag_of(one.field) is not None and one.value is None for one in conditions)
     sums: Sums = {}
-    for piece_kind in (False, True):
-        found = [one for one in pieces(ranges, GRAINS if simple else ()) if (one.grain == BASE) is piece_kind]
-        if not found:
-            continue
-        if piece_kind:
-            _add_base(tables, names, by, found, conditions, sums)
-        else:
-            _add_sums(tables, names, by, found, conditions, next(iter(tags), None), sums)
+    found = list(pieces(ranges, GRAINS if simple else ()))
+    if rolled := [one for one in found if one.grain != BASE]:
+        _add_sums(tables, names, by, rolled, conditions, next(iter(tags), None), sums)
+    _add_base(tables, names, by, [one for one in found if one.grain == BASE], conditions, sums)
     return sorted(
         (_row(key, values) for key, values in sums.items() if values[0]),
         key=lambda row: (row.period, row.money, tuple((word is None, word or "") for word in row.group)),
