@@ -81,6 +81,7 @@ prices: .venv/dev ## renew the snapshot of public prices
 bench: .venv/dev ## measure
 	@$(BIN)/python -m tests.benchmarks.bench_start
 	@$(BIN)/python -m tests.benchmarks.bench_store
+	@$(BIN)/python -m tests.benchmarks.bench_projections
 
 stress: .venv/dev ## prove that money cannot leak: make stress ARGS="--rounds 3"
 	@$(BIN)/python -m tests.stress.budget $(ARGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..domain.errors import InvalidRequest, RunNotFound
@@ -51,20 +51,6 @@ def list_limit(limit: int | None) -> int | None:
     if limit is not None and limit < 1:
         raise InvalidRequest(f"limit {limit} is not possible: expected 1 or more")
     return limit
-
-
-async def list_runs(store: EventStore, log: RunLog, *, limit: int | None = None) -> AsyncIterator[LoggedRun]:
-    """Runs, newest first; all of them unless limited."""
-    before, left = None, limit
-    while left is None or left > 0:
-        size = PAGE if left is None else min(PAGE, left)
-        page = await store.read_backwards(before=before, limit=size, types=("RunStarted",))
-        for entry in page:
-            yield await load_run(log, entry.stream)
-        if len(page) < size:
-            return
-        before = page[-1].position
-        left = None if left is None else left - size
 
 
 async def cancel_run(log: RunLog, run_id: str, *, by: str) -> Run:

@@ -15,6 +15,7 @@ from .output import print_json, print_table, say
 if TYPE_CHECKING:
     from ..domain.run import Run
     from ..infrastructure.bootstrap import Orchestrator
+    from ..projections.run_report import AttemptRow
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -38,17 +39,15 @@ def list_(
     """List attempts; a lost one holds its money until it is resolved, or `runs resume --all` assumed the most."""
     import asyncio
 
-    from ..application.resume import lost_attempts
-    from ..application.runs import list_runs
+    from ..application.read_models import PENDING
 
     async def rows() -> list[dict[str, Any]]:
         async with _orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
-            store, log = orchestrator.store, orchestrator.log
-            if lost:
-                return [_row(one.run, one.number) for one in await lost_attempts(store, log)]
-            runs = [logged.run async for logged in list_runs(store, log)]
-            return [_row(run, attempt.number) for run in runs for attempt in run.attempts]
+            models = orchestrator.read_models
+            models.tell = say
+            found = models.attempts(conditions=PENDING, oldest_first=True) if lost else models.attempts()
+            return [_listed(one) for one in found]
 
     try:
         found = asyncio.run(rows())
@@ -130,6 +129,23 @@ def _row(run: Run, number: int) -> dict[str, Any]:
         "cost": _text(attempt.spent),
         "at_most": _text(attempt.started.max_cost),
         "evidence": attempt.reconciled.evidence.value if attempt.reconciled and attempt.cost is None else None,
+    }
+
+
+def _listed(one: AttemptRow) -> dict[str, Any]:
+    """An attempt of the list for JSON, as `_row` shows one read from the log."""
+    from ..domain.units import usd
+
+    return {
+        "id": f"{one.run}:{one.number}",
+        "run_id": one.run,
+        "attempt": one.number,
+        "model": one.model,
+        "status": one.status,
+        "error": one.error,
+        "cost": None if one.cost is None else _text(usd(one.cost)),
+        "at_most": None if one.max_cost is None else _text(usd(one.max_cost)),
+        "evidence": one.evidence if one.charged_money is None else None,
     }
 
 

@@ -14,6 +14,7 @@ from .output import print_json, print_table, say, say_wait
 if TYPE_CHECKING:
     from ..application.runs import LoggedRun
     from ..infrastructure.bootstrap import Orchestrator
+    from ..projections.run_report import RunRow
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -38,13 +39,14 @@ def list_(
     """List the runs, newest first."""
     import asyncio
 
-    from ..application.runs import list_limit, list_runs
+    from ..application.runs import list_limit
 
     async def rows() -> list[dict[str, Any]]:
         most = list_limit(limit)
         async with _orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
-            return [_row(run) async for run in list_runs(orchestrator.store, orchestrator.log, limit=most)]
+            orchestrator.read_models.tell = say
+            return [_listed(run) for run in orchestrator.read_models.runs(limit=most)]
 
     try:
         found = asyncio.run(rows())
@@ -160,8 +162,26 @@ def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
     return Orchestrator(Settings.load(config, database_url=database), on_wait=say_wait)
 
 
+def _listed(run: RunRow) -> dict[str, Any]:
+    """A run of the list for JSON, as `_row` shows one read from the log."""
+    from datetime import UTC, datetime
+
+    from ..domain.units import usd
+
+    return {
+        "run_id": run.run,
+        "status": run.status,
+        "strategy": run.strategy,
+        "category": run.category,
+        "cost": None if run.cost is None else plain(usd(run.cost)),
+        "money": run.charged and run.charged.replace(",", ", "),
+        "model": run.model,
+        "started_at": datetime.fromtimestamp(run.started_at / 1_000_000, UTC).isoformat(timespec="seconds"),
+    }
+
+
 def _row(logged: LoggedRun) -> dict[str, Any]:
-    """A run as `runs list --json` shows it; null where unknown."""
+    """A run read from the log, for JSON; null where unknown."""
     from datetime import UTC, datetime
 
     from ..application.world import money_of

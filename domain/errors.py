@@ -7,6 +7,7 @@ OrchestratorError
 │   ├── StoreUnavailable  it cannot be opened or reached, or is full; nothing was written
 │   ├── StoreCorrupted    what stands in it is not what was written
 │   ├── StoreTooNew       written by a newer release
+│   ├── ProjectionStopped a read model stands still before an event it cannot fold
 │   └── EventIdReused     an event id came again with other content
 ├── RunNotFound           no run has that name, or several do
 ├── RunFailure            a run ended without an answer; the log says why (exit 1)
@@ -86,6 +87,12 @@ class StoreTooNew(StoreError):
     """A newer release wrote this database."""
 
     kind = "store_too_new"
+
+
+class ProjectionStopped(StoreError):
+    """A read model stands still before an event it cannot fold; the log itself is as it was."""
+
+    kind = "projection_stopped"
 
 
 class EventIdReused(StoreError):

@@ -68,6 +68,7 @@ FOLLOWING = 0.1  # seconds between two looks at a run that another process works
 
 if TYPE_CHECKING:
     from ..application.budget_reports import Budget
+    from .read_models.stored import StoredReadModels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ class Orchestrator:
         self.settings = settings or Settings.load()
         self._clock = SystemClock()
         self._store: EventStore | None = None
+        self._read_models: StoredReadModels | None = None
         self.clock = self._clock
         self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}", on_wait=on_wait)
         self.alerts = Alerts(self._worlds.logging, self._clock, self.settings.webhook_url)
@@ -157,6 +159,15 @@ class Orchestrator:
         from .store.opening import is_there
 
         return is_there(self.settings.database_url)
+
+    @property
+    def read_models(self) -> StoredReadModels:
+        """The read models of the store, opened at first use."""
+        if self._read_models is None:
+            from .read_models.stored import StoredReadModels
+
+            self._read_models = StoredReadModels(self.settings.database_url, store=self.store)
+        return self._read_models
 
     def expect_runs(self) -> None:
         """For who only reads: a missing file is not created. Raises RunNotFound."""

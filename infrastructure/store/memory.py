@@ -150,6 +150,10 @@ class MemoryStore:
         """The stream's events with a version above `after`, in order; empty where there is none."""
         return self._open_log().streams.get(stream, [])[max(0, after) :]
 
+    def recorded(self) -> Sequence[RecordedEvent]:
+        """The whole log, which grows while it is looked at; for folds that run beside the loop."""
+        return self._open_log().events
+
     async def read_all(
         self, *, after: int = 0, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""
     ) -> Sequence[RecordedEvent]:

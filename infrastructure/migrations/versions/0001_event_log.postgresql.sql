@@ -380,6 +380,7 @@ REVOKE UPDATE, DELETE, TRUNCATE ON log.events FROM CURRENT_USER;
 CREATE FUNCTION log.grant_application(role regrole) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA log, views TO %s', role);
+    EXECUTE format('GRANT CREATE ON SCHEMA views TO %s', role); -- the read models make their own tables
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA log TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION log.append_events_v1 TO %s', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA views TO %s', role);

@@ -1,0 +1,81 @@
+"""The questions the read models answer. Every answer is exact: what is new in the log is folded first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from ..domain.units import Timestamp
+from ..projections.cost_report import CostRow
+from ..projections.filters import Condition
+from ..projections.model_report import ModelStats
+from ..projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
+
+PENDING = (  # attempts that are lost and whose cost is not known
+    Condition("status", "=", "lost"),
+    Condition("cost", "=", None),
+    Condition("charged_money", "=", None),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectionStatus:
+    """How a read model stands."""
+
+    name: str
+    version: int
+    state: str  # live, behind, stopped, rebuilding; none: never asked for
+    checkpoint: int  # the last position of the log it has folded
+    lag: int  # events behind the log's head, of every type
+    stopped_at: int | None  # the position of an event that cannot be folded
+    stopped_type: str | None
+    stopped_why: str | None
+    rows: dict[str, int]  # by table
+
+
+class ReadModels(Protocol):
+    """Blocking; usable from any thread. Ranges are half-open [since, until), in microseconds UTC, of the run's start.
+
+    Conditions are `field op value` in the columns' units: picodollars, microseconds, millionths. Raises StoreError,
+    ProjectionStopped where the log holds an event that cannot be folded, InvalidRequest for an unknown field.
+    """
+
+    def costs(
+        self, *, by: Sequence[str] = (), ranges: Sequence[Range] = (ALWAYS,), conditions: Sequence[Condition] = ()
+    ) -> list[CostRow]:
+        """Calls, tokens and money: a row a range, kind of money and group."""
+
+    def model_stats(self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = ()) -> list[ModelStats]:
+        """How each model does."""
+
+    def run_counts(
+        self, *, by: Sequence[str] = (), ranges: Sequence[Range] = (ALWAYS,), conditions: Sequence[Condition] = ()
+    ) -> list[RunCount]:
+        """How many runs."""
+
+    def runs(
+        self,
+        *,
+        span: Range = ALWAYS,
+        conditions: Sequence[Condition] = (),
+        limit: int | None = None,
+        oldest_first: bool = False,
+    ) -> Iterator[RunRow]:
+        """Runs, newest first, as they are read: any number."""
+
+    def attempts(
+        self,
+        *,
+        span: Range = ALWAYS,
+        conditions: Sequence[Condition] = (),
+        limit: int | None = None,
+        oldest_first: bool = False,
+    ) -> Iterator[AttemptRow]:
+        """Attempts, newest run first, as they are read: any number."""
+
+    def as_of(self, moment: Timestamp) -> Self:
+        """The same questions to the log as it was then: folded anew, beside the live tables."""
+
+    def status(self) -> list[ProjectionStatus]:
+        """How each read model stands; folds nothing."""

@@ -1,0 +1,198 @@
+"""The ReadModels port: catch up, then ask one snapshot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import NamedTuple
+
+from ...application.ports import EventStore
+from ...application.read_models import ProjectionStatus
+from ...domain.errors import ProjectionStopped
+from ...domain.units import Timestamp
+from ...projections import run_report
+from ...projections.cost_report import CostRow, costs
+from ...projections.filters import Condition, Sql
+from ...projections.model_report import ModelStats, model_report
+from ...projections.projection import Names, Tables
+from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
+from ..store.memory import MemoryStore
+from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
+from .log_source import LogSource, MemoryLog, open_log
+from .registry import PROJECTIONS, Entry, Registry
+from .state import SqliteState, State, open_state
+
+Tell = Callable[[str], None]
+
+
+class Snapshot(NamedTuple):
+    """Tables of one moment, and how each read model's are called."""
+
+    tables: Tables
+    names: dict[str, Names]
+
+
+class StoredReadModels:
+    """Read models of one log. `tell` gets a line where a question has to wait for much folding."""
+
+    def __init__(self, url: str, *, store: EventStore | None = None) -> None:
+        """`store` is needed where the log is in memory."""
+        self._url = url
+        self._store = store
+        self.tell: Tell = lambda text: None
+        self._state: State = open_state(url)
+        self._until: Timestamp | None = None  # None: now
+
+    def costs(
+        self, *, by: Sequence[str] = (), ranges: Sequence[Range] = (ALWAYS,), conditions: Sequence[Condition] = ()
+    ) -> list[CostRow]:
+        """Calls, tokens and money: a row a range, kind of money and group."""
+        with self._asking("attempts") as (tables, names):
+            return costs(tables, names["attempts"], by=by, ranges=ranges, conditions=conditions)
+
+    def model_stats(self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = ()) -> list[ModelStats]:
+        """How each model does."""
+        with self._asking("attempts", "runs") as (tables, names):
+            return model_report(tables, names["attempts"], names["runs"], span=span, conditions=conditions)
+
+    def run_counts(
+        self, *, by: Sequence[str] = (), ranges: Sequence[Range] = (ALWAYS,), conditions: Sequence[Condition] = ()
+    ) -> list[RunCount]:
+        """How many runs."""
+        with self._asking("runs") as (tables, names):
+            return run_report.run_counts(tables, names["runs"], by=by, ranges=ranges, conditions=conditions)
+
+    def runs(
+        self,
+        *,
+        span: Range = ALWAYS,
+        conditions: Sequence[Condition] = (),
+        limit: int | None = None,
+        oldest_first: bool = False,
+    ) -> Iterator[RunRow]:
+        """Runs, newest first, as they are read."""
+        with self._asking("attempts", "runs") as (tables, names):
+            query = run_report.runs(
+                names["runs"],
+                names["attempts"],
+                span=span,
+                conditions=conditions,
+                limit=limit,
+                oldest_first=oldest_first,
+            )
+            for row in tables.stream(*query):
+                yield RunRow(*row)
+
+    def attempts(
+        self,
+        *,
+        span: Range = ALWAYS,
+        conditions: Sequence[Condition] = (),
+        limit: int | None = None,
+        oldest_first: bool = False,
+    ) -> Iterator[AttemptRow]:
+        """Attempts, newest run first, as they are read."""
+        with self._asking("attempts") as (tables, names):
+            query: Sql = run_report.attempts(
+                names["attempts"], span=span, conditions=conditions, limit=limit, oldest_first=oldest_first
+            )
+            for row in tables.stream(*query):
+                yield AttemptRow(*row)
+
+    def as_of(self, moment: Timestamp) -> StoredReadModels:
+        """The same questions to the log as it was then."""
+        then = StoredReadModels(self._url, store=self._store)
+        then.tell = self.tell
+        then._state, then._until = SqliteState(None), moment
+        return then
+
+    def status(self) -> list[ProjectionStatus]:
+        """How each read model stands; folds nothing."""
+        with closing(self._open_log()) as log:
+            head = log.head()
+        with self._state.reading() as tables:
+            entries = Registry(tables, self._state.schema).entries()
+            return [_status(tables, self._state.schema, entries, one.name, one.version, head) for one in PROJECTIONS]
+
+    def size(self) -> int:
+        """Bytes that the state takes."""
+        return self._state.size()
+
+    def rebuild(self, names: Sequence[str] | None = None, progress: Progress | None = None) -> None:
+        """Build anew, or go on with it, beside the live tables. Raises ProjectionStopped."""
+        with closing(self._open_log()) as log:
+            self._catch_up(log, processes=os.cpu_count() or 1).rebuild(names, progress)
+
+    def catch_up(self, *names: str) -> None:
+        """Fold what is new into the named read models, or all. A poison event stops its own only, silently."""
+        with closing(self._open_log()) as log:
+            behind = self._behind(log, names)
+            if behind > FAR_BEHIND:
+                self.tell(f"read models are {behind:,} events behind: folding them first")
+            self._catch_up(log, processes=0).live(names or None)
+
+    @contextmanager
+    def _asking(self, *names: str) -> Iterator[Snapshot]:
+        """A snapshot, caught up. Raises ProjectionStopped."""
+        self.catch_up(*names)
+        with self._state.reading() as tables:
+            entries = {entry.name: entry for entry in Registry(tables, self._state.schema).entries() if entry.live}
+            for name in names:
+                if entries[name].stopped_at is not None:
+                    raise ProjectionStopped(stopped_text(entries[name]))
+            yield Snapshot(tables, {name: entry.names(self._state.schema) for name, entry in entries.items()})
+
+    def _catch_up(self, log: LogSource, *, processes: int) -> CatchUp:
+        upto = None if self._until is None else log.position_at(self._until)
+        url = None if isinstance(log, MemoryLog) else self._url
+        step = 2 * STEP if processes else STEP  # fewer, larger transactions where nobody waits for each
+        return CatchUp(log, self._state, url, processes, step, upto)
+
+    def _behind(self, log: LogSource, names: Sequence[str]) -> int:
+        head = log.head() if self._until is None else log.position_at(self._until)
+        with self._state.reading() as tables:
+            entries = [one for one in Registry(tables, self._state.schema).entries() if one.live]
+        known = {one.name: head if one.stopped_at else one.checkpoint for one in entries}
+        return head - min((known.get(name, 0) for name in names), default=0)
+
+    def _open_log(self) -> LogSource:
+        return MemoryLog(self._store) if isinstance(self._store, MemoryStore) else open_log(self._url)
+
+
+def _status(
+    tables: Tables, schema: str, entries: Sequence[Entry], name: str, version: int, head: int
+) -> ProjectionStatus:
+    mine = [entry for entry in entries if entry.name == name]
+    live = next((entry for entry in mine if entry.live), None)
+    building = any(not entry.live for entry in mine)
+    if live is None:
+        state = "rebuilding" if building else "none"
+        return ProjectionStatus(
+            name=name,
+            version=version,
+            state=state,
+            checkpoint=0,
+            lag=head,
+            stopped_at=None,
+            stopped_type=None,
+            stopped_why=None,
+            rows={},
+        )
+    state = "rebuilding" if building else "behind" if live.checkpoint < head else "live"
+    names = live.names(schema)
+    counted = {
+        table.name: int(tables.execute(f"SELECT count(*) FROM {names(table.name)}")[0][0])
+        for table in live.projection.tables
+    }
+    return ProjectionStatus(
+        name=name,
+        version=version,
+        state="stopped" if live.stopped_at is not None else state,
+        checkpoint=live.checkpoint,
+        lag=head - live.checkpoint,
+        stopped_at=live.stopped_at,
+        stopped_type=live.stopped_type,
+        stopped_why=live.stopped_why,
+        rows=counted,
+    )

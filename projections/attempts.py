@@ -1,0 +1,361 @@
+"""`attempts`: one row an attempt, with every fact that reports ask for; costs and statistics are sums over its rows.
+
+What is true of two facts that contradict each other is what domain/run.py says: the first stands, except that a late
+answer replaces a loss, and a reconciliation an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from .attempt_columns import (
+    ATTEMPTS,
+    CHARGED_COLUMNS,
+    CONFIDENCE_COLUMNS,
+    OUTCOME_COLUMNS,
+    RECONCILED_COLUMNS,
+    RUN_COLUMNS,
+    STARTED_COLUMNS,
+)
+from .buckets import bucket_of
+from .costs import COSTS, RUN_COSTS
+from .dimensions import ATTEMPT_DIMENSIONS, DIMENSIONS, ESCALATION_DIMENSIONS, dim_of
+from .facts import Fact, money_of, picos, tags_text
+from .model_stats import ESCALATION_STATS, MODEL_STATS
+from .projection import Names, Row, Sums, Table, Tables, delete_runs, month_of, replace_rows, rows_of
+
+RUNS_WITHOUT = Table("runs_without_attempts", (("run", "TEXT"), *RUN_COLUMNS), key=("run",))
+ESCALATIONS = Table(
+    "escalations",
+    (
+        ("run", "TEXT"),
+        ("version", "INTEGER"),
+        *RUN_COLUMNS,
+        ("from_model", "TEXT"),
+        ("to_model", "TEXT"),
+        ("reason", "TEXT"),
+        ("from_dim", "INTEGER"),
+        ("to_dim", "INTEGER"),
+    ),
+    key=("run", "version"),
+)
+
+# An attempt's facts are slots, each None or (version in the stream, values...); where a slot's values stand in a row.
+STARTED, OUTCOME, LOST, CHARGED, CONFIDENCE, RECONCILED = range(6)
+Slot = tuple[Any, ...]
+Slots = list[Slot | None]
+
+
+def _spans() -> Iterator[slice]:
+    at = 2
+    for columns in (
+        RUN_COLUMNS,
+        STARTED_COLUMNS,
+        OUTCOME_COLUMNS,
+        CHARGED_COLUMNS,
+        CONFIDENCE_COLUMNS,
+        RECONCILED_COLUMNS,
+    ):
+        yield slice(at, at + len(columns))
+        at += len(columns)
+
+
+_RUN_AT, _STARTED_AT, _OUTCOME_AT, _CHARGED_AT, _CONFIDENCE_AT, _RECONCILED_AT = _spans()
+_STATUS, _COST, _CHARGED_MONEY, _MODEL = (
+    ATTEMPTS.names.index(one) for one in ("status", "cost", "charged_money", "model")
+)
+_OPEN: tuple[Any, ...] = ("open", *[None] * (len(OUTCOME_COLUMNS) - 1))
+_NO_CHARGE = (None,) * len(CHARGED_COLUMNS)
+_NO_CONFIDENCE = (None,)
+_NOT_RECONCILED = (None,) * len(RECONCILED_COLUMNS)
+
+
+@dataclass(slots=True)
+class AttemptBatch:
+    """Facts of some events, by run."""
+
+    runs: dict[str, Slot] = field(default_factory=dict)
+    attempts: dict[str, dict[int, Slots]] = field(default_factory=dict)
+    escalations: dict[tuple[str, int], tuple[str, str, str]] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)  # finished: of runs that begin here
+    run_costs: list[Row] = field(default_factory=list)
+    escalated: list[Row] = field(default_factory=list)
+    sums: tuple[Sums, ...] = ()  # of `rows`, a roll-up each
+
+
+_ROLLUPS = (ATTEMPT_DIMENSIONS, COSTS, MODEL_STATS)
+
+
+class Attempts:
+    """The fold and the tables."""
+
+    name: str = "attempts"
+    version: int = 1
+    types: tuple[str, ...]
+    tables: tuple[Table, ...] = (
+        ATTEMPTS,
+        RUNS_WITHOUT,
+        ESCALATIONS,
+        DIMENSIONS,
+        COSTS.table,
+        RUN_COSTS,
+        MODEL_STATS.table,
+    )
+
+    def zero(self) -> AttemptBatch:
+        """No event."""
+        return AttemptBatch()
+
+    def add(self, batch: AttemptBatch, fact: Fact) -> None:
+        """Take in one event. Raises ValueError for money finer than a picodollar."""
+        _ADD[fact.type](batch, fact)
+
+    def merge(self, batch: AttemptBatch, other: AttemptBatch) -> AttemptBatch:
+        """The facts of both; uses up its arguments."""
+        for run, slot in other.runs.items():
+            known = batch.runs.get(run)
+            batch.runs[run] = slot if known is None or slot < known else known
+        for run, attempts in other.attempts.items():
+            mine = batch.attempts.setdefault(run, attempts)
+            if mine is not attempts:
+                for number, slots in attempts.items():
+                    merge_slots(mine.setdefault(number, slots), slots)
+        batch.escalations.update(other.escalations)
+        return batch
+
+    def prepare(self, batch: AttemptBatch) -> None:
+        """The rows of runs that begin here need nothing of the tables."""
+        runs = {run: slot[1:] for run, slot in batch.runs.items() if slot[0] == 1}
+        begun = {run: batch.attempts.pop(run) for run in runs if run in batch.attempts}
+        if batch.rows:
+            assert not begun, "a batch that was prepared is not added to"
+            return
+        rows = list(_new_rows(begun, [], runs))
+        batch.rows = rows
+        batch.sums = tuple(rollup.sums(rows) for rollup in _ROLLUPS)
+        batch.run_costs += _run_costs(rows)
+        for key in [key for key in batch.escalations if key[0] in runs]:
+            batch.escalated.append(_escalation(key, runs[key[0]], *batch.escalations.pop(key)))
+        for run in {row[0] for row in rows}:
+            del batch.runs[run]
+
+    def apply(self, tables: Tables, names: Names, batch: AttemptBatch) -> None:
+        """Rows of runs that began earlier are read, completed and written anew."""
+        self.prepare(batch)
+        touched = batch.attempts.keys() | batch.runs.keys() | {run for run, _ in batch.escalations}
+        earlier = sorted(run for run in touched if (slot := batch.runs.get(run)) is None or slot[0] != 1)
+        old = rows_of(tables, names(ATTEMPTS.name), ATTEMPTS.names, "run", earlier)
+        waiting = rows_of(tables, names(RUNS_WITHOUT.name), RUNS_WITHOUT.names, "run", earlier)
+        runs = {run: slot[1:] for run, slot in batch.runs.items()}
+        runs |= {row[0]: row[1:] for row in waiting} | {row[0]: row[_RUN_AT] for row in old}
+        new = list(_new_rows(batch.attempts, old, runs))
+        escalated = [
+            _escalation(key, runs[key[0]], *models) for key, models in batch.escalations.items() if key[0] in runs
+        ]
+        replace_rows(tables, names, ATTEMPTS, _ROLLUPS, old=old, new=new, begun=batch.rows, sums=batch.sums)
+        rollups = (ESCALATION_DIMENSIONS, ESCALATION_STATS)
+        replace_rows(tables, names, ESCALATIONS, rollups, old=[], new=[*escalated, *batch.escalated])
+        delete_runs(tables, names(RUN_COSTS.name), sorted({row[0] for row in old}))
+        tables.insert(names(RUN_COSTS.name), RUN_COSTS.names, [*_run_costs(new), *batch.run_costs])
+        _keep_waiting(tables, names, batch, {row[0] for row in waiting}, {row[0] for row in (*old, *new)})
+
+
+def _escalation(key: tuple[str, int], of_run: tuple[Any, ...], from_model: str, to_model: str, reason: str) -> Row:
+    """A row, with dimensions of its two models: without provider and outcome."""
+    strategy, category, money = of_run[2], of_run[3], of_run[5]
+    dims = (dim_of(category, strategy, model, "", money, "") for model in (from_model, to_model))
+    return (*key, *of_run, from_model, to_model, reason, *dims)
+
+
+def _run_costs(rows: Sequence[Row]) -> Iterator[Row]:
+    """The sums of each run, whose attempts stand together, in order."""
+    for run, attempts in groupby(rows, itemgetter(0)):
+        listed = list(attempts)
+        costs = [row[_COST] for row in listed]
+        known = None if None in costs else sum(costs)
+        money = ",".join(sorted({row[_CHARGED_MONEY] for row in listed if row[_CHARGED_MONEY]})) or None
+        statuses = [row[_STATUS] for row in listed]
+        yield run, len(listed), statuses.count("open"), statuses.count("lost"), known, money, listed[-1][_MODEL]
+
+
+def _keep_waiting(tables: Tables, names: Names, batch: AttemptBatch, waiting: set[str], with_attempt: set[str]) -> None:
+    """Keep the facts of runs that have no attempt yet: their attempts will need them."""
+    table = names(RUNS_WITHOUT.name)
+    for run in waiting & with_attempt:
+        tables.execute(f"DELETE FROM {table} WHERE run = ?", (run,))
+    rows = [(run, *slot[1:]) for run, slot in batch.runs.items() if run not in with_attempt and run not in waiting]
+    tables.insert(table, RUNS_WITHOUT.names, rows)
+
+
+def _new_rows(
+    batch: dict[str, dict[int, Slots]], old: Sequence[Row], runs: dict[str, tuple[Any, ...]]
+) -> Iterator[Row]:
+    """Every attempt of the batch and of the rows read, complete."""
+    stored: dict[str, dict[int, Slots]] = {}
+    for row in old:
+        stored.setdefault(row[0], {})[row[1]] = _slots_of(row)
+    for run, attempts in stored.items():
+        for number, slots in batch.pop(run, {}).items():
+            merge_slots(attempts.setdefault(number, slots), slots)
+    for run, attempts in (*stored.items(), *batch.items()):
+        if (of_run := runs.get(run)) is None:
+            continue
+        calls: set[int] = set()
+        for number in sorted(attempts):
+            slots = attempts[number]
+            if (started := slots[STARTED]) is None:  # nothing is known of it but that something came of it
+                continue
+            yield _row(run, number, of_run, slots, retry=started[2] in calls)
+            calls.add(started[2])
+
+
+def merge_slots(slots: Slots, other: Slots) -> None:
+    """Bring other facts of the same attempt into its slots."""
+    if slots is other:
+        return
+    for index, found in enumerate(other):
+        known = slots[index]
+        if found is None or known is None:
+            slots[index] = known or found
+        elif (found[0] > known[0]) is (index == RECONCILED):
+            slots[index] = found
+
+
+def _slots_of(row: Row) -> Slots:
+    """The facts a row was made from; version 0, because what is stored came before."""
+    outcome = row[_OUTCOME_AT]
+    slots: Slots = [(0, *row[_STARTED_AT]), None, None, None, None, None]
+    if outcome[0] != "open":
+        slots[LOST if outcome[0] == "lost" else OUTCOME] = (0, *outcome)
+    for index, span, needed in (
+        (CHARGED, _CHARGED_AT, 3),
+        (CONFIDENCE, _CONFIDENCE_AT, 0),
+        (RECONCILED, _RECONCILED_AT, 1),
+    ):
+        values = row[span]
+        if values[needed] is not None:
+            slots[index] = (0, *values)
+    return slots
+
+
+def _row(run: str, number: int, of_run: tuple[Any, ...], slots: Slots, *, retry: bool) -> Row:
+    started, outcome, lost, charged, confidence, reconciled = slots
+    assert started is not None
+    became = outcome or lost
+    ended = _OPEN if became is None else became[1:]
+    if charged is not None:
+        cost = charged[1]
+    elif reconciled is not None:
+        cost = reconciled[1]
+    else:
+        cost = 0 if ended[0] == "failed" else None
+    latency, first_token = ended[7], ended[8]
+    money = of_run[5] if charged is None else charged[4]
+    return (
+        run,
+        number,
+        *of_run,
+        *started[1:],
+        *ended,
+        *(_NO_CHARGE if charged is None else charged[1:]),
+        *(_NO_CONFIDENCE if confidence is None else confidence[1:]),
+        *(_NOT_RECONCILED if reconciled is None else reconciled[1:]),
+        cost,
+        money,
+        int(retry),
+        None if latency is None else bucket_of(latency),
+        None if first_token is None else bucket_of(first_token),
+        dim_of(of_run[3], of_run[2], started[4], started[5], money, ended[0]),
+    )
+
+
+# ---- what each event adds -------------------------------------------------------------------------------------------
+
+
+def _run_started(batch: AttemptBatch, fact: Fact) -> None:
+    event, at = fact.event, fact.at
+    slot = (
+        fact.version,
+        at,
+        month_of(at),
+        event.strategy,
+        event.category,
+        tags_text(event.tags),
+        money_of(event.provider),
+    )
+    if fact.run not in batch.runs:
+        batch.runs[fact.run] = slot
+
+
+def _learn(batch: AttemptBatch, fact: Fact, index: int, slot: Slot) -> None:
+    attempts = batch.attempts.get(fact.run)
+    if attempts is None:
+        attempts = batch.attempts[fact.run] = {}
+    number = fact.event.attempt
+    slots = attempts.get(number)
+    if slots is None:
+        slots = attempts[number] = [None] * 6
+    if slots[index] is None or index == RECONCILED:
+        slots[index] = slot
+
+
+def _started(batch: AttemptBatch, fact: Fact) -> None:
+    e = fact.event
+    most = picos(e.max_cost)
+    _learn(batch, fact, STARTED, (fact.version, fact.at, e.call, e.epoch, e.model, e.provider, e.purpose, most))
+
+
+def _called(batch: AttemptBatch, fact: Fact) -> None:
+    e, u = fact.event, fact.event.usage
+    tokens = (None,) * 5 if u is None else (u.input_uncached, u.cache_read, u.cache_write, u.output, u.reasoning)
+    reply = (e.finish_reason, e.response_model, e.provider_request_id, e.latency, e.first_token)
+    _learn(batch, fact, OUTCOME, (fact.version, "answered", fact.at, None, None, *reply, *tokens))
+
+
+def _failed(batch: AttemptBatch, fact: Fact) -> None:
+    e = fact.event
+    said = (e.kind, e.status, None, None, e.provider_request_id, e.latency)
+    _learn(batch, fact, OUTCOME, (fact.version, "failed", fact.at, *said, *[None] * 6))
+
+
+def _lost(batch: AttemptBatch, fact: Fact) -> None:
+    e = fact.event
+    said = (e.kind, e.status, None, None, e.provider_request_id, e.latency)
+    _learn(batch, fact, LOST, (fact.version, "lost", fact.at, *said, *[None] * 6))
+
+
+def _charged(batch: AttemptBatch, fact: Fact) -> None:
+    e = fact.event
+    _learn(batch, fact, CHARGED, (fact.version, picos(e.amount), e.price_card, int(e.estimated), e.money))
+
+
+def _scored(batch: AttemptBatch, fact: Fact) -> None:
+    _learn(batch, fact, CONFIDENCE, (fact.version, fact.event.score))
+
+
+def _reconciled(batch: AttemptBatch, fact: Fact) -> None:
+    e = fact.event
+    _learn(batch, fact, RECONCILED, (fact.version, picos(e.amount), e.evidence, e.by))
+
+
+def _escalated(batch: AttemptBatch, fact: Fact) -> None:
+    event = fact.event
+    batch.escalations[fact.run, fact.version] = (event.from_model, event.to_model, event.reason)
+
+
+_ADD: dict[str, Callable[[AttemptBatch, Fact], None]] = {
+    "RunStarted": _run_started,
+    "AttemptStarted": _started,
+    "ModelCalled": _called,
+    "AttemptFailed": _failed,
+    "AttemptLost": _lost,
+    "AttemptReconciled": _reconciled,
+    "CostIncurred": _charged,
+    "ConfidenceScored": _scored,
+    "Escalated": _escalated,
+}
+Attempts.types = tuple(_ADD)

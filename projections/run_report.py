@@ -1,0 +1,246 @@
+"""Questions to `runs` and `attempts`: their rows, newest or oldest first, and how many runs there were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+from .attempt_columns import ATTEMPTS
+from .attempts import ESCALATIONS
+from .costs import RUN_COSTS
+from .filters import Condition, Sql, expression, tag_of, where
+from .grains import BASE, BEGINNING, END, pieces
+from .projection import Names, Tables
+from .runs import GRAINS, KEYS, RUN_COUNTS, RUN_TAGS, RUNS
+
+Range = tuple[int, int]  # [since, until), microseconds
+ALWAYS: Range = (BEGINNING, END)
+_COST = "CASE WHEN c.run IS NULL THEN 0 ELSE c.cost END"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as lists show it. Times are microseconds, money is picodollars, confidence is millionths."""
+
+    run: str
+    status: str
+    strategy: str
+    category: str
+    cost: int | None  # None: some of it is unknown
+    money: str  # real, simulated or recorded
+    charged: str | None  # the kinds of money its calls showed, by comma; None: no cost yet
+    started_at: int
+    ended_at: int | None
+    model: str | None  # of the last attempt, or of the cached answer
+    attempts: int
+    open: int  # attempts under way
+    lost: int
+    confidence: int | None
+    answer_attempt: int | None
+    stop_reason: str | None
+    error: str | None
+    cancelled_by: str | None
+    cached_model: str | None
+    saved: int | None
+    provider: str  # live, simulated or recorded:NAME
+    owner: str
+    subject: str | None
+    tags: str  # a JSON object
+
+
+RUN_FIELDS = {
+    "run": "r.run",
+    "status": "r.status",
+    "strategy": "r.strategy",
+    "category": "r.category",
+    "cost": _COST,
+    "money": "r.money",
+    "charged": "c.money",
+    "started_at": "r.run_at",
+    "ended_at": "r.ended_at",
+    "model": "coalesce(c.model, r.cached_model)",
+    "attempts": "coalesce(c.attempts, 0)",
+    "open": "coalesce(c.open, 0)",
+    "lost": "coalesce(c.lost, 0)",
+    "confidence": "r.confidence",
+    "answer_attempt": "r.answer_attempt",
+    "stop_reason": "r.stop_reason",
+    "error": "r.error",
+    "cancelled_by": "r.cancelled_by",
+    "cached_model": "r.cached_model",
+    "saved": "r.saved",
+    "provider": "r.provider",
+    "owner": "r.owner",
+    "subject": "r.subject",
+}
+
+
+def runs(
+    runs: Names,
+    attempts: Names,
+    *,
+    span: Range = ALWAYS,
+    conditions: Sequence[Condition] = (),
+    limit: int | None = None,
+    oldest_first: bool = False,
+) -> Sql:
+    """The query of RunRows. Raises InvalidRequest for a field that is not there."""
+    tagged = [one for one in conditions if tag_of(one.field) is not None and one.value is not None]
+    which = where([one for one in conditions if one not in tagged], RUN_FIELDS, "r.tags")
+    on_tags = [_has_tag(one, runs) for one in tagged]
+    chosen = ", ".join((*RUN_FIELDS.values(), "r.tags"))
+    order = "ASC" if oldest_first else "DESC"
+    text = (
+        f"SELECT {chosen} FROM {runs(RUNS.name)} r LEFT JOIN {attempts(RUN_COSTS.name)} c ON c.run = r.run "
+        f"WHERE r.run_at >= ? AND r.run_at < ? AND {which.text}{''.join(one.text for one in on_tags)} "
+        f"ORDER BY r.run_at {order}, r.run {order}{'' if limit is None else ' LIMIT ?'}"
+    )
+    tag_values = [value for one in on_tags for value in one.parameters]
+    return Sql(text, (*span, *which.parameters, *tag_values, *(() if limit is None else (limit,))))
+
+
+def _has_tag(one: Condition, names: Names) -> Sql:
+    condition = where([Condition("value", one.op, one.value)], {"value": "t.value"}, "")
+    text = f" AND r.run IN (SELECT t.run FROM {names(RUN_TAGS.name)} t WHERE t.key = ? AND {condition.text})"
+    return Sql(text, (tag_of(one.field), *condition.parameters))
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt. Times are microseconds, money is picodollars, confidence is millionths."""
+
+    run: str
+    number: int
+    run_at: int
+    strategy: str
+    category: str
+    started_at: int
+    call: int
+    epoch: int
+    model: str
+    provider: str
+    purpose: str
+    max_cost: int | None
+    status: str  # open, answered, failed or lost
+    outcome_at: int | None
+    error: str | None
+    http_status: int | None
+    finish_reason: str | None
+    response_model: str | None
+    request_id: str | None
+    latency: int | None
+    first_token: int | None
+    input_uncached: int | None
+    cache_read: int | None
+    cache_write: int | None
+    output: int | None
+    reasoning: int | None
+    charged: int | None
+    price_card: str | None
+    estimated: int | None
+    charged_money: str | None  # None: no CostIncurred yet
+    confidence: int | None
+    reconciled: int | None
+    evidence: str | None
+    reconciled_by: str | None
+    cost: int | None  # None: unknown
+    money: str
+    retry: int
+    tags: str
+    escalated_to: str | None
+    escalated_from: str | None
+
+
+_ESCALATED = (
+    "(SELECT e.{one}_model FROM {table} e WHERE e.run = a.run AND e.{other}_model = a.model ORDER BY e.version LIMIT 1)"
+)
+ATTEMPT_FIELDS = {field.name: f"a.{field.name}" for field in fields(AttemptRow)[:-3]}
+
+
+def attempts(
+    names: Names,
+    *,
+    span: Range = ALWAYS,
+    conditions: Sequence[Condition] = (),
+    limit: int | None = None,
+    oldest_first: bool = False,
+) -> Sql:
+    """The query of AttemptRows, by their runs' start. Raises InvalidRequest for a field that is not there."""
+    which = where(conditions, ATTEMPT_FIELDS, "a.tags")
+    table = names(ESCALATIONS.name)
+    escalated = [
+        _ESCALATED.format(one=one, other=other, table=table) for one, other in (("to", "from"), ("from", "to"))
+    ]
+    order = "ASC" if oldest_first else "DESC"
+    text = (
+        f"SELECT {', '.join((*ATTEMPT_FIELDS.values(), 'a.tags', *escalated))} FROM {names(ATTEMPTS.name)} a "
+        f"WHERE a.run_at >= ? AND a.run_at < ? AND {which.text} "
+        f"ORDER BY a.run_at {order}, a.run {order}, a.number{'' if limit is None else ' LIMIT ?'}"
+    )
+    return Sql(text, (*span, *which.parameters, *(() if limit is None else (limit,))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCount:
+    """How many runs of one range, kind of money and group."""
+
+    period: int
+    money: str
+    group: tuple[str, ...]
+    runs: int
+    saved: int  # picodollars that cached answers saved
+    confidence: int  # millionths, the sum over `scored` runs
+    scored: int
+
+
+_COUNT_FIELDS = {key: f"c.{key}" for key in KEYS}
+_BASE_FIELDS = {key: f"c.{key}" for key in KEYS} | {"cached_model": "coalesce(c.cached_model, '')"}
+_COUNTED = "sum(runs), sum(saved_micros), sum(saved_rest), sum(confidence), sum(scored)"
+_BASE_COUNTED = (
+    "count(*), sum(coalesce(c.saved, 0) / 1000000), sum(coalesce(c.saved, 0) % 1000000), "
+    "sum(coalesce(c.confidence, 0)), count(c.confidence)"
+)
+
+
+def run_counts(
+    tables: Tables,
+    names: Names,
+    *,
+    by: Sequence[str] = (),
+    ranges: Sequence[Range] = (ALWAYS,),
+    conditions: Sequence[Condition] = (),
+) -> list[RunCount]:
+    """By category, strategy, status, or cached_model ('': asked for), sorted; conditions are on these and on tags."""
+    sums: dict[tuple[int, str, tuple[str, ...]], list[int]] = {}
+    keys = ", ".join(str(number) for number in range(1, 2 + len(by)))
+    simple = not any(tag_of(one.field) for one in conditions)
+    for piece in pieces(ranges, GRAINS if simple else ()):
+        base = piece.grain == BASE
+        from_fields = _BASE_FIELDS if base else _COUNT_FIELDS
+        table, counted = (RUNS.name, _BASE_COUNTED) if base else (RUN_COUNTS.table.name, _COUNTED)
+        place = "c.run_at >= ? AND c.run_at < ?" if base else "c.at >= ? AND c.at < ?"
+        which = where(conditions, from_fields, "c.tags")
+        groups = ", ".join(["c.money", *(expression(name, from_fields, "c.tags").text for name in by)])
+        query = f"SELECT {groups}, {counted} FROM {names(table)} c WHERE {place} AND {which.text} GROUP BY {keys}"
+        for row in tables.execute(query, (piece.since, piece.until, *which.parameters)):
+            known = sums.setdefault((piece.period, row[0], tuple(row[1 : 1 + len(by)])), [0] * 5)
+            for index, value in enumerate(row[1 + len(by) :]):
+                known[index] += int(value)
+    return [
+        RunCount(
+            period=period, money=money, group=group, runs=v[0], saved=v[1] * 10**6 + v[2], confidence=v[3], scored=v[4]
+        )
+        for (period, money, group), v in sorted(sums.items())
+    ]
+
+
+def cache_savings(
+    tables: Tables, names: Names, *, span: Range, conditions: Sequence[Condition] = ()
+) -> Iterator[tuple[str, str, int, int]]:
+    """Model, kind of money, answers given again, picodollars saved; nothing where a condition is on calls."""
+    moved = [Condition("cached_model", *one[1:]) if one.field == "model" else one for one in conditions]
+    if any(one.field not in (*KEYS[:-2], "cached_model") and tag_of(one.field) is None for one in moved):
+        return
+    for one in run_counts(tables, names, by=("cached_model",), ranges=(span,), conditions=moved):
+        if one.group[0]:
+            yield one.group[0], one.money, one.runs, one.saved
