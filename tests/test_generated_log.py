@@ -21,7 +21,16 @@ from model_orchestrator.infrastructure.store.verify import verify_log
 from tests.generated_log import TrueLog, write_log
 
 RUNS = 300
-NEVER = {"AnsweredFromCache", "RetryRefused", "PriceListPublished", "BudgetChanged", "BudgetRemoved", "BudgetAlerted"}
+NEVER = {
+    "AnsweredFromCache",
+    "RetryRefused",
+    "ContentErased",
+    "LogSealed",
+    "PriceListPublished",
+    "BudgetChanged",
+    "BudgetRemoved",
+    "BudgetAlerted",
+}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ class InProcesses:
         self._pool = ProcessPoolExecutor(
             processes, multiprocessing.get_context("spawn"), initializer=open_in_worker, initargs=(url,)
         )
+        self._collecting = True
         self._asked: OrderedDict[Asked, Future[dict[str, Folded]]] = OrderedDict()
 
     def range(self, names: Sequence[str], after: int, upto: int, head: int) -> dict[str, Folded]:
@@ -62,9 +64,13 @@ class InProcesses:
             self._asked[asked] = self._pool.submit(fold_in_worker, *asked)
 
     def __enter__(self) -> Self:
+        self._collecting = gc.isenabled()
+        gc.disable()  # what comes from the processes is much, holds no cycles and is gone with its range
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._collecting:
+            gc.enable()
         self._pool.shutdown(wait=True, cancel_futures=True)
