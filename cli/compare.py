@@ -35,7 +35,6 @@ def compare(
 ) -> None:
     """Show every strategy's models and price range for a prompt; nothing is sent, except with --live."""
     from ..infrastructure.bootstrap import Orchestrator
-    from ..infrastructure.comparison import compared
     from ..infrastructure.settings import Settings
 
     if live and max_cost is None:
@@ -45,7 +44,7 @@ def compare(
     options: dict[str, Any] = {"provider": provider, "max_cost": max_cost}
     if notice := orchestrator.provider_notice(provider):
         say(notice)
-    rows = _run(orchestrator, text, options) if live else compared(orchestrator, text, options)
+    rows = _rows(orchestrator, text, options, live=live)
     simulated = any(row.plan is not None and row.plan.provider == "simulated" for row in rows)
     if as_json:
         print_json({"simulated": simulated, "strategies": [row.to_dict() for row in rows]})
@@ -53,16 +52,18 @@ def compare(
         _show(rows, simulated=simulated)
 
 
-def _run(orchestrator: Orchestrator, text: str, options: dict[str, Any]) -> list[Compared]:
-    """All strategies, run one after the other."""
+def _rows(orchestrator: Orchestrator, text: str, options: dict[str, Any], *, live: bool) -> list[Compared]:
+    """The plans of all strategies; live, they are run one after the other."""
     import asyncio
 
-    from ..infrastructure.comparison import answered
+    from ..infrastructure.comparison import answered, compared
 
     async def run() -> list[Compared]:
         max_cost = orchestrator.prepare(text, **options)[0].max_cost
-        assert max_cost is not None, "asked for before"
         async with orchestrator:
+            if not live:
+                return compared(orchestrator, text, options)
+            assert max_cost is not None, "asked for before"
             return [row async for row in answered(orchestrator, text, options, max_cost=max_cost)]
 
     try:
@@ -74,7 +75,7 @@ def _run(orchestrator: Orchestrator, text: str, options: dict[str, Any]) -> list
 
 def _show(rows: list[Compared], *, simulated: bool) -> None:
     ran = any(row.result for row in rows)
-    header = ("STRATEGY", "MODELS", "PRICE", *(("COST", "TIME") if ran else ()))
+    header = ("STRATEGY", "MODELS", "PRICE", "EXPECTED", *(("COST", "TIME") if ran else ()))
     print_table(header, [_row(row, ran=ran, simulated=simulated) for row in rows])
     for row in rows:
         if row.is_chosen_by_auto:
@@ -92,7 +93,8 @@ def _row(row: Compared, *, ran: bool, simulated: bool) -> tuple[str, ...]:
     joint = " + " if row.strategy == "ensemble" else " > "
     low, high = row.plan.price_range if row.plan else (None, None)
     price = f"{money(low)} to {money(high)}" if high is not None else "unknown" if calls else "none"
-    cells = (row.strategy, joint.join(call.model for call in calls) or "none", price)
+    expected = "unknown" if row.expected_seconds is None else f"{row.expected_seconds:.2f} s"
+    cells = (row.strategy, joint.join(call.model for call in calls) or "none", price, expected)
     if not ran:
         return cells
     cost = money(row.result.cost, simulated=simulated) if row.result else ""

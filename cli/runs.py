@@ -174,7 +174,7 @@ def _listed(run: RunRow) -> dict[str, Any]:
         "strategy": run.strategy,
         "category": run.category,
         "cost": None if run.cost is None else plain(usd(run.cost)),
-        "money": run.charged and run.charged.replace(",", ", "),
+        "money": run.money if run.cached_model else run.charged and run.charged.replace(",", ", "),
         "model": run.model,
         "started_at": datetime.fromtimestamp(run.started_at / 1_000_000, UTC).isoformat(timespec="seconds"),
     }

@@ -101,12 +101,16 @@ class Plan:
         }
 
     @property
+    def first_calls(self) -> tuple[PlannedCall, ...]:
+        """The calls that such a run makes in any case."""
+        return self.calls[:2] if self.routing.strategy == "ensemble" else self.calls[:1]
+
+    @property
     def price_range(self) -> tuple[Usd | None, Usd | None]:
         """USD: the least and the most the run can cost; None where a model has no price."""
-        first = self.calls[:2] if self.routing.strategy == "ensemble" else self.calls[:1]
         if any(call.max_cost is None for call in self.calls):
             return None, None
-        return total(call.min_cost for call in first), plan_hold("global", self.calls, self.max_cost)
+        return total(call.min_cost for call in self.first_calls), plan_hold("global", self.calls, self.max_cost)
 
     @property
     def warnings(self) -> list[str]:

@@ -55,6 +55,15 @@ def test_compare_shows_every_strategy_and_sends_nothing() -> None:
     assert not Path("runs.db").exists()
 
 
+def test_compare_expects_what_was_measured_before() -> None:
+    """In this database, of the same kind of money; a model that was never asked makes it unknown."""
+    asked = command("run", "hi", "--json").document
+    rows = {row["strategy"]: row for row in compare("hi", "--json").document["strategies"]}
+    assert rows["cheapest"]["expected_seconds"] == rows["fallback"]["expected_seconds"]
+    assert 0 < rows["cheapest"]["expected_seconds"] <= 2 * asked["latency"]
+    assert rows["ensemble"]["expected_seconds"] is None
+
+
 def test_compare_for_people_is_a_table() -> None:
     """Who auto would choose is talk."""
     done = compare("What is Python?")
