@@ -84,11 +84,11 @@ def test_an_answer_without_usage_costs_the_most_the_call_could() -> None:
 
 
 def test_token_probabilities_count_in_the_score() -> None:
-    """Their geometric mean, as far as it is below 0.9: two tokens of 0.9 and 0.4 come to 0.6."""
+    """Their geometric mean, as far as it is below 0.7: two tokens of 0.9 and 0.4 come to 0.6."""
     stage = Stage(answer(logprobs=(math.log(0.9), math.log(0.4))))
     stage.run()
     scored = next(event for event in stage.events() if isinstance(event, ConfidenceScored))
-    assert scored.signals == {"token_probability": -300_000}
+    assert scored.signals == {"token_probability": -100_000}
 
 
 def test_texts_are_contents_and_never_events() -> None:

@@ -178,13 +178,13 @@ def test_short_answers_to_what_is_short_are_fine(question: str, text: str) -> No
     assert score(text, question=question).signals == {}
 
 
-def test_token_probabilities_below_nine_tenths_lower_the_score() -> None:
+def test_token_probabilities_below_seven_tenths_lower_the_score() -> None:
     def strength(*logprobs: float) -> int:
         return score("Paris", logprobs=logprobs).signals.get("token_probability", 0)
 
-    assert strength() == strength(-0.0) == strength(-0.05, -0.1) == strength(float("nan")) == strength(0.5) == 0
-    assert -60_000 < strength(-0.16) < -40_000
-    assert strength(-0.3) > strength(-0.5) > strength(-0.9) == strength(-9_999.0) == strength(-float("inf")) == -400_000
+    assert strength() == strength(-0.0) == strength(-0.3, -0.4) == strength(float("nan")) == strength(0.5) == 0
+    assert -40_000 < strength(-0.4) < -20_000
+    assert strength(-0.4) > strength(-0.6) > strength(-1.3) == strength(-9_999.0) == strength(-float("inf")) == -400_000
 
 
 @given(st.text(), st.sampled_from(FinishReason), st.text())
