@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ..domain.actions import CallModel
@@ -11,7 +12,7 @@ from ..domain.breaker import BreakerStatus
 from ..domain.call_planning import features_asked
 from ..domain.catalogue import ModelConfig
 from ..domain.conclusion import clipped
-from ..domain.errors import ErrorKind, InvalidRequest, ModelError, ModelRefused, OutcomeUnknown
+from ..domain.errors import ErrorKind, InvalidRequest, ModelError, ModelRefused, OutcomeUnknown, StoreError
 from ..domain.events import AttemptFailed, AttemptStarted, ModelCalled, PlannedCall, Purpose, RunCompleted
 from ..domain.judging import fuse_request, judge_request, score_request
 from ..domain.request import Request
@@ -107,6 +108,14 @@ class Caller:
             refused = task.result() or refused
         return refused
 
+    async def let_finish(self) -> None:
+        """Wait for what was sent, since it is paid; what still waits for its place does not leave."""
+        for task, index in self._tasks.items():
+            if not self._places[index].attempt:
+                task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def cut(self) -> None:
         """Cancel what is under way; what left is recorded as lost."""
         for task in self._tasks:
@@ -137,6 +146,7 @@ class Caller:
                 return None
             self._start(place)
             if refused := await self._session.flush():
+                await self._give_back(place)
                 return refused
         run = self._session.run
         mine = (place.attempt, place.action.index, place.epoch)
@@ -183,7 +193,7 @@ class Caller:
             self._failed(started, ModelRefused(ErrorKind.BAD_REQUEST, detail=str(error)), began)
         except ModelError as error:
             self._failed(started, error, began)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
             self._failed(started, OutcomeUnknown(ErrorKind.CANCELLED), began)
             raise
         except Exception as error:  # a defect of an adapter must not leave an attempt without an outcome
@@ -191,7 +201,8 @@ class Caller:
         else:
             self.answers[started.attempt] = answer
             self._session.record_all(self._outcomes.answered(started, answer, self._since(began)))
-        await self._tell(place, model, self._session.run.attempt(started.attempt).error)
+        with suppress(StoreError):  # the answer is paid for: it does not depend on what others are told
+            await self._tell(place, model, self._session.run.attempt(started.attempt).error)
 
     def _live_sink(self, action: CallModel) -> DeltaSink | None:
         """Where pieces go as they arrive: of a chain or an ensemble nobody knows yet which answer will stand."""

@@ -12,7 +12,7 @@ from model_orchestrator.application.ports import Answer, ModelCall
 from model_orchestrator.domain.budget import total
 from model_orchestrator.domain.errors import ErrorKind, ModelUnavailable, OutcomeUnknown
 from model_orchestrator.domain.events import RoutingDecided, RunCompleted, StrategySettings
-from model_orchestrator.domain.run import Run, RunStatus, fold
+from model_orchestrator.domain.run import Run, fold
 from model_orchestrator.domain.units import Usd
 
 from .world import RUN, Stage, answer
@@ -71,7 +71,7 @@ def test_a_member_that_waits_for_its_retry_keeps_its_share_from_the_others_judge
         await asyncio.sleep(0)
         return answer(SCORE if judging else "The answer is 4.", usage=None, raw_usage=None)
 
-    settings = {"judge": "gpt-4o", "chain": (MINI, HAIKU), "verify_agreement": True}
+    settings: dict[str, Any] = {"judge": "gpt-4o", "chain": (MINI, HAIKU), "verify_agreement": True}
     if strategy == "ensemble":
         settings = {"judge": "gpt-4o", "members": (MINI, HAIKU)}
     prices = most_of(strategy, **settings)
