@@ -123,6 +123,16 @@ class Caller:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    async def close_unsent(self) -> None:
+        """The calls that were to leave and did not: their places go back, and their attempts have cost nothing."""
+        for place in self._places.values():
+            started = self._recorded(place)
+            if started is not None and self._session.run.attempt(started.attempt).status is AttemptStatus.OPEN:
+                self._failed(started, ModelRefused(ErrorKind.CANCELLED), self._clock.monotonic())
+            elif started is not None:
+                continue
+            await self._give_back(place)
+
     async def forget_unsent(self) -> None:
         """What was to be recorded was refused: those calls do not leave, and give their places back."""
         running = set(self._tasks.values())
@@ -148,14 +158,18 @@ class Caller:
             if refused := await self._session.flush():
                 await self._give_back(place)
                 return refused
-        run = self._session.run
-        mine = (place.attempt, place.action.index, place.epoch)
-        recorded = any((one.number, one.started.call, one.started.epoch) == mine for one in run.attempts)
-        if run.ended or not recorded:  # somebody else was first
+        started = self._recorded(place)
+        if self._session.run.ended or started is None:  # somebody else was first
             await self._give_back(place)
             return None
-        await self._ask(place, run.attempt(place.attempt).started)
+        await self._ask(place, started)
         return None
+
+    def _recorded(self, place: Place) -> AttemptStarted | None:
+        """The attempt of the place, if it is one; None where it was forgotten, or somebody else was first."""
+        mine = (place.attempt, place.action.index, place.epoch)
+        found = (one.started for one in self._session.run.attempts)
+        return next((one for one in found if (one.attempt, one.call, one.epoch) == mine), None)
 
     def _start(self, place: Place) -> None:
         model = self._world.model(place.action.call.model)
@@ -287,8 +301,9 @@ class Caller:
             await self._world.breakers.record(self._provider_breaker(model), of_provider)
 
     async def _give_back(self, place: Place) -> None:
-        if self._world.limiter is not None and place.grant is not None:
-            await self._world.limiter.cancel(place.grant)
+        grant, place.grant = place.grant, None
+        if self._world.limiter is not None and grant is not None:
+            await self._world.limiter.cancel(grant)
 
     # ---- answers ----
 

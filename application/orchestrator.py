@@ -217,9 +217,10 @@ class RunLoop:
         Raises StoreError that names the run, where `error` is one.
         """
         await self._caller.let_finish()
+        self._session.forget_decisions()
+        await self._caller.close_unsent()
         if not self._session.is_durable:
             return
-        self._session.forget_decisions()
         with suppress(StoreError):
             await self._session.flush()
         if isinstance(error, StoreError):
@@ -231,6 +232,8 @@ class RunLoop:
     async def _abandon(self) -> None:
         """Cancelled from outside: what is under way is cut and recorded as lost, then the run ends."""
         await self._caller.cut()
+        self._session.forget_calls()
+        await self._caller.close_unsent()
         run = self._session.run
         if not run.ended and self._is_owner:
             self._session.record(RunCancelled(by=self._world.worker, cost=run.cost, released=()))

@@ -12,6 +12,7 @@ from ..domain.errors import ErrorKind
 from ..domain.events import (
     AttemptFailed,
     AttemptLost,
+    AttemptStarted,
     CostIncurred,
     ModelCalled,
     Money,
@@ -98,6 +99,15 @@ class RunSession:
         for fact in facts:
             self.record(fact)
 
+    def forget_calls(self) -> None:
+        """Back to before the first decision that held money; outcomes stay, and no call leaves that was to leave."""
+        pending, self._pending, self.run = self._pending, [], self._durable
+        refused = False
+        for event in pending:
+            refused = refused or _holds_money(event)
+            if isinstance(event, FACTS) or not (refused or isinstance(event, AttemptStarted)):
+                self.record(event)
+
     @property
     def is_durable(self) -> bool:
         """Whether the log holds the run."""
@@ -144,7 +154,7 @@ class RunSession:
                         raise KeyIsTaken(result)
                     case HoldRefused():
                         self._contents = contents + self._contents
-                        self._forget_from_hold()
+                        self.forget_calls()
                         return result
             return None
 
@@ -202,15 +212,6 @@ class RunSession:
 
     def _facts(self) -> list[RunEvent]:
         return [event for event in self._pending if isinstance(event, FACTS) and not _is_presumed(event)]
-
-    def _forget_from_hold(self) -> None:
-        """Back to before the first decision that held money; outcomes stay."""
-        pending, self._pending, self.run = self._pending, [], self._durable
-        refused = False
-        for event in pending:
-            refused = refused or _holds_money(event)
-            if not refused or isinstance(event, FACTS):
-                self.record(event)
 
 
 def _is_presumed(event: RunEvent) -> bool:

@@ -10,11 +10,12 @@ import pytest
 
 from model_orchestrator.application.ports import Answer, ModelCall
 from model_orchestrator.domain.budget import total
-from model_orchestrator.domain.errors import ErrorKind, ModelUnavailable, OutcomeUnknown
+from model_orchestrator.domain.errors import ErrorKind, ModelError, ModelUnavailable, OutcomeUnknown
 from model_orchestrator.domain.events import RoutingDecided, RunCompleted, StrategySettings
 from model_orchestrator.domain.run import Run, fold
 from model_orchestrator.domain.units import Usd
 
+from .test_strategies import with_budget
 from .world import RUN, Stage, answer
 
 MINI, HAIKU = "gpt-4o-mini", "claude-haiku-3.5"
@@ -80,3 +81,23 @@ def test_a_member_that_waits_for_its_retry_keeps_its_share_from_the_others_judge
     finished = stage.run(strategy=strategy, settings=StrategySettings(**settings), max_cost=limit)
     assert isinstance(finished.run.ended, RunCompleted)
     assert worst(finished.run) <= limit
+
+
+def test_a_refused_retry_does_not_leave_the_other_call_recorded_and_unsent() -> None:
+    """One member failed unbilled and the other was lost: both are due again, and the budget has room for the first."""
+    said: dict[str, list[ModelError]] = {
+        MINI: [OutcomeUnknown(ErrorKind.CUT)],
+        HAIKU: [ModelUnavailable(ErrorKind.OVERLOADED, status=529)],
+    }
+
+    async def reply(call: ModelCall) -> Answer:
+        if errors := said[call.model.name]:
+            raise errors.pop()
+        return answer("The answer is 4.")
+
+    members = (HAIKU, MINI)  # the retry of the first holds nothing of its own
+    prices = most_of("ensemble", members=members)
+    stage = with_budget(Stage(reply), f"{prices[MINI] + prices[HAIKU]:f}")
+    finished = stage.run(strategy="ensemble", settings=StrategySettings(members=members))
+    assert isinstance(finished.run.ended, RunCompleted)
+    assert [call.model.name for call in stage.client.calls] == [HAIKU, MINI, HAIKU]

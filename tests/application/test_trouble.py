@@ -14,6 +14,7 @@ from model_orchestrator.domain.errors import ErrorKind, ModelError, OutcomeUnkno
 from model_orchestrator.domain.events import AttemptLost, ModelCalled, RunCancelled
 from model_orchestrator.domain.run import AttemptStatus, Run, RunStatus, fold
 from model_orchestrator.domain.units import Duration
+from model_orchestrator.infrastructure.event_codec import decode
 from model_orchestrator.infrastructure.run_log import StoredRunLog
 from model_orchestrator.infrastructure.store.opening import open_store
 
@@ -209,3 +210,24 @@ def test_a_lease_that_cannot_be_given_back_takes_nothing_from_the_answer() -> No
     loop = stage.loop()
     loop._tenure._leases = BrokenLeases()  # type: ignore[assignment]
     assert asyncio.run(loop.run()).run.status is RunStatus.COMPLETED
+
+
+def test_cancelled_before_a_call_left_the_call_has_cost_nothing() -> None:
+    """Its attempt was recorded, and is known not to have been made: nothing stays held, nothing is left to resume."""
+
+    async def work() -> None:
+        stage = Stage()
+        task = asyncio.create_task(stage.loop(strategy="ensemble").run())
+
+        async def give_up(append: Append) -> None:
+            task.cancel()
+
+        stage.store.before_append = give_up
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        events = [decode(one.type, one.schema_version, one.payload) for one in await stage.store.read_stream(RUN)]
+        assert [one.status for one in fold(RUN, events).attempts] == [AttemptStatus.FAILED] * 2
+        assert isinstance(events[-1], RunCancelled)
+        assert stage.client.calls == []
+
+    asyncio.run(work())
