@@ -116,7 +116,12 @@ def test_an_append_that_was_written_but_not_acknowledged_is_not_written_twice() 
 
 @pytest.mark.parametrize(
     "reply",
-    [answer("half a character: \ud800, and nothing: \0"), OutcomeUnknown(ErrorKind.SERVER, detail="\ud800 and \0")],
+    [
+        answer(
+            "half a character: \ud800, and nothing: \0", response_model="\ud800" * 300, provider_request_id="\udfff"
+        ),
+        OutcomeUnknown(ErrorKind.SERVER, detail="\ud800 and \0", provider_request_id="\udfff"),
+    ],
     ids=["answered", "lost"],
 )
 def test_what_a_provider_said_is_stored_even_if_it_is_no_text(tmp_path: Path, reply: Answer | ModelError) -> None:
