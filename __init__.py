@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from model_orchestrator.domain.catalogue import ModelCapability, ModelConfig, ModelProvider
     from model_orchestrator.domain.complexity import ComplexityAnalyzer
     from model_orchestrator.domain.confidence import ConfidenceDetector
-    from model_orchestrator.domain.errors import OrchestratorError
+    from model_orchestrator.domain.errors import InvalidRequest, OrchestratorError, RunFailure
     from model_orchestrator.domain.synthesis import ScoreWeights, synthesize_responses
     from model_orchestrator.infrastructure.bootstrap import (
         Orchestrator,
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ComplexityAnalyzer",
     "ConfidenceDetector",
+    "InvalidRequest",
     "ModelCapability",
     "ModelConfig",
     "ModelProvider",
     "OrchestrationResult",
     "Orchestrator",
     "OrchestratorError",
+    "RunFailure",
     "ScoreWeights",
     "Settings",
     "__version__",
@@ -53,12 +55,14 @@ __all__ = [
 _HOMES = {
     "ComplexityAnalyzer": "model_orchestrator.domain.complexity",
     "ConfidenceDetector": "model_orchestrator.domain.confidence",
+    "InvalidRequest": "model_orchestrator.domain.errors",
     "ModelCapability": "model_orchestrator.domain.catalogue",
     "ModelConfig": "model_orchestrator.domain.catalogue",
     "ModelProvider": "model_orchestrator.domain.catalogue",
     "OrchestrationResult": "model_orchestrator.application.result",
     "Orchestrator": "model_orchestrator.infrastructure.bootstrap",
     "OrchestratorError": "model_orchestrator.domain.errors",
+    "RunFailure": "model_orchestrator.domain.errors",
     "ScoreWeights": "model_orchestrator.domain.synthesis",
     "Settings": "model_orchestrator.infrastructure.settings",
     "route_to_model": "model_orchestrator.infrastructure.bootstrap",

@@ -32,6 +32,7 @@ from .ports import Answer, Content, HoldRefused, RunLog
 from .world import money_of
 
 SERVED_IN_PROCESS = ("simulated", "recorded")
+LONGEST_LABEL = 200  # characters
 Outcome = tuple[list[RunEvent], list[Content]]
 
 
@@ -117,8 +118,8 @@ class OutcomeRecorder:
             raw=raw_ref,
             usage=answer.usage,
             finish_reason=answer.finish_reason,
-            response_model=answer.response_model,
-            provider_request_id=answer.provider_request_id,
+            response_model=_label(answer.response_model),
+            provider_request_id=_label(answer.provider_request_id),
             latency=latency,
             first_token=answer.first_token,
         )
@@ -145,7 +146,7 @@ class OutcomeRecorder:
                 kind=error.error,
                 status=error.status,
                 detail=detail,
-                provider_request_id=error.provider_request_id,
+                provider_request_id=_label(error.provider_request_id),
                 latency=latency,
             )
             return [lost], contents
@@ -157,7 +158,7 @@ class OutcomeRecorder:
             retry_in=retry_in,
             billed=False,
             detail=detail,
-            provider_request_id=error.provider_request_id,
+            provider_request_id=_label(error.provider_request_id),
             latency=latency,
         )
         return [failed], contents
@@ -166,6 +167,11 @@ class OutcomeRecorder:
         if not text or not self._keep_content:
             return None, []
         return self._log.keep_text(self._run_id, text, self._subject)
+
+
+def _label(given: str | None) -> str | None:
+    """A name that a provider gave, as an event may hold it: valid text, and no more of it than a name has."""
+    return None if given is None else given[:LONGEST_LABEL].encode("utf-8", "backslashreplace").decode()
 
 
 async def recalled(log: RunLog, run: Run) -> Answer | None:

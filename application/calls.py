@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ..domain.actions import CallModel
@@ -11,7 +12,7 @@ from ..domain.breaker import BreakerStatus
 from ..domain.call_planning import features_asked
 from ..domain.catalogue import ModelConfig
 from ..domain.conclusion import clipped
-from ..domain.errors import ErrorKind, InvalidRequest, ModelError, ModelRefused, OutcomeUnknown
+from ..domain.errors import ErrorKind, InvalidRequest, ModelError, ModelRefused, OutcomeUnknown, StoreError
 from ..domain.events import AttemptFailed, AttemptStarted, ModelCalled, PlannedCall, Purpose, RunCompleted
 from ..domain.judging import fuse_request, judge_request, score_request
 from ..domain.request import Request
@@ -107,12 +108,30 @@ class Caller:
             refused = task.result() or refused
         return refused
 
+    async def let_finish(self) -> None:
+        """Wait for what was sent, since it is paid; what still waits for its place does not leave."""
+        for task, index in self._tasks.items():
+            if not self._places[index].attempt:
+                task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def cut(self) -> None:
         """Cancel what is under way; what left is recorded as lost."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def close_unsent(self) -> None:
+        """The calls that were to leave and did not: their places go back, and their attempts have cost nothing."""
+        for place in self._places.values():
+            started = self._recorded(place)
+            if started is not None and self._session.run.attempt(started.attempt).status is AttemptStatus.OPEN:
+                self._failed(started, ModelRefused(ErrorKind.CANCELLED), self._clock.monotonic())
+            elif started is not None:
+                continue
+            await self._give_back(place)
 
     async def forget_unsent(self) -> None:
         """What was to be recorded was refused: those calls do not leave, and give their places back."""
@@ -137,15 +156,20 @@ class Caller:
                 return None
             self._start(place)
             if refused := await self._session.flush():
+                await self._give_back(place)
                 return refused
-        run = self._session.run
-        mine = (place.attempt, place.action.index, place.epoch)
-        recorded = any((one.number, one.started.call, one.started.epoch) == mine for one in run.attempts)
-        if run.ended or not recorded:  # somebody else was first
+        started = self._recorded(place)
+        if self._session.run.ended or started is None:  # somebody else was first
             await self._give_back(place)
             return None
-        await self._ask(place, run.attempt(place.attempt).started)
+        await self._ask(place, started)
         return None
+
+    def _recorded(self, place: Place) -> AttemptStarted | None:
+        """The attempt of the place, if it is one; None where it was forgotten, or somebody else was first."""
+        mine = (place.attempt, place.action.index, place.epoch)
+        found = (one.started for one in self._session.run.attempts)
+        return next((one for one in found if (one.attempt, one.call, one.epoch) == mine), None)
 
     def _start(self, place: Place) -> None:
         model = self._world.model(place.action.call.model)
@@ -183,7 +207,7 @@ class Caller:
             self._failed(started, ModelRefused(ErrorKind.BAD_REQUEST, detail=str(error)), began)
         except ModelError as error:
             self._failed(started, error, began)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
             self._failed(started, OutcomeUnknown(ErrorKind.CANCELLED), began)
             raise
         except Exception as error:  # a defect of an adapter must not leave an attempt without an outcome
@@ -191,7 +215,8 @@ class Caller:
         else:
             self.answers[started.attempt] = answer
             self._session.record_all(self._outcomes.answered(started, answer, self._since(began)))
-        await self._tell(place, model, self._session.run.attempt(started.attempt).error)
+        with suppress(StoreError):  # the answer is paid for: it does not depend on what others are told
+            await self._tell(place, model, self._session.run.attempt(started.attempt).error)
 
     def _live_sink(self, action: CallModel) -> DeltaSink | None:
         """Where pieces go as they arrive: of a chain or an ensemble nobody knows yet which answer will stand."""
@@ -276,8 +301,9 @@ class Caller:
             await self._world.breakers.record(self._provider_breaker(model), of_provider)
 
     async def _give_back(self, place: Place) -> None:
-        if self._world.limiter is not None and place.grant is not None:
-            await self._world.limiter.cancel(place.grant)
+        grant, place.grant = place.grant, None
+        if self._world.limiter is not None and grant is not None:
+            await self._world.limiter.cancel(grant)
 
     # ---- answers ----
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from ..domain.errors import StoreError
 from ..domain.units import MILLION, Duration
 from .ports import Lease, LeaseStore
 
@@ -42,7 +44,8 @@ class Tenure:
         if self._heart is not None:
             self._heart.cancel()
         if self._leases is not None and self._lease is not None:
-            await self._leases.release(self._lease)
+            with suppress(StoreError):  # it runs out by itself
+                await self._leases.release(self._lease)
 
     async def confirm(self) -> None:
         """Before work starts: where this process stood still past its lease, ask whether it is still its own."""
@@ -69,4 +72,5 @@ class Tenure:
     async def _beat(self, leases: LeaseStore) -> None:
         while not self.is_lost:
             await asyncio.sleep(self._ttl / MILLION / BEATS)
-            await self._keep(leases)
+            with suppress(StoreError):  # the next beat tries again; before work starts, `confirm` does
+                await self._keep(leases)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ..domain.actions import CallModel
-from ..domain.errors import ErrorKind
+from ..domain.errors import ErrorKind, StoreError
 from ..domain.events import (
     AnsweredFromCache,
     ContentRef,
@@ -132,7 +133,12 @@ class RunLoop:
         began, started_at = self._clock.monotonic(), self._clock.now()
         try:
             await self._drive()
-        except asyncio.CancelledError:
+        except KeyIsTaken:
+            raise
+        except Exception as error:
+            await uninterrupted(self._leave(error))
+            raise
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
             await uninterrupted(self._abandon())
             raise
         await self._caller.load_answers()  # of who ended the run, where that was another
@@ -205,9 +211,29 @@ class RunLoop:
             refused = replace(refused, held=max(refused.held, refused.limit - refused.settled))
         self._headroom[refused.scope, refused.period] = headroom_of(refused)
 
+    async def _leave(self, error: Exception) -> None:
+        """Left under way for who resumes it: what was sent is waited for, and recorded if that can be done now.
+
+        Raises StoreError that names the run, where `error` is one.
+        """
+        await self._caller.let_finish()
+        self._session.forget_decisions()
+        await self._caller.close_unsent()
+        if not self._session.is_durable:
+            return
+        with suppress(StoreError):
+            await self._session.flush()
+        if isinstance(error, StoreError):
+            run = self._command.run_id
+            raise type(error)(
+                f"{error}; once that is put right, `model-orchestrator runs resume {run}` goes on"
+            ) from error
+
     async def _abandon(self) -> None:
         """Cancelled from outside: what is under way is cut and recorded as lost, then the run ends."""
         await self._caller.cut()
+        self._session.forget_calls()
+        await self._caller.close_unsent()
         run = self._session.run
         if not run.ended and self._is_owner:
             self._session.record(RunCancelled(by=self._world.worker, cost=run.cost, released=()))

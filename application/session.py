@@ -12,6 +12,7 @@ from ..domain.errors import ErrorKind
 from ..domain.events import (
     AttemptFailed,
     AttemptLost,
+    AttemptStarted,
     CostIncurred,
     ModelCalled,
     Money,
@@ -92,6 +93,26 @@ class RunSession:
             self.record(event)
         self._contents.extend(contents)
 
+    def forget_decisions(self) -> None:
+        """Back to what is durable, and to what happened since: what was only decided can be decided again."""
+        facts, self._pending, self.run = self._facts(), [], self._durable
+        for fact in facts:
+            self.record(fact)
+
+    def forget_calls(self) -> None:
+        """Back to before the first decision that held money; outcomes stay, and no call leaves that was to leave."""
+        pending, self._pending, self.run = self._pending, [], self._durable
+        refused = False
+        for event in pending:
+            refused = refused or _holds_money(event)
+            if isinstance(event, FACTS) or not (refused or isinstance(event, AttemptStarted)):
+                self.record(event)
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the log holds the run."""
+        return self._durable.version > 0
+
     def load(self, logged: Sequence[LoggedEvent]) -> None:
         """Stand where the log does."""
         self.run = self._durable = fold(self.run.id, [entry.event for entry in logged])
@@ -110,15 +131,19 @@ class RunSession:
             while self._pending:
                 batch, contents = self._next_batch(), self._contents
                 self._contents = []
-                result, last_event = await self._log.append(
-                    self.run.id,
-                    expected=self._durable.version,
-                    events=batch,
-                    contents=contents,
-                    balances=self._balances(batch),
-                    cause=self._cause,
-                    beside=self._beside_of(batch),
-                )
+                try:
+                    result, last_event = await self._log.append(
+                        self.run.id,
+                        expected=self._durable.version,
+                        events=batch,
+                        contents=contents,
+                        balances=self._balances(batch),
+                        cause=self._cause,
+                        beside=self._beside_of(batch),
+                    )
+                except BaseException:  # not written: it is still to be
+                    self._contents = contents + self._contents
+                    raise
                 match result:
                     case Appended():
                         self._became_durable(batch, result.recorded_at, last_event)
@@ -129,7 +154,7 @@ class RunSession:
                         raise KeyIsTaken(result)
                     case HoldRefused():
                         self._contents = contents + self._contents
-                        self._forget_from_hold()
+                        self.forget_calls()
                         return result
             return None
 
@@ -177,20 +202,16 @@ class RunSession:
     async def _reload(self) -> None:
         """Another process appended first: what was decided here is dropped, what happened here is kept."""
         self.conflicts += 1
-        facts = [event for event in self._pending if isinstance(event, FACTS) and not _is_presumed(event)]
+        facts = self._facts()
+        logged = await self._log.read(self.run.id)
         self._pending = []
-        self.load(await self._log.read(self.run.id))
+        self.load(logged)
         for fact in facts:
-            self.record(fact)
+            if all(fact != entry.event for entry in logged):  # else an append of ours was written, and not acknowledged
+                self.record(fact)
 
-    def _forget_from_hold(self) -> None:
-        """Back to before the first decision that held money; outcomes stay."""
-        pending, self._pending, self.run = self._pending, [], self._durable
-        refused = False
-        for event in pending:
-            refused = refused or _holds_money(event)
-            if not refused or isinstance(event, FACTS):
-                self.record(event)
+    def _facts(self) -> list[RunEvent]:
+        return [event for event in self._pending if isinstance(event, FACTS) and not _is_presumed(event)]
 
 
 def _is_presumed(event: RunEvent) -> bool:
@@ -208,12 +229,16 @@ def _settlements(event: RunEvent) -> tuple[Settlement, ...]:
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Finish `work` before a cancellation of the caller is let through."""
+    """Finish `work` before a cancellation of the caller is let through, however often it comes."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
         if not task.cancelled():
             task.result()
-        raise
+        raise cancelled
+    return task.result()

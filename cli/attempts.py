@@ -85,6 +85,10 @@ def resolve(
         async with _orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
             run_id = await find_run(orchestrator.store, name)
+            if number is None:
+                raise InvalidRequest(
+                    f"{attempt!r} names no attempt: expected RUN:N, as `attempts list --lost` shows them"
+                )
             run = await reconcile(orchestrator.log, run_id, number, amount=amount, by=who)
             await orchestrator.alerts.after_each([run_id], orchestrator.log)
             return _row(run, number)
@@ -96,11 +100,10 @@ def resolve(
         say(f"{row['id']} cost ${row['cost']}")
 
 
-def _named(attempt: str) -> tuple[str, int]:
-    run, colon, number = attempt.rpartition(":")
-    if not colon or not (number.isascii() and number.isdigit()):
-        raise InvalidRequest(f"{attempt!r} names no attempt: expected RUN:N, as `attempts list --lost` shows them")
-    return run, int(number)
+def _named(attempt: str) -> tuple[str, int | None]:
+    """The run and the number; None where there is no number."""
+    run, _, number = attempt.partition(":")
+    return run, int(number) if number.isascii() and number.isdigit() else None
 
 
 def _amount(billed: str | None, *, unbilled: bool) -> Usd:

@@ -174,7 +174,7 @@ def _listed(run: RunRow) -> dict[str, Any]:
         "strategy": run.strategy,
         "category": run.category,
         "cost": None if run.cost is None else plain(usd(run.cost)),
-        "money": run.money if run.cached_model else run.charged and run.charged.replace(",", ", "),
+        "money": run.charged.replace(",", ", ") if run.charged else run.money if run.model else None,
         "model": run.model,
         "started_at": datetime.fromtimestamp(run.started_at / 1_000_000, UTC).isoformat(timespec="seconds"),
     }

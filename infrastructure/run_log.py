@@ -102,7 +102,7 @@ class StoredRunLog:
 
     def keep_text(self, run_id: str, text: str, subject: str | None) -> tuple[ContentRef, list[Content]]:
         """A text under a random id; the digest is worthless without the salt, which is erased with the text."""
-        ref, salt = f"c-{uuid_utils.uuid7()}", os.urandom(16)
+        ref, salt, text = f"c-{uuid_utils.uuid7()}", os.urandom(16), storable(text)
         content = Content(ref=ref, stream=run_id, subject=subject, salt=salt, body=text)
         return ContentRef(ref, content_digest(salt, text)), [content]
 
@@ -149,6 +149,11 @@ class StoredRunLog:
 def event_id_text(event_id: bytes) -> str:
     """The id as people write a UUID."""
     return str(uuid_utils.UUID(bytes=event_id))
+
+
+def storable(text: str) -> str:
+    """The text with the escapes of what no database takes: halves of a character, as JSON writes them, and NUL."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def content_digest(salt: bytes, text: str) -> str:

@@ -216,3 +216,21 @@ def test_money_of_a_lost_attempt_is_held_until_it_is_known_and_settled_once() ->
     most = the_run().run.attempts[0].started.max_cost
     assert most is not None
     assert asyncio.run(scenario()) == [(picodollars(most), 0), (0, picodollars(most)), (0, 100_000_000)]
+
+
+@pytest.mark.parametrize(
+    "words", [("runs", "resume", "nope"), ("attempts", "resolve", "nope", "--unbilled"), ("runs", "cancel", "nope")]
+)
+def test_a_run_that_is_not_there_is_said_alike(words: tuple[str, ...], provider: RunningSimulator) -> None:
+    """The words are right, the run is not there: 1."""
+    command("run", "What is Python?")
+    done = command(*words)
+    assert done.code == 1
+    assert "no run begins with 'nope'" in done.complaint
+
+
+@pytest.mark.parametrize("name", ["last", "last:x", "last:9"])
+def test_an_attempt_that_is_not_there_is_the_callers_mistake(name: str, provider: RunningSimulator) -> None:
+    """The run is there: 2."""
+    command("run", "What is Python?")
+    assert command("attempts", "resolve", name, "--unbilled").code == 2

@@ -27,16 +27,24 @@ def due(run: Run) -> tuple[Action, ...]:
 
 
 def _payable(run: Run, actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    """The actions without the judges that what is left cannot pay together with the calls before them: they wait."""
+    """The actions without the calls that what is left of the limit cannot pay together with the others: they wait.
+
+    The plan's own calls come first, then those made again, then the judges: each fits alone, so the first never waits.
+    """
     left = left_of_limit(run)
     if left is None:
         return actions
-    kept: list[Action] = []
-    for action in actions:
-        cost = action.call.max_cost if isinstance(action, CallModel) else None
-        judge = isinstance(action, CallModel) and action.call.scores is not None
-        if judge and kept and cost is not None and cost > left:
-            continue
-        left = less(left, cost or Usd(0))
-        kept.append(action)
-    return tuple(kept)
+    waiting: set[int] = set()
+    calls = [one for one in actions if isinstance(one, CallModel)]
+    for number, one in enumerate(sorted(calls, key=lambda one: _urgency(run, one))):
+        cost = one.call.max_cost or Usd(0)
+        if number and _urgency(run, one) and cost > left:
+            waiting.add(one.index)
+        else:
+            left = less(left, cost)
+    return tuple(one for one in actions if not (isinstance(one, CallModel) and one.index in waiting))
+
+
+def _urgency(run: Run, action: CallModel) -> int:
+    """0 for a call of the plan, 1 for one that is made again, 2 for a judge."""
+    return 2 if action.call.scores is not None else int(bool(run.of_call(action.index)))

@@ -126,7 +126,7 @@ def _is_tried_again(run: Run, attempts: tuple[Attempt, ...]) -> bool:
     if last.refused:
         return False
     if isinstance(last.outcome, AttemptFailed):
-        return last.outcome.retry_in is not None
+        return last.outcome.retry_in is not None and fits_what_is_left(run, _planned(run, last))
     lost = sum(attempt.status is AttemptStatus.LOST for attempt in attempts)
     wanted = run.on_unknown is OnUnknown.RETRY and last.error is not ErrorKind.CANCELLED
     most = settings_of(run).max_attempts

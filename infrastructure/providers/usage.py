@@ -1,6 +1,7 @@
 """Token counts of both vendors in the domain's disjoint classes.
 
-A count that is missing, negative or contradicts another yields None: it was not said, so the call settles at its bound.
+A count that is missing, negative, absurd or contradicts another yields None: it was not said, so the call settles at
+its bound.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from typing import Any
 
 from ...domain.pricing import Usage
 
+MOST = 10**10  # tokens: far beyond any context window, and its price is still an amount that can be kept
+
 
 def _count(raw: Any, name: str, default: int | None = None) -> int:
-    """A count of `raw`. Raises ValueError where it is no whole number of at least 0."""
+    """A count of `raw`. Raises ValueError where it is no whole number from 0 to `MOST`."""
     value = raw.get(name)
     if value is None and default is not None:
         return default
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
         raise ValueError(f"{name} is no token count")
     return value
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from model_orchestrator.application.limits import Limits, RateLimiter
 from model_orchestrator.application.orchestrator import Finished, RunLoop
 from model_orchestrator.application.ports import (
     Answer,
@@ -103,6 +104,7 @@ class Stage:
         self.log = StoredRunLog(self.store, self.clock, actor="test")
         self.observed: list[RunEvent] = []
         self.budgets: tuple[tuple[str, str], ...] = ()
+        self.limiter: RateLimiter | None = None
 
     def loop(self, prompt: str = "What is Python?", **command: Any) -> RunLoop:
         world = World(
@@ -118,6 +120,8 @@ class Stage:
             observe=lambda run_id, event: self.observed.append(event),
             draw=lambda: 0.0,
             budgets=self.budgets,
+            limiter=self.limiter,
+            limits_of=lambda model: Limits(requests=60),
         )
         fields: dict[str, Any] = {"run_id": RUN, "request": prompt_request(prompt)}
         started = StartRun(**(fields | command))

@@ -88,3 +88,10 @@ def test_whatever_a_server_reports_is_counted_or_unknown(raw: dict[str, Any]) ->
 def test_counts_that_make_no_sense_are_unknown(raw: dict[str, Any] | None) -> None:
     """Unknown is None, never 0: the call settles at its bound."""
     assert openai_usage(raw) is None
+
+
+@pytest.mark.parametrize("count", [10**10 + 1, 10**20])
+def test_a_count_that_nobody_can_mean_was_not_said(count: int) -> None:
+    """Its price would be no amount that a budget can keep, and the paid answer could not be recorded."""
+    assert openai_usage({"prompt_tokens": 2, "completion_tokens": count}) is None
+    assert anthropic_usage({"input_tokens": count, "output_tokens": 2}) is None
