@@ -1,4 +1,4 @@
-"""`costs reprice` and `costs reconcile`: what calls would cost on other prices, and what a provider says they did."""
+"""`costs reprice`: what calls cost on other prices, beside what was charged."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import cost_checks
+from . import cost_checks, cost_reconcile
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -21,3 +21,4 @@ def group() -> None:
 
 
 app.command(epilog="Example: model-orchestrator costs reprice --card latest --since 30d")(cost_checks.reprice)
+app.command(epilog="Example: model-orchestrator costs reconcile usage.csv --apply")(cost_reconcile.reconcile)
