@@ -120,6 +120,13 @@ def test_balances_and_limits_are_compared_with_the_events(runs: Database) -> Non
     assert verify("--quick")["problems"] == []
 
 
+def test_what_a_budget_opened_with_is_no_difference(runs: Database) -> None:
+    """It was set after runs had spent; it says so itself."""
+    command("budgets", "set", "category:orchestration", "5", "--period", "total")
+    command("run", "hi")
+    assert verify()["problems"] == []
+
+
 def test_read_models_are_compared_with_the_events(runs: Database) -> None:
     """Unless it is to be quick; a rebuild heals them."""
     assert command("runs", "list").code == 0

@@ -109,6 +109,7 @@ def test_ours_only_are_the_calls_of_the_exports_time(calls: Database) -> None:
 
 def test_apply_settles_lost_calls_once(calls: Database) -> None:
     """By request id and by time; what was assumed is found out; a second run finds nothing to do."""
+    command("budgets", "set", "global", "5", "--period", "total")
     add(url(calls), "run-6", of_category("chat"), asked("gpt-4"), lost(1), reconciled(1, "0.9", Evidence.ASSUMED))
     file = export(
         {"id": "req_4", "time": at(calls, "run-4"), "model": "gpt-4o", "cost": "0.004"},
