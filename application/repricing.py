@@ -101,8 +101,8 @@ def reprice(
 
 
 def repriced_cost(attempt: AttemptRow, card: PriceCard | None) -> Usd | None:
-    """What the call costs on the card: nothing where it was refused, None where it is not known."""
-    if attempt.status == "failed":
+    """What the call costs on the card: nothing where it was refused; None where that is not known, or there is none."""
+    if card is not None and attempt.status == "failed":
         return Usd(0)
     tokens = (attempt.input_uncached, attempt.cache_read, attempt.cache_write, attempt.output, attempt.reasoning)
     if card is None or None in tokens:
