@@ -85,6 +85,7 @@ REVOKE ALL ON FUNCTION log.rewrap_content_keys_v1 FROM PUBLIC;
 CREATE OR REPLACE FUNCTION log.grant_application(role regrole) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA log, views TO %s', role);
+    EXECUTE format('GRANT CREATE ON SCHEMA views TO %s', role); -- the read models make their own tables
     EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA log TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION log.append_events_v1, log.append_with_keys_v1, '
         'log.rewrap_content_keys_v1 TO %s', role);
