@@ -64,6 +64,9 @@ class RebuiltBalances:
                 self._hold(entry, event.holds)
             case AttemptStarted():
                 self._hold(entry, event.hold)
+        for opening in getattr(event, "opening", ()):  # what its scope had spent before
+            account = (event.scope, event.period, opening.money, opening.period_key)
+            self._add(account, 0, picodollars(opening.spent))
         for one in (*getattr(event, "settles", ()), *getattr(event, "released", ())):
             self._settle(entry, one)
 
@@ -77,7 +80,9 @@ class RebuiltBalances:
         self._change(entry.stream, one.scope, one.period, at, -picodollars(one.held), picodollars(one.spent))
 
     def _change(self, run: str, scope: str, period: str, at: Timestamp, held: int, settled: int) -> None:
-        account = (scope, period, self._money.get(run, Money.REAL), period_key(period, at))
+        self._add((scope, period, self._money.get(run, Money.REAL), period_key(period, at)), held, settled)
+
+    def _add(self, account: Account, held: int, settled: int) -> None:
         before = self.funds.get(account, (0, 0))
         self.funds[account] = (before[0] + held, before[1] + settled)
 

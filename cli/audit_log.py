@@ -21,7 +21,7 @@ def verify(
     database: Database = None,
     config: Config = None,
 ) -> None:
-    """Check every hash, the chain, versions and positions, then balances against the events; exit 1 where one is off.
+    """Check every hash, the chain, versions and positions, then balances and read models; exit 1 where one is off.
 
     What this shows, and what it cannot show without a seal, stands in docs/audit.md.
     """
@@ -33,7 +33,7 @@ def verify(
     began = time.monotonic()
     done = verify_database(url)
     seconds = time.monotonic() - began
-    problems = [*done.problems, *([] if quick or done.problems else _balance_problems(url, config))]
+    problems = [*done.problems, *([] if quick or done.problems else _derived_problems(url, config))]
     if as_json:
         print_json({"events": done.events, "problems": problems, "seconds": round(seconds, 3), "quick": quick})
     else:
@@ -118,7 +118,8 @@ def _url(database: str | None, config: Path | None) -> str:
     return url
 
 
-def _balance_problems(url: str, config: Path | None) -> list[str]:
+def _derived_problems(url: str, config: Path | None) -> list[str]:
+    """Of what is worked out from the log: balances, limits and read models."""
     import asyncio
 
     from ..application.balance_audit import balance_problems
@@ -127,7 +128,8 @@ def _balance_problems(url: str, config: Path | None) -> list[str]:
 
     async def problems() -> list[str]:
         async with Orchestrator(Settings.load(config, database_url=url)) as orchestrator:
-            return await balance_problems(orchestrator.store, orchestrator.log)
+            balances = await balance_problems(orchestrator.store, orchestrator.log)
+            return [*balances, *orchestrator.read_models.problems()]
 
     return asyncio.run(problems())
 

@@ -26,6 +26,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "runs": ("runs:app", "List, show, resume and cancel runs."),
     "attempts": ("attempts:app", "List paid calls, and say what a lost one cost."),
     "audit": ("audit:app", "Read what a run did, and verify the whole log."),
+    "costs": ("costs:app", "Reprice what was spent, and match it against a provider's bill."),
     "budgets": ("budgets:app", "Set, list, show and remove budgets."),
     "projections": ("projections:app", "Show how the read models stand, or build them anew."),
     "models": ("models:app", "List the models and what they cost."),

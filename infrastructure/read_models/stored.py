@@ -20,6 +20,7 @@ from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRo
 from ..store.memory import MemoryStore
 from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
 from .log_source import LogSource, MemoryLog, open_log
+from .proof import projection_problems
 from .registry import PROJECTIONS, Entry, Registry
 from .state import SqliteState, State, open_state
 
@@ -131,6 +132,12 @@ class StoredReadModels:
             if behind > FAR_BEHIND:
                 self.tell(f"read models are {behind:,} events behind: folding them first")
             self._catch_up(log, processes=0).live(names or None)
+
+    def problems(self) -> list[str]:
+        """Where a live read model is not what the log comes to, a line each; those that are behind are no problem."""
+        url = None if isinstance(self._store, MemoryStore) else self._url
+        with closing(self._open_log()) as log:
+            return projection_problems(log, self._state, url, os.cpu_count() or 1)
 
     @contextmanager
     def _asking(self, *names: str) -> Iterator[Snapshot]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from model_orchestrator.infrastructure.read_models.state import open_state
 from model_orchestrator.infrastructure.store import log_audit
 from model_orchestrator.infrastructure.store.sqlite_transaction import COLUMNS
 
@@ -117,6 +118,28 @@ def test_balances_and_limits_are_compared_with_the_events(runs: Database) -> Non
     assert balance.startswith("balance global total (simulated): held $0, spent $1.")
     assert limit == "budget global (total): the limit is $9; the events come to $5"
     assert verify("--quick")["problems"] == []
+
+
+def test_what_a_budget_opened_with_is_no_difference(runs: Database) -> None:
+    """It was set after runs had spent; it says so itself."""
+    command("budgets", "set", "category:orchestration", "5", "--period", "total")
+    command("run", "hi")
+    assert verify()["problems"] == []
+
+
+def test_read_models_are_compared_with_the_events(runs: Database) -> None:
+    """Unless it is to be quick; a rebuild heals them."""
+    assert command("runs", "list").code == 0
+    state = open_state(runs.url)
+    state.write(lambda tables: tables.execute(f"UPDATE {state.schema}run_costs_v1_1 SET cost = cost + 1"))
+    found = command("audit", "verify")
+    assert found.code == 1
+    first = found.stdout.splitlines()[0]
+    assert first.startswith("projection attempts: run_costs run run-")
+    assert "cost is" in first
+    assert verify("--quick")["problems"] == []
+    assert command("projections", "rebuild", "attempts").code == 0
+    assert verify()["problems"] == []
 
 
 def test_there_must_be_something_to_verify(database: Database) -> None:
