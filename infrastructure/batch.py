@@ -146,7 +146,7 @@ class Batch:
             return _invalid(line, line.error)
         options = {**self._defaults, **line.options}
         options.pop("id", None)
-        options["tags"] = {"batch": self._name, **(options.get("tags") or {})}
+        options["tags"] = {**(options.get("tags") or {}), "batch": self._name}  # a cap on the batch holds every line
         try:
             if "idempotency_key" not in options:
                 options["idempotency_key"] = await self._key(base_key)
