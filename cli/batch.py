@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +63,8 @@ def batch(
 
     if as_json and output is None:
         raise InvalidRequest("--json prints the summary to stdout: say where results go with --output FILE")
+    if output is not None and (output.is_dir() or output.resolve() == file.resolve()):
+        raise InvalidRequest(f"--output {output}: expected a file of its own for the results")
     if not 1 <= concurrency <= 1000:
         raise InvalidRequest(f"concurrency {concurrency} is not possible: expected 1 to 1000")
     given = {
@@ -113,14 +116,15 @@ async def _write(batch: Batch, file: Path, output: Path | None, *, quiet: bool) 
     from ..infrastructure.batch import BatchSummary
 
     summary = BatchSummary()
-    with ExitStack() as stack:
-        part = None if output is None else output.with_name(output.name + ".part")
+    async with AsyncExitStack() as stack:
+        part = None if output is None else output.with_name(f"{output.name}.{os.getpid()}.part")
         target: IO[str] = sys.stdout if part is None else stack.enter_context(part.open("w", encoding="utf-8"))
         bar: Any = None
         if not quiet and sys.stderr.isatty():
             length = sum(1 for _ in read_batch(file))
             bar = stack.enter_context(_progress(length, summary))
-        async for done in batch.results(read_batch(file)):
+        results = await stack.enter_async_context(aclosing(batch.results(read_batch(file))))
+        async for done in results:
             target.write(json.dumps(done.to_dict(), ensure_ascii=part is None) + "\n")
             summary.add(done)
             if bar is not None:

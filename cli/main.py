@@ -107,5 +107,6 @@ def main() -> None:
     except OSError as error:  # the output cannot be written
         sys.stdout = None  # else the interpreter tries once more
         if not isinstance(error, BrokenPipeError):
-            say(f"model-orchestrator: {error.strerror or error}")
+            place = f"{error.filename}: " if error.filename else ""
+            say(f"model-orchestrator: {place}{error.strerror or error}")
         sys.exit(1)

@@ -16,7 +16,7 @@ def selftest(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
     """Try complexity scoring, confidence, pricing, routing and the log, in memory, on the simulated provider."""
     import asyncio
 
-    from ..application.balance_rebuild import verify_balances
+    from ..application.balance_audit import balance_problems
     from ..application.selftest import Check
     from ..application.selftest import selftest as run_checks
     from ..infrastructure.bootstrap import Orchestrator
@@ -29,7 +29,7 @@ def selftest(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")
             store, log = orchestrator.store, orchestrator.log
 
             async def verify() -> list[str]:
-                return await verify_log(store) + await verify_balances(store, log)
+                return await verify_log(store) + await balance_problems(store, log)
 
             return await run_checks(orchestrator.run, verify)
 

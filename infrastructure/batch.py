@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -113,7 +113,7 @@ class Batch:
         self._seen: Counter[str] = Counter()  # how often the same line came already
         self.is_stopping = False
 
-    async def results(self, lines: Iterable[BatchLine]) -> AsyncIterator[LineResult]:
+    async def results(self, lines: Iterable[BatchLine]) -> AsyncGenerator[LineResult, None]:
         """The lines' results in order. Once `is_stopping`, no further line begins and those under way are finished."""
         under_way: deque[asyncio.Task[LineResult]] = deque()
         try:
@@ -146,7 +146,7 @@ class Batch:
             return _invalid(line, line.error)
         options = {**self._defaults, **line.options}
         options.pop("id", None)
-        options["tags"] = {"batch": self._name, **(options.get("tags") or {})}
+        options["tags"] = {**(options.get("tags") or {}), "batch": self._name}  # a cap on the batch holds every line
         try:
             if "idempotency_key" not in options:
                 options["idempotency_key"] = await self._key(base_key)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_orchestrator.application.balance_rebuild import verify_balances
+from model_orchestrator.application.balance_audit import balance_problems
 from model_orchestrator.application.budgets import remove_budget, set_budget
 from model_orchestrator.application.failures import failure_of
 from model_orchestrator.application.ports import Append
@@ -65,7 +65,7 @@ class Books:
         return row.held, row.settled
 
     async def agree(self) -> None:
-        assert await verify_balances(self.stage.store, self.stage.log) == []
+        assert await balance_problems(self.stage.store, self.stage.log) == []
 
 
 def test_a_new_budget_starts_with_what_each_scope_spent() -> None:

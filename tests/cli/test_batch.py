@@ -3,6 +3,8 @@
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -144,6 +146,8 @@ def test_a_csv_has_a_heading() -> None:
         (("prompts.jsonl", "--concurrency", "0"), "concurrency 0 is not possible"),
         (("prompts.jsonl", "--strategy", "best"), "unknown strategy"),
         (("prompts.jsonl", "--name", "x" * 65), "name"),
+        (("prompts.jsonl", "--output", "prompts.jsonl"), "a file of its own"),
+        (("prompts.jsonl", "--output", "."), "a file of its own"),
     ],
 )
 def test_a_command_that_is_off_is_said(arguments: tuple[str, ...], complaint: str, provider: RunningSimulator) -> None:
@@ -183,13 +187,35 @@ def test_a_line_that_failed_is_asked_anew(provider: RunningSimulator) -> None:
     done = command("batch", file, "--output", "out.jsonl", "--json")
     assert (done.code, done.document["repeats"]) == (0, 2)
     assert len(Path("out.jsonl").read_text().splitlines()) == 3
-    assert not Path("out.jsonl.part").exists()
+    assert not list(Path().glob("*.part"))
     assert provider.calls == 4
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_a_full_disk_leaves_no_run_under_way(provider: RunningSimulator) -> None:
+    """What is under way ends, and is recorded, before the database is closed."""
+    file = write(*questions(200))
+    with Path("/dev/full").open("w") as full:
+        words = (sys.executable, "-m", "model_orchestrator", "batch", file, "--concurrency", "16")
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "model-orchestrator: No space left on device"
+    assert "Traceback" not in done.stderr
+    listed = command("runs", "list", "--limit", "1000", "--json").document
+    assert "running" not in {run["status"] for run in listed}
+
+
+def test_a_file_that_cannot_be_written_is_named(provider: RunningSimulator) -> None:
+    """Before anything is asked."""
+    done = command("batch", write(*questions(1)), "--output", "none/out.jsonl")
+    assert done.code == 1
+    assert "none/out.jsonl" in done.complaint
+    assert provider.calls == 0
+
+
 def test_a_budget_can_cap_the_batch(provider: RunningSimulator) -> None:
-    """By its tag; lines that do not fit are refused, and answered once it is raised."""
-    file = write(*questions(6))
+    """By its tag, also where a line has a tag of that name; refused lines are answered once it is raised."""
+    file = write(*(line | {"tags": {"batch": "mine"}} for line in questions(6)))
     assert command("budgets", "set", "tag:batch=prompts.jsonl", "0.0000001").code == 0
     refused = results(command("batch", file))
     assert [one["error"]["kind"] for one in refused] == ["budget"] * 6

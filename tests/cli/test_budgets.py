@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from model_orchestrator.application.balance_rebuild import verify_balances
+from model_orchestrator.application.balance_audit import balance_problems
 from model_orchestrator.domain.events import BudgetDefined, CostIncurred
 from model_orchestrator.domain.units import Usd, picodollars, plain
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
@@ -52,7 +52,7 @@ def ask(*words: str) -> Done:
 def verified() -> list[str]:
     async def verify() -> list[str]:
         async with Orchestrator() as orchestrator:
-            return await verify_balances(orchestrator.store, orchestrator.log)
+            return await balance_problems(orchestrator.store, orchestrator.log)
 
     return asyncio.run(verify())
 
@@ -232,6 +232,6 @@ def test_a_budget_set_in_the_middle_of_runs_opens_with_exactly_what_the_log_says
                     openings.append((sum(picodollars(one.spent) for one in event.opening), spent))
             assert len(openings) == 4
             assert all(opened == before for opened, before in openings)
-            assert await verify_balances(orchestrator.store, orchestrator.log) == []
+            assert await balance_problems(orchestrator.store, orchestrator.log) == []
 
     asyncio.run(scenario())
