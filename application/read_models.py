@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from ..domain.filters import CALL_FIELDS, Compare, Condition, Field, Kind, Op, Unknown
 from ..domain.units import Timestamp
 from ..projections.cost_report import CostRow
-from ..projections.filters import Condition
 from ..projections.model_report import ModelStats
 from ..projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
 
 PENDING = (  # attempts that are lost and whose cost is not known
-    Condition("status", "=", "lost"),
-    Condition("cost", "=", None),
-    Condition("charged_money", "=", None),
+    Compare(CALL_FIELDS["status"], Op.EQUAL, "lost"),
+    Unknown(CALL_FIELDS["cost"]),
+    Unknown(Field("charged_money", Kind.TEXT)),
 )
 
 
@@ -37,7 +37,7 @@ class ProjectionStatus:
 class ReadModels(Protocol):
     """Blocking; usable from any thread. Ranges are half-open [since, until), in microseconds UTC, of the run's start.
 
-    Conditions are `field op value` in the columns' units: picodollars, microseconds, millionths. Raises StoreError,
+    Every condition is to be met: on RUN_FIELDS of runs, MODEL_FIELDS of models, CALL_FIELDS else. Raises StoreError,
     ProjectionStopped where the log holds an event that cannot be folded, InvalidRequest for an unknown field.
     """
 

@@ -10,10 +10,11 @@ from typing import NamedTuple
 from ...application.ports import EventStore
 from ...application.read_models import ProjectionStatus
 from ...domain.errors import ProjectionStopped
+from ...domain.filters import Condition
 from ...domain.units import Timestamp
 from ...projections import run_report
 from ...projections.cost_report import CostRow, costs
-from ...projections.filters import Condition, Sql
+from ...projections.filter_sql import Sql
 from ...projections.model_report import ModelStats, model_report
 from ...projections.projection import Names, Tables
 from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
@@ -76,6 +77,7 @@ class StoredReadModels:
             query = run_report.runs(
                 names["runs"],
                 names["attempts"],
+                tables.dialect,
                 span=span,
                 conditions=conditions,
                 limit=limit,
@@ -95,7 +97,12 @@ class StoredReadModels:
         """Attempts, newest run first, as they are read."""
         with self._asking("attempts") as (tables, names):
             query: Sql = run_report.attempts(
-                names["attempts"], span=span, conditions=conditions, limit=limit, oldest_first=oldest_first
+                names["attempts"],
+                tables.dialect,
+                span=span,
+                conditions=conditions,
+                limit=limit,
+                oldest_first=oldest_first,
             )
             for row in tables.stream(*query):
                 yield AttemptRow(*row)
