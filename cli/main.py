@@ -27,6 +27,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "attempts": ("attempts:app", "List paid calls, and say what a lost one cost."),
     "audit": ("audit:app", "Read what a run did, and verify the whole log."),
     "budgets": ("budgets:app", "Set, list, show and remove budgets."),
+    "costs": ("costs:app", "Report what was spent, on what, and what that says."),
     "projections": ("projections:app", "Show how the read models stand, or build them anew."),
     "models": ("models:app", "List the models and what they cost."),
     "config": ("config:app", "Write or show the settings."),

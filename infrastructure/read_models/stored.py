@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
 from .log_source import LogSource, MemoryLog, open_log
 from .registry import PROJECTIONS, Entry, Registry
 from .state import SqliteState, State, open_state
+from .text_search import runs_with
 
 Tell = Callable[[str], None]
 
@@ -78,6 +80,7 @@ class StoredReadModels:
                 names["runs"],
                 names["attempts"],
                 tables.dialect,
+                search=self._search(tables.dialect),
                 span=span,
                 conditions=conditions,
                 limit=limit,
@@ -138,6 +141,13 @@ class StoredReadModels:
             if behind > FAR_BEHIND:
                 self.tell(f"read models are {behind:,} events behind: folding them first")
             self._catch_up(log, processes=0).live(names or None)
+
+    def _search(self, dialect: str) -> Callable[[str], Sql]:
+        """The condition that a run has the words in a text."""
+        listed = "SELECT value FROM json_each(?)"
+        if dialect == "postgresql":
+            listed = "SELECT jsonb_array_elements_text(CAST(? AS jsonb))"
+        return lambda words: Sql(f"r.run IN ({listed})", (json.dumps(runs_with(self._url, words)),))
 
     @contextmanager
     def _asking(self, *names: str) -> Iterator[Snapshot]:
