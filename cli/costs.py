@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -15,6 +15,7 @@ from .output import print_json, say
 if TYPE_CHECKING:
     from ..application.cost_reports import CostQuestion
     from ..application.read_models import ReadModels
+    from ..infrastructure.bootstrap import Orchestrator
 
 T = TypeVar("T")
 
@@ -143,6 +144,47 @@ def export(
         write_rows(chosen, columns, (), output)
 
 
+@app.command(epilog="Example: model-orchestrator costs savings --since 2026-11 --category orchestration")
+def savings(
+    category: Category = None,
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = "UTC",
+    where: Where = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    database: Database = None,
+    config: Config = None,
+) -> None:
+    """Show what the answered runs would have cost with one model for all of them, and what was saved."""
+    from functools import partial
+
+    from ..application.cost_reports import span_of
+    from ..application.savings import Savings
+    from ..application.savings import savings as reckoned
+    from ..domain.filters import RUN_FIELDS
+    from ..infrastructure.stored_catalogues import catalogue_in_force, stored_catalogues
+    from .asked import calendar, conditions
+    from .savings_table import savings_columns, savings_dict, savings_rows, savings_text
+
+    reading = calendar(zone)
+    span = span_of(reading.between(since, until))
+    asked = conditions(where, RUN_FIELDS, reading, category)
+
+    async def ask(orchestrator: Orchestrator) -> list[Savings]:
+        known = await stored_catalogues(orchestrator.store)
+        in_force = partial(catalogue_in_force, orchestrator.settings)
+        return reckoned(orchestrator.read_models, known, in_force, span=span, conditions=asked)
+
+    found = _opened(config, database, ask)
+    if as_json:
+        print_json(savings_dict(found or []))
+    elif as_csv:
+        write_rows("csv", savings_columns(), savings_rows(found or []))
+    elif found is not None:
+        print(savings_text(found))
+
+
 def _question(
     category: str | None,
     since: str | None,
@@ -174,19 +216,28 @@ def _question(
 
 def _ask(config: Path | None, database: str | None, then: int | None, question: Callable[[ReadModels], T]) -> T | None:
     """The answer of the read models; None, told so, where there is no run yet."""
+    from ..domain.units import Timestamp
+
+    async def ask(orchestrator: Orchestrator) -> T:
+        models = orchestrator.read_models
+        return question(models if then is None else models.as_of(Timestamp(then)))
+
+    return _opened(config, database, ask)
+
+
+def _opened(config: Path | None, database: str | None, work: Callable[[Orchestrator], Awaitable[T]]) -> T | None:
+    """What is worked out from a log; None, told so, where there is no run yet."""
     import asyncio
 
     from ..domain.errors import RunNotFound
-    from ..domain.units import Timestamp
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
 
     async def opened() -> T:
         async with Orchestrator(Settings.load(config, database_url=database)) as orchestrator:
             orchestrator.expect_runs()
-            models = orchestrator.read_models
-            models.tell = say
-            return question(models if then is None else models.as_of(Timestamp(then)))
+            orchestrator.read_models.tell = say
+            return await work(orchestrator)
 
     try:
         return asyncio.run(opened())

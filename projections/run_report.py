@@ -16,7 +16,7 @@ from .runs import GRAINS, KEYS, RUN_COUNTS, RUN_TAGS, RUNS
 
 Range = tuple[int, int]  # [since, until), microseconds
 ALWAYS: Range = (BEGINNING, END)
-_COST = "CASE WHEN c.run IS NULL THEN 0 ELSE c.cost END"
+RUN_COST = "CASE WHEN c.run IS NULL THEN 0 ELSE c.cost END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ _RUN_COLUMNS = {
     "status": "r.status",
     "strategy": "r.strategy",
     "category": "r.category",
-    "cost": _COST,
+    "cost": RUN_COST,
     "money": "r.money",
     "charged": "c.money",
     "started_at": "r.run_at",
@@ -77,8 +77,8 @@ _RUN_COLUMNS = {
 }
 _PROVIDER = "(SELECT p.provider FROM {table} p WHERE p.run = r.run ORDER BY p.number DESC LIMIT 1)"
 _KNOWN_COST = (
-    f"CASE WHEN {_COST} IS NULL THEN (SELECT CAST(coalesce(sum(k.cost), 0) AS bigint) FROM {{table}} k "
-    f"WHERE k.run = r.run) ELSE {_COST} END"
+    f"CASE WHEN {RUN_COST} IS NULL THEN (SELECT CAST(coalesce(sum(k.cost), 0) AS bigint) FROM {{table}} k "
+    f"WHERE k.run = r.run) ELSE {RUN_COST} END"
 )
 
 
@@ -94,26 +94,38 @@ def runs(
     oldest_first: bool = False,
 ) -> Sql:
     """The query of RunRows; model and provider are those of the last call. Raises InvalidRequest as `where` does."""
+    which = from_runs(runs, attempts, dialect, search=search, span=span, conditions=conditions)
+    chosen = ", ".join((*_RUN_COLUMNS.values(), "r.tags", _KNOWN_COST.format(table=attempts(ATTEMPTS.name))))
+    order = "ASC" if oldest_first else "DESC"
+    text = f"SELECT {chosen} {which.text} ORDER BY r.run_at {order}, r.run {order}{'' if limit is None else ' LIMIT ?'}"
+    return Sql(text, (*which.parameters, *(() if limit is None else (limit,))))
+
+
+def from_runs(
+    runs: Names,
+    attempts: Names,
+    dialect: str,
+    *,
+    search: Callable[[str], Sql] | None,
+    span: Range,
+    conditions: Sequence[Condition],
+) -> Sql:
+    """FROM and WHERE of the runs `r` with their sums `c`. Raises InvalidRequest as `where` does."""
     parts = list(conjuncts(conditions))
     tagged = [one for one in parts if _on_one_tag(one)]
-    table = attempts(ATTEMPTS.name)
     fields = _RUN_COLUMNS | {
-        "provider": _PROVIDER.format(table=table),
+        "provider": _PROVIDER.format(table=attempts(ATTEMPTS.name)),
         "started": "r.run_at",
         "latency": "(r.ended_at - r.run_at)",
     }
     columns = Columns(dialect=dialect, of=fields, tag=json_tag(dialect, "r.tags"), search=search)
     which = where([one for one in parts if one not in tagged], columns)
     on_tags = [_has_tag(one, runs, dialect) for one in tagged]
-    chosen = ", ".join((*_RUN_COLUMNS.values(), "r.tags", _KNOWN_COST.format(table=table)))
-    order = "ASC" if oldest_first else "DESC"
     text = (
-        f"SELECT {chosen} FROM {runs(RUNS.name)} r LEFT JOIN {attempts(RUN_COSTS.name)} c ON c.run = r.run "
-        f"WHERE r.run_at >= ? AND r.run_at < ? AND {which.text}{''.join(one.text for one in on_tags)} "
-        f"ORDER BY r.run_at {order}, r.run {order}{'' if limit is None else ' LIMIT ?'}"
+        f"FROM {runs(RUNS.name)} r LEFT JOIN {attempts(RUN_COSTS.name)} c ON c.run = r.run "
+        f"WHERE r.run_at >= ? AND r.run_at < ? AND {which.text}{''.join(one.text for one in on_tags)}"
     )
-    tag_values = [value for one in on_tags for value in one.parameters]
-    return Sql(text, (*span, *which.parameters, *tag_values, *(() if limit is None else (limit,))))
+    return Sql(text, (*span, *which.parameters, *(value for one in on_tags for value in one.parameters)))
 
 
 def _on_one_tag(condition: Condition) -> bool:

@@ -13,12 +13,13 @@ from ...application.read_models import ProjectionStatus
 from ...domain.errors import ProjectionStopped
 from ...domain.filters import Condition
 from ...domain.units import Timestamp
-from ...projections import run_report
+from ...projections import run_report, usage_report
 from ...projections.cost_report import CostRow, costs
 from ...projections.filter_sql import Sql
 from ...projections.model_report import ModelStats, model_report
 from ...projections.projection import Names, Tables
 from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
+from ...projections.usage_report import CachedAnswers, ObservedUsage
 from ..store.memory import MemoryStore
 from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
 from .log_source import LogSource, MemoryLog, open_log
@@ -109,6 +110,33 @@ class StoredReadModels:
             )
             for row in tables.stream(*query):
                 yield AttemptRow(*row)
+
+    def observed_usage(
+        self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = (), bounds: Sequence[int] = ()
+    ) -> list[ObservedUsage]:
+        """What completed runs used and cost."""
+        with self._asking("attempts", "runs") as (tables, names):
+            return usage_report.observed_usage(
+                tables,
+                names["attempts"],
+                names["runs"],
+                search=self._search(tables.dialect),
+                span=span,
+                conditions=conditions,
+                bounds=bounds,
+            )
+
+    def cached_answers(self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = ()) -> list[CachedAnswers]:
+        """What answers given again saved."""
+        with self._asking("attempts", "runs") as (tables, names):
+            return usage_report.cached_answers(
+                tables,
+                names["attempts"],
+                names["runs"],
+                search=self._search(tables.dialect),
+                span=span,
+                conditions=conditions,
+            )
 
     def as_of(self, moment: Timestamp) -> StoredReadModels:
         """The same questions to the log as it was then."""
