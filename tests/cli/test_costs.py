@@ -151,7 +151,8 @@ def test_words_are_found_in_requests_and_answers(written: Written) -> None:
     assert 0 < len(some) < len(prompts)
     for run_id in some[:3]:
         assert "GraphQL" in written.command("runs", "show", run_id, "--json").document["prompt"]
-    assert written.command("runs", "list", "--json", "--where", "text ~ parameters").document == []  # of the form only
+    for word in ("parameters", "parts", '"role'):  # of the form only
+        assert written.command("runs", "list", "--json", "--where", f"text ~ '{word}'").document == []
     assert written.command("privacy", "erase", some[0]).code == 0
     left = written.command("runs", "list", "--json", "--where", "text ~ 'compare graphql'").document
     assert [row["run_id"] for row in left] == some[1:]
@@ -209,6 +210,8 @@ def test_a_report_compares_with_the_time_before(log: Written) -> None:
         assert november[kind]["before"] == october[kind]["total"] or not november[kind]["rows"]
     months = log.report("--period", "monthly", "--since", "2026-11", "--until", "2026-11")
     assert [row["before"] for row in months["real"]["rows"]] == [october["real"]["total"]]
+    days = ("--since", "2026-11-05", "--until", "2026-11-12")
+    assert log.report("--period", "monthly", *days)["real"]["total"] == log.report(*days)["real"]["total"]
     text = log.command("costs", "report", "--since", "2026-11", "--until", "2026-11").stdout
     assert text.startswith("Costs from 2026-11-01 to 2026-12-01 (UTC); change against 2026-10-01 to 2026-11-01")
     assert "\nReal money\n" in text

@@ -212,6 +212,11 @@ class ReadModelsContract:
         assert half is not None
         assert abs(half - 200_000) < 200_000 / 16
 
+    def test_models_are_not_asked_by_what_escalations_do_not_know(self, models: StoredReadModels) -> None:
+        """A figure that passed the condition over would be wrong."""
+        with pytest.raises(InvalidRequest, match="models cannot be asked for by 'provider'"):
+            models.model_stats(conditions=called("provider = openai"))
+
     def test_attempts_say_where_a_chain_went(self, url: str, models: StoredReadModels) -> None:
         fill(url)
         rows = models.attempts(conditions=called("run = run-1"))
