@@ -22,6 +22,7 @@ from tests.generated_log import TrueLog, write_log
 
 RUNS = 300
 NEVER = {"AnsweredFromCache", "RetryRefused", "PriceListPublished", "BudgetChanged", "BudgetRemoved", "BudgetAlerted"}
+NEVER |= {"ContentErased", "LogSealed"}
 
 
 @pytest.fixture(scope="module")

@@ -212,8 +212,9 @@ class ReadModelsContract:
         assert half is not None
         assert abs(half - 200_000) < 200_000 / 16
 
-    def test_models_are_not_asked_by_what_escalations_do_not_know(self, models: StoredReadModels) -> None:
+    def test_models_are_not_asked_by_what_escalations_do_not_know(self, url: str, models: StoredReadModels) -> None:
         """A figure that passed the condition over would be wrong."""
+        fill(url)
         with pytest.raises(InvalidRequest, match="models cannot be asked for by 'provider'"):
             models.model_stats(conditions=called("provider = openai"))
 
