@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from ..domain.filters import CALL_FIELDS, Compare, Condition, Field, Kind, Op, Unknown
 from ..domain.units import Timestamp
 from ..projections.cost_report import CostRow
-from ..projections.filters import Condition
 from ..projections.model_report import ModelStats
 from ..projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
+from ..projections.usage_report import CachedAnswers, ObservedUsage
 
 PENDING = (  # attempts that are lost and whose cost is not known
-    Condition("status", "=", "lost"),
-    Condition("cost", "=", None),
-    Condition("charged_money", "=", None),
+    Compare(CALL_FIELDS["status"], Op.EQUAL, "lost"),
+    Unknown(CALL_FIELDS["cost"]),
+    Unknown(Field("charged_money", Kind.TEXT)),
 )
 
 
@@ -37,8 +38,9 @@ class ProjectionStatus:
 class ReadModels(Protocol):
     """Blocking; usable from any thread. Ranges are half-open [since, until), in microseconds UTC, of the run's start.
 
-    Conditions are `field op value` in the columns' units: picodollars, microseconds, millionths. Raises StoreError,
-    ProjectionStopped where the log holds an event that cannot be folded, InvalidRequest for an unknown field.
+    Every condition is to be met: on RUN_FIELDS of runs and what they used, MODEL_FIELDS of models, CALL_FIELDS else.
+    Raises StoreError, ProjectionStopped where the log holds an event that cannot be folded, InvalidRequest for a field
+    that the question cannot be asked by.
     """
 
     def costs(
@@ -73,6 +75,14 @@ class ReadModels(Protocol):
         oldest_first: bool = False,
     ) -> Iterator[AttemptRow]:
         """Attempts, newest run first, as they are read: any number."""
+
+    def observed_usage(
+        self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = (), bounds: Sequence[int] = ()
+    ) -> list[ObservedUsage]:
+        """What completed runs used and cost, apart by catalogue, model, and between which `bounds` inputs are long."""
+
+    def cached_answers(self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = ()) -> list[CachedAnswers]:
+        """What answers given again saved."""
 
     def as_of(self, moment: Timestamp) -> Self:
         """The same questions to the log as it was then: folded anew, beside the live tables."""

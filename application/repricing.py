@@ -10,7 +10,7 @@ from ..domain.errors import InvalidRequest
 from ..domain.events import Money
 from ..domain.pricing import PriceCard, Usage, cost
 from ..domain.units import Usd, picodollars, usd
-from ..projections.filters import tag_of
+from ..projections.filter_sql import tag_of
 from ..projections.run_report import AttemptRow
 
 FIELDS = ("model", "category", "strategy", "provider", "purpose", "status")

@@ -117,7 +117,7 @@ def _print_csv(by: list[str], found: dict[Money, dict[Group, Repriced]]) -> None
 
 def _print_tables(by: list[str], found: dict[Money, dict[Group, Repriced]], card: str) -> None:
     from ..application.amounts import UNKNOWN, change, dollars
-    from .cost_table import HEADINGS
+    from ..application.cost_reports import HEADINGS
     from .tables import Column, table
 
     def cells(labels: list[str], line: Repriced) -> list[str]:

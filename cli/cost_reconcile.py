@@ -83,16 +83,17 @@ def _matched(
     orchestrator: Orchestrator, lines: list[UsageLine], provider: str | None, apart: Duration
 ) -> Reconciliation:
     from ..application.reconciling import SLACK, call_of, match, times_of
+    from ..domain.filters import CALL_FIELDS, Compare, Field, Kind, Op
     from ..infrastructure.catalogues import load_catalogue
     from ..infrastructure.settings import CATALOGUES
-    from ..projections.filters import Condition
 
-    conditions = [Condition("money", "=", "real")]
+    asked_at = Field("started_at", Kind.TIME)
+    conditions = [Compare(CALL_FIELDS["money"], Op.EQUAL, "real")]
     if provider is not None:
-        conditions.append(Condition("provider", "=", provider))
+        conditions.append(Compare(CALL_FIELDS["provider"], Op.EQUAL, provider))
     if (times := times_of(lines)) is not None:
-        conditions.append(Condition("started_at", ">=", times[0] - SLACK))
-        conditions.append(Condition("started_at", "<=", times[1] + SLACK))
+        conditions.append(Compare(asked_at, Op.AT_LEAST, times[0] - SLACK))
+        conditions.append(Compare(asked_at, Op.AT_MOST, times[1] + SLACK))
     names: dict[str, set[str]] = {}
     for catalogue in CATALOGUES:
         named = load_catalogue(_with_catalogue(orchestrator, catalogue), "live")

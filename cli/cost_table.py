@@ -3,66 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from ..application.amounts import change, dollars, percent, share_bar
-from ..domain.events import Money
-from ..domain.units import plain
+from ..application.cost_reports import HEADINGS, NO_LABEL, CostLine, CostQuestion, CostSection, section_of
+from ..domain.time_ranges import local_time
+from ..domain.units import Timestamp, plain
+from ..infrastructure import exports
 from .tables import Column, can_show, table
 
-HEADINGS = {Money.REAL: "Real money", Money.SIMULATED: "Simulated: nobody paid this", Money.RECORDED: "Recorded"}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostLine:
-    """What was spent under some labels, one a dimension of the report."""
-
-    labels: tuple[str, ...]
-    cost: Decimal  # known USD
-    calls: int
-    unknown: int = 0  # calls whose cost is not known
-    before: Decimal | None = None  # in the time before; None: not compared
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostSection:
-    """The lines of one kind of money."""
-
-    money: Money
-    lines: tuple[CostLine, ...]
-    before: Decimal | None = None  # everything in the time before, labels that are gone included
-
-    @property
-    def total(self) -> Decimal:
-        """Known USD of all lines, exact."""
-        return sum((line.cost for line in self.lines), Decimal(0))
-
-
-def cost_report_text(dimensions: Sequence[str], sections: Sequence[CostSection]) -> str:
+def cost_report_text(question: CostQuestion, sections: Sequence[CostSection]) -> str:
     """A table a kind of money that has lines, real money first; what has none is left out, unless all have none."""
-    full = [one for one in sections if one.lines]
-    if not full:
-        return "nothing was spent in this time"
-    return "\n\n".join(f"{HEADINGS[one.money]}\n{_section(dimensions, one)}" for one in full)
+    if not sections:
+        return f"{_heading(question)}: nothing was spent in this time"
+    tables = (f"{HEADINGS[one.money]}\n{_section(question.dimensions, one)}" for one in sections)
+    return "\n\n".join((_heading(question), *tables))
+
+
+def _heading(question: CostQuestion) -> str:
+    """The time that the report is of, and the one it is compared with."""
+    zone = getattr(question.zone, "key", str(question.zone))
+    if (before := question.before) is None:
+        ends = "" if question.dates.end is None else f" until {_clock(question.dates.end, question)}"
+        return f"All costs{ends} ({zone})"
+    start, end = question.dates.start, question.dates.end
+    assert start is not None
+    until = "now" if end is None else _clock(end, question)
+    compared = f"{_clock(before.start, question)} to {_clock(before.end, question)}"
+    change = f"change against {compared}" if question.split is None else f"total's change against {compared}"
+    return f"Costs from {_clock(start, question)} to {until} ({zone}); {change}"
+
+
+def _clock(at: Timestamp | None, question: CostQuestion) -> str:
+    assert at is not None
+    shown = local_time(at, question.zone)
+    midnight = (shown.hour, shown.minute, shown.second) == (0, 0, 0)
+    return f"{shown:%Y-%m-%d}" if midnight else f"{shown:%Y-%m-%d %H:%M}"
 
 
 def cost_report_dict(dimensions: Sequence[str], sections: Sequence[CostSection]) -> dict[str, Any]:
     """{"real": {"total", "before", "rows"}, "simulated": ..., "recorded": ...}; money as plain digits."""
-    found = {one.money: one for one in sections}
-    parts = {money: found.get(money, CostSection(money=money, lines=())) for money in Money}
     return {
         money.value: {
             "total": plain(part.total),
             "before": _digits(part.before),
             "rows": [_line_dict(dimensions, line) for line in part.lines],
         }
-        for money, part in parts.items()
+        for money, part in section_of(sections).items()
     }
 
 
-def cost_report_rows(sections: Sequence[CostSection]) -> Iterator[tuple[str | int | Decimal | None, ...]]:
+def cost_report_columns(dimensions: Sequence[str]) -> list[exports.Column]:
+    """Of `cost_report_rows`."""
+    text = [exports.Column(name) for name in ("money", *dimensions)]
+    return [
+        *text,
+        exports.Column("cost", exports.Kind.MONEY),
+        exports.Column("calls", exports.Kind.INTEGER),
+        exports.Column("unknown", exports.Kind.INTEGER),
+        exports.Column("before", exports.Kind.MONEY),
+    ]
+
+
+def cost_report_rows(sections: Sequence[CostSection]) -> Iterator[exports.Row]:
     """Rows of one CSV: money, the labels, cost, calls, calls of unknown cost, and what was before."""
     for section in sections:
         for line in section.lines:
@@ -87,7 +92,7 @@ def _section(dimensions: Sequence[str], section: CostSection) -> str:
 
     def cells(line: CostLine, bar: str) -> list[str]:
         return [
-            *line.labels,
+            *(NO_LABEL if label is None else label for label in line.labels),
             f"{line.calls:,}",
             dollars(line.cost),
             *([f"{line.unknown:,}" if line.unknown else ""] if shows_unknown else []),
@@ -97,7 +102,7 @@ def _section(dimensions: Sequence[str], section: CostSection) -> str:
         ]
 
     sums = CostLine(
-        labels=("total", *[""] * (len(dimensions) - 1)),
+        labels=("total", *[""] * (len(dimensions) - 1)) if dimensions else (),
         cost=total,
         calls=sum(line.calls for line in section.lines),
         unknown=sum(line.unknown for line in section.lines),

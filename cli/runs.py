@@ -9,12 +9,12 @@ import typer
 
 from ..domain.errors import InvalidRequest, RunNotFound
 from ..domain.units import plain
-from .output import print_json, print_table, say, say_wait
+from .asked import Since, Until, Where, Zone, calendar, conditions
+from .output import print_json, say, say_wait
 
 if TYPE_CHECKING:
     from ..application.runs import LoggedRun
     from ..infrastructure.bootstrap import Orchestrator
-    from ..projections.run_report import RunRow
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -29,35 +29,41 @@ Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH
 Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 
 
-@app.command("list", epilog="Example: model-orchestrator runs list --limit 20")
+@app.command("list", epilog='Example: model-orchestrator runs list --since 7d --where "cost > 0.05"')
 def list_(
     limit: Annotated[int | None, typer.Option("--limit", help="At most so many, newest first.")] = None,
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = "UTC",
+    where: Where = None,
     as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     database: Database = None,
     config: Config = None,
 ) -> None:
-    """List the runs, newest first."""
+    """List the runs, newest first: those that were started in a time and meet every condition."""
     import asyncio
 
+    from ..application.cost_reports import span_of
     from ..application.runs import list_limit
+    from ..domain.filters import RUN_FIELDS
+    from .run_table import print_runs
 
-    async def rows() -> list[dict[str, Any]]:
-        most = list_limit(limit)
+    most, reading = list_limit(limit), calendar(zone)
+    span, asked = span_of(reading.between(since, until)), conditions(where, RUN_FIELDS, reading)
+
+    async def listed() -> None:
         async with _orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
-            orchestrator.read_models.tell = say
-            return [_listed(run) for run in orchestrator.read_models.runs(limit=most)]
+            models = orchestrator.read_models
+            models.tell = say
+            print_runs(models.runs(span=span, conditions=asked, limit=most), as_json=as_json, as_csv=as_csv)
 
     try:
-        found = asyncio.run(rows())
+        asyncio.run(listed())
     except RunNotFound as error:
         say(str(error))
-        found = []
-    if as_json:
-        print_json(found)
-    elif found:
-        columns = ("run_id", "started_at", "status", "strategy", "category", "model", "cost", "money")
-        print_table(columns, ([row[column] or "" for column in columns] for row in found))
+        print_runs((), as_json=as_json, as_csv=as_csv)
 
 
 @app.command(epilog="Example: model-orchestrator runs show last")
@@ -160,24 +166,6 @@ def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
     from ..infrastructure.settings import Settings
 
     return Orchestrator(Settings.load(config, database_url=database), on_wait=say_wait)
-
-
-def _listed(run: RunRow) -> dict[str, Any]:
-    """A run of the list for JSON, as `_row` shows one read from the log."""
-    from datetime import UTC, datetime
-
-    from ..domain.units import usd
-
-    return {
-        "run_id": run.run,
-        "status": run.status,
-        "strategy": run.strategy,
-        "category": run.category,
-        "cost": None if run.cost is None else plain(usd(run.cost)),
-        "money": run.charged.replace(",", ", ") if run.charged else run.money if run.model else None,
-        "model": run.model,
-        "started_at": datetime.fromtimestamp(run.started_at / 1_000_000, UTC).isoformat(timespec="seconds"),
-    }
 
 
 def _row(logged: LoggedRun) -> dict[str, Any]:

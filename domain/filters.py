@@ -5,12 +5,12 @@ A row whose field is unknown meets no comparison; `!=` is the opposite of `=`, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from .errors import ErrorKind
-from .events import Money
+from .events import Money, Purpose
 from .run import RunStatus
 from .strategies import STRATEGIES
 
@@ -59,6 +59,13 @@ RUN_FIELDS = fields(
     Field("tag", Kind.TAG),
     Field("text", Kind.WORDS),
 )
+CALL_FIELDS = fields(
+    *(RUN_FIELDS[name] for name in ("run", "strategy", "category", "model", "provider", "money", "error")),
+    Field("status", Kind.TEXT, ("open", "answered", "failed", "lost")),
+    Field("purpose", Kind.TEXT, tuple(purpose.value for purpose in Purpose)),
+    *(RUN_FIELDS[name] for name in ("cost", "confidence", "started", "latency", "tag")),
+)
+MODEL_FIELDS = fields(*(RUN_FIELDS[name] for name in ("model", "category", "strategy", "money", "tag")))
 
 
 class Op(StrEnum):
@@ -120,3 +127,26 @@ class AnyOf:
 
 Condition = Compare | Search | Unknown | Not | AllOf | AnyOf
 EVERYTHING = AllOf(())
+
+
+def conjuncts(conditions: Iterable[Condition]) -> Iterator[Condition]:
+    """The parts that all have to be met, each as small as can be."""
+    for one in conditions:
+        if isinstance(one, AllOf):
+            yield from conjuncts(one.conditions)
+        else:
+            yield one
+
+
+def touched(condition: Condition) -> Iterator[tuple[str, str | None]]:
+    """Each field it asks for, with the key of a tag."""
+    match condition:
+        case Compare(field=field, key=key) | Unknown(field=field, key=key):
+            yield field.name, key
+        case Search():
+            yield "text", None
+        case Not(condition=inner):
+            yield from touched(inner)
+        case AllOf(conditions=several) | AnyOf(conditions=several):
+            for one in several:
+                yield from touched(one)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
+from ..domain.filters import Compare, Condition, conjuncts, touched
 from ..domain.units import MILLION
 from .attempt_columns import ATTEMPTS
 from .costs import COSTS, GRAINS, MEASURES
 from .dimensions import DIMENSIONS, WORDS
-from .filters import Condition, expression, tag_of, where
+from .filter_sql import Columns, Sql, grouping, json_tag, tag_of, where
 from .grains import BASE, Piece, pieces
 from .projection import Names, Row, Tables
 
 Range = tuple[int, int]  # [since, until), microseconds
 _WORDS = {word: f"d.{word}" for word in WORDS}
-BASE_FIELDS = {name: f"s.{name}" for name in ("run", "number", *ATTEMPTS.names[2:]) if name != "tags"}
+BASE_FIELDS = {name: f"s.{name}" for name in ATTEMPTS.names if name != "tags"} | {"started": "s.run_at"}
+A_QUERY = 2000  # pieces of time
+_NO_TAG = "CAST(NULL AS TEXT)"
 _SUMS = ", ".join(f"sum({measure})" for measure in MEASURES)
 _BASE_SUMS = ", ".join(f"sum({expression})" for expression in MEASURES.values())
 
@@ -61,70 +64,63 @@ def costs(
 
     Raises InvalidRequest for a field that is not there.
     """
-    asked = [*by, *(one.field for one in conditions)]
-    tags = {key for name in asked if (key := tag_of(name)) is not None}
-    simple = len(tags) < 2 and all(tag_of(name) is not None or name in WORDS for name in asked)
-    simple = simple and not any(tag_of(one.field) is not None and one.value is None for one in conditions)
+    parts = list(conjuncts(conditions))
+    asked = {(name, tag_of(name)) for name in by} | {field for one in parts for field in touched(one)}
+    tags = {key for _, key in asked if key is not None}
+    simple = len(tags) < 2 and all(key is not None or name in WORDS for name, key in asked)
     sums: Sums = {}
     found = list(pieces(ranges, GRAINS if simple else ()))
-    if rolled := [one for one in found if one.grain != BASE]:
-        _add_sums(tables, names, by, rolled, conditions, next(iter(tags), None), sums)
-    _add_base(tables, names, by, [one for one in found if one.grain == BASE], conditions, sums)
+    rolled = [one for one in found if one.grain != BASE]
+    for start in range(0, len(rolled), A_QUERY):
+        rollup = _Rollup(tables, names, by, rolled[start : start + A_QUERY], parts)
+        rollup.add_to(sums, next(iter(tags), None))
+    _add_base(tables, names, by, [one for one in found if one.grain == BASE], parts, sums)
     return sorted(
         (_row(key, values) for key, values in sums.items() if values[0]),
         key=lambda row: (row.period, row.money, tuple((word is None, word or "") for word in row.group)),
     )
 
 
-def _add_sums(
-    tables: Tables,
-    names: Names,
-    by: Sequence[str],
-    found: Sequence[Piece],
-    conditions: Sequence[Condition],
-    tag: str | None,
-    sums: Sums,
-) -> None:
-    """From the roll-up. Runs without the tag grouped by: all, less those that have it."""
-    for row in _rolled(tables, names, by, found, conditions, tag):
-        _add(sums, row, len(by), 1)
-    if tag is None or not any(tag_of(name) == tag for name in by) or any(tag_of(one.field) for one in conditions):
-        return
-    words = [name for name in by if tag_of(name) is None]
-    places = [number for number, name in enumerate(by) if tag_of(name) is not None]
-    for sign, key in ((1, None), (-1, tag)):
-        for row in _rolled(tables, names, words, found, conditions, key):
-            group = list(row[2 : 2 + len(words)])
-            for place in places:
-                group.insert(place, None)
-            _add(sums, (*row[:2], *group, *row[2 + len(words) :]), len(by), sign)
+@dataclass(frozen=True, slots=True)
+class _Rollup:
+    """Sums of whole hours, days and months, of conditions on words and on one tag at most."""
 
+    tables: Tables
+    names: Names
+    by: Sequence[str]
+    found: Sequence[Piece]
+    conditions: Sequence[Condition]
 
-def _rolled(
-    tables: Tables,
-    names: Names,
-    by: Sequence[str],
-    found: Sequence[Piece],
-    conditions: Sequence[Condition],
-    tag: str | None,
-) -> list[Row]:
-    marks = ", ".join(["(?, ?, ?, ?)"] * len(found))
-    places = [value for one in found for value in (one.period, one.grain, one.since, one.until)]
-    on_words = [one for one in conditions if tag_of(one.field) is None]
-    on_tag = [Condition("tag_value", one.op, one.value) for one in conditions if tag_of(one.field) is not None]
-    inner, outer = where(on_tag, {"tag_value": "c.tag_value"}, ""), where(on_words, _WORDS, "")
-    groups = ["x.tag_value" if tag_of(name) is not None else _WORDS[name] for name in by]
-    measures = ", ".join(f"sum(c.{measure}) AS {measure}" for measure in MEASURES)
-    keys = ", ".join(str(number) for number in range(1, 3 + len(by)))
-    query = (
-        f"WITH p(period, grain, since, until) AS (VALUES {marks}) "
-        f"SELECT {', '.join(['x.period', 'd.money', *groups])}, {_SUMS} FROM ("
-        f"SELECT p.period, c.dim, c.tag_value, {measures} FROM p JOIN {names(COSTS.table.name)} c "
-        "ON c.grain = p.grain AND c.tag_key = ? AND c.at >= p.since AND c.at < p.until "
-        f"WHERE {inner.text} GROUP BY p.period, c.dim, c.tag_value) x "
-        f"JOIN {names(DIMENSIONS.name)} d ON d.dim = x.dim WHERE {outer.text} GROUP BY {keys}"
-    )
-    return tables.execute(query, (*places, tag or "", *inner.parameters, *outer.parameters))
+    def add_to(self, sums: Sums, tag: str | None) -> None:
+        """Runs that have the tag by its value; those without it are all, less those that have it."""
+        self._add(sums, 1, tag or "", "x.tag_value")
+        if tag is not None and not any(isinstance(one, Compare) and one.key == tag for one in self.conditions):
+            self._add(sums, 1, "", _NO_TAG)
+            self._add(sums, -1, tag, _NO_TAG)
+
+    def _add(self, sums: Sums, sign: int, key: str, value: str) -> None:
+        """The rows under a tag's key, as if the tag's value were `value`."""
+        marks = ", ".join(["(?, ?, ?, ?)"] * len(self.found))
+        places = [place for one in self.found for place in (one.period, one.grain, one.since, one.until)]
+        on_tag = [one for one in self.conditions if all(tag is not None for _, tag in touched(one))]
+        inner = where(on_tag, self._columns({}, value.replace("x.", "c.")))
+        outer = where([one for one in self.conditions if one not in on_tag], self._columns(_WORDS, value))
+        groups = [value if tag_of(name) is not None else _WORDS[name] for name in self.by]
+        measures = ", ".join(f"sum(c.{measure}) AS {measure}" for measure in MEASURES)
+        keys = ", ".join(str(number) for number in range(1, 3 + len(self.by)))
+        query = (
+            f"WITH p(period, grain, since, until) AS (VALUES {marks}) "
+            f"SELECT {', '.join(['x.period', 'd.money', *groups])}, {_SUMS} FROM ("
+            f"SELECT p.period, c.dim, c.tag_value, {measures} FROM p JOIN {self.names(COSTS.table.name)} c "
+            "ON c.grain = p.grain AND c.tag_key = ? AND c.at >= p.since AND c.at < p.until "
+            f"WHERE {inner.text} GROUP BY p.period, c.dim, c.tag_value) x "
+            f"JOIN {self.names(DIMENSIONS.name)} d ON d.dim = x.dim WHERE {outer.text} GROUP BY {keys}"
+        )
+        for row in self.tables.execute(query, (*places, key, *inner.parameters, *outer.parameters)):
+            _add(sums, row, len(self.by), sign)
+
+    def _columns(self, of: Mapping[str, str], value: str) -> Columns:
+        return Columns(dialect=self.tables.dialect, of=of, tag=lambda key: Sql(value))
 
 
 def _add_base(
@@ -136,8 +132,9 @@ def _add_base(
     sums: Sums,
 ) -> None:
     """From the attempts themselves: what is finer than an hour, and fields that no roll-up keeps."""
-    groups = [expression(name, BASE_FIELDS, "s.tags") for name in by]
-    which = where(conditions, BASE_FIELDS, "s.tags")
+    columns = base_columns(tables.dialect)
+    groups = [grouping(name, columns) for name in by]
+    which = where(conditions, columns)
     keys = ", ".join(str(number) for number in range(1, 2 + len(by)))
     chosen = ", ".join(["s.money", *(group.text for group in groups)])
     query = (
@@ -148,6 +145,11 @@ def _add_base(
     for one in found:
         for row in tables.execute(query, (*selected, one.since, one.until, *which.parameters)):
             _add(sums, (one.period, *row), len(by), 1)
+
+
+def base_columns(dialect: str) -> Columns:
+    """An attempt's fields where its table is called s."""
+    return Columns(dialect=dialect, of=BASE_FIELDS, tag=json_tag(dialect, "s.tags"))
 
 
 def _add(sums: Sums, row: Row, width: int, sign: int) -> None:

@@ -25,6 +25,7 @@ class RunStarted(Lean, frozen=True, gc=False):
     owner: str
     subject: str | None
     provider: str  # live, simulated or recorded:NAME
+    catalogue: str  # its hash
 
 
 class AttemptStarted(Lean, frozen=True, gc=False):

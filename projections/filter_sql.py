@@ -1,21 +1,21 @@
-"""Conditions as SQL with bound parameters, for SQLite and PostgreSQL: nothing a user wrote becomes part of the text."""
+"""Conditions as SQL for SQLite and PostgreSQL, parameters written `?`: nothing a user wrote is part of the text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
+from ..domain.errors import InvalidRequest
 from ..domain.filters import AllOf, AnyOf, Compare, Condition, Field, Not, Op, Search, Unknown
 
-PLACES = {"sqlite": "?", "postgresql": "%s"}  # how the drivers write a parameter
+TAG = "tag:"
 _LOWER = {"sqlite": "lower({})", "postgresql": 'lower({} COLLATE "C")'}  # a to z only, on both
 _FOUND = {"sqlite": "instr({1}, {0}) > 0", "postgresql": "position({0} in {1}) > 0"}
 _FALSE = {"sqlite": "0", "postgresql": "false"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sql:
+class Sql(NamedTuple):
     """A piece of SQL, and the parameters of its places in order."""
 
     text: str
@@ -47,12 +47,32 @@ def json_tag(dialect: str, column: str) -> Callable[[str], Sql]:
     """A tag's value in a column that holds the tags as a JSON object."""
     if dialect == "sqlite":
         return lambda key: Sql(f"(SELECT t.value FROM json_each({column}) t WHERE t.key = ?)", (key,))
-    return lambda key: Sql(f"({column}::jsonb ->> %s)", (key,))
+    return lambda key: Sql(f"({column}::jsonb ->> CAST(? AS TEXT))", (key,))
 
 
-def fts5_query(words: str) -> str:
-    """Words as an FTS5 query that finds texts with all of them, whatever characters they have."""
-    return " ".join('"' + word.replace('"', '""') + '"' for word in words.split())
+def where(conditions: Iterable[Condition], columns: Columns) -> Sql:
+    """All of the conditions. Raises InvalidRequest for a field the query lacks."""
+    try:
+        parts = [filter_sql(one, columns) for one in conditions]
+    except LookupError as error:
+        raise InvalidRequest(f"{error.args[0]!r} cannot be asked for here: {', '.join(columns.of)}, tag:KEY") from None
+    parameters = tuple(value for part in parts for value in part.parameters)
+    return Sql(" AND ".join(["1 = 1", *(f"({part.text})" for part in parts)]), parameters)
+
+
+def grouping(name: str, columns: Columns) -> Sql:
+    """The value that rows are grouped by: a field or tag:KEY. Raises InvalidRequest for one that is not there."""
+    key = tag_of(name)
+    if key is not None and columns.tag is not None:
+        return columns.tag(key)
+    if name not in columns.of:
+        raise InvalidRequest(f"{name!r} is no field here: expected one of {', '.join(columns.of)}, tag:KEY")
+    return Sql(columns.of[name])
+
+
+def tag_of(name: str) -> str | None:
+    """The key of `tag:KEY`; None for another field."""
+    return name.removeprefix(TAG) if name.startswith(TAG) else None
 
 
 def filter_sql(condition: Condition, columns: Columns) -> Sql:
@@ -81,14 +101,14 @@ def filter_sql(condition: Condition, columns: Columns) -> Sql:
 
 
 def _compare(one: Compare, columns: Columns) -> Sql:
-    found, place = columns.expression(one.field, one.key), PLACES[columns.dialect]
+    found = columns.expression(one.field, one.key)
     if one.op is Op.CONTAINS:
         lower = _LOWER[columns.dialect]
-        text = _FOUND[columns.dialect].format(lower.format(place), lower.format(found.text))
+        text = _FOUND[columns.dialect].format(lower.format("?"), lower.format(found.text))
         order = (found.parameters, (one.value,)) if columns.dialect == "sqlite" else ((one.value,), found.parameters)
         parameters = order[0] + order[1]
     else:
-        text, parameters = f"{found.text} {one.op.value} {place}", (*found.parameters, one.value)
+        text, parameters = f"{found.text} {one.op.value} ?", (*found.parameters, one.value)
     return Sql(text, parameters)
 
 

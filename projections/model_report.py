@@ -6,17 +6,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ..domain.errors import InvalidRequest
+from ..domain.filters import MODEL_FIELDS, Condition, conjuncts, touched
 from . import model_stats as stats
 from .attempt_columns import ATTEMPTS
 from .attempts import ESCALATIONS
 from .buckets import quantile
-from .cost_report import BASE_FIELDS, CostRow, Range, costs
+from .cost_report import CostRow, Range, base_columns, costs
 from .dimensions import DIMENSIONS, WORDS
-from .filters import Condition, where
+from .filter_sql import Columns, json_tag, where
 from .grains import BASE, pieces
 from .projection import Names, Tables
 from .run_report import cache_savings
 
+_SHOWN = ", ".join("tag:KEY" if name == "tag" else name for name in MODEL_FIELDS)
 _WORDS = {word: f"d.{word}" for word in WORDS}
 
 
@@ -64,13 +67,20 @@ class ModelStats:
 def model_report(
     tables: Tables, attempts: Names, runs: Names, *, span: Range, conditions: Sequence[Condition] = ()
 ) -> list[ModelStats]:
-    """A row a model and kind of money, sorted. Conditions are on the words of dimensions.py and on tags."""
+    """A row a model and kind of money, sorted. Conditions are on MODEL_FIELDS.
+
+    Raises InvalidRequest for another field: not every figure is known by it.
+    """
+    parts = list(conjuncts(conditions))
+    for name, key in (asked for one in parts for asked in touched(one)):
+        if key is None and name not in MODEL_FIELDS:
+            raise InvalidRequest(f"models cannot be asked for by {name!r}: expected one of {_SHOWN}")
     found: defaultdict[tuple[str, str], ModelStats] = defaultdict(lambda: ModelStats(model="", money=""))
-    for row in costs(tables, attempts, by=("model", "status"), ranges=(span,), conditions=conditions):
+    for row in costs(tables, attempts, by=("model", "status"), ranges=(span,), conditions=parts):
         _count(found[str(row.group[0]), row.money], row)
-    for model, money, measure, label, count in _counts(tables, attempts, span, conditions):
+    for model, money, measure, label, count in _counts(tables, attempts, span, parts):
         _note(found[model, money], measure, label, count)
-    for model, money, hits, saved in cache_savings(tables, runs, span=span, conditions=conditions):
+    for model, money, hits, saved in cache_savings(tables, runs, span=span, conditions=parts):
         one = found[model, money]
         one.cache_hits, one.saved = hits, saved
     for (model, money), one in found.items():
@@ -110,8 +120,8 @@ Counted = tuple[str, str, str, str, int]  # model, money, measure, label, count
 
 
 def _counts(tables: Tables, names: Names, span: Range, conditions: Sequence[Condition]) -> Iterator[Counted]:
-    simple = all(one.field in WORDS for one in conditions)
-    rolled = where(conditions if simple else (), _WORDS, "")
+    simple = not any(key is not None for one in conditions for _, key in touched(one))
+    rolled = where(conditions if simple else (), Columns(dialect=tables.dialect, of=_WORDS))
     for piece in pieces((span,), stats.GRAINS if simple else ()):
         place = (piece.since, piece.until)
         if piece.grain == BASE:
@@ -128,7 +138,7 @@ def _counts(tables: Tables, names: Names, span: Range, conditions: Sequence[Cond
 
 def _base_counts(tables: Tables, names: Names, place: Range, conditions: Sequence[Condition]) -> Iterator[Counted]:
     """From the rows themselves: less than a day."""
-    which = where(conditions, BASE_FIELDS, "s.tags")
+    which = where(conditions, base_columns(tables.dialect))
     for measure, (label, condition) in stats.MEASURED.items():
         query = (
             f"SELECT s.model, s.money, {label}, count(*) FROM {names(ATTEMPTS.name)} s "
@@ -136,11 +146,12 @@ def _base_counts(tables: Tables, names: Names, place: Range, conditions: Sequenc
         )
         for model, money, name, count in tables.execute(query, (*place, *which.parameters)):
             yield model, money, measure, name, int(count)
+    columns = Columns(dialect=tables.dialect, of=_WORDS, tag=json_tag(tables.dialect, "s.tags"))
+    which = where(conditions, columns)
     for measure, model, other in (
         (stats.ESCALATED_TO, "from", "to"),
         (stats.ESCALATED_FROM, "to", "from"),
     ):
-        which = where(conditions, _WORDS, "s.tags")
         query = (
             f"SELECT d.model, d.money, s.{other}_model, count(*) FROM {names(ESCALATIONS.name)} s "
             f"JOIN {names(DIMENSIONS.name)} d ON d.dim = s.{model}_dim "

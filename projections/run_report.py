@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
+from ..domain.filters import AllOf, AnyOf, Compare, Condition, Field, Kind, Not, Unknown, conjuncts, touched
 from .attempt_columns import ATTEMPTS
 from .attempts import ESCALATIONS
 from .costs import RUN_COSTS
-from .filters import Condition, Sql, expression, tag_of, where
+from .filter_sql import Columns, Sql, filter_sql, grouping, json_tag, where
 from .grains import BASE, BEGINNING, END, pieces
 from .projection import Names, Tables
 from .runs import GRAINS, KEYS, RUN_COUNTS, RUN_TAGS, RUNS
 
 Range = tuple[int, int]  # [since, until), microseconds
 ALWAYS: Range = (BEGINNING, END)
-_COST = "CASE WHEN c.run IS NULL THEN 0 ELSE c.cost END"
+RUN_COST = "CASE WHEN c.run IS NULL THEN 0 ELSE c.cost END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,15 @@ class RunRow:
     owner: str
     subject: str | None
     tags: str  # a JSON object
+    known_cost: int  # what is known of the cost
 
 
-RUN_FIELDS = {
+_RUN_COLUMNS = {
     "run": "r.run",
     "status": "r.status",
     "strategy": "r.strategy",
     "category": "r.category",
-    "cost": _COST,
+    "cost": RUN_COST,
     "money": "r.money",
     "charged": "c.money",
     "started_at": "r.run_at",
@@ -73,36 +75,72 @@ RUN_FIELDS = {
     "owner": "r.owner",
     "subject": "r.subject",
 }
+_PROVIDER = "(SELECT p.provider FROM {table} p WHERE p.run = r.run ORDER BY p.number DESC LIMIT 1)"
+_KNOWN_COST = (
+    f"CASE WHEN {RUN_COST} IS NULL THEN (SELECT CAST(coalesce(sum(k.cost), 0) AS bigint) FROM {{table}} k "
+    f"WHERE k.run = r.run) ELSE {RUN_COST} END"
+)
 
 
 def runs(
     runs: Names,
     attempts: Names,
+    dialect: str,
     *,
+    search: Callable[[str], Sql] | None = None,
     span: Range = ALWAYS,
     conditions: Sequence[Condition] = (),
     limit: int | None = None,
     oldest_first: bool = False,
 ) -> Sql:
-    """The query of RunRows. Raises InvalidRequest for a field that is not there."""
-    tagged = [one for one in conditions if tag_of(one.field) is not None and one.value is not None]
-    which = where([one for one in conditions if one not in tagged], RUN_FIELDS, "r.tags")
-    on_tags = [_has_tag(one, runs) for one in tagged]
-    chosen = ", ".join((*RUN_FIELDS.values(), "r.tags"))
+    """The query of RunRows; model and provider are those of the last call. Raises InvalidRequest as `where` does."""
+    which = from_runs(runs, attempts, dialect, search=search, span=span, conditions=conditions)
+    chosen = ", ".join((*_RUN_COLUMNS.values(), "r.tags", _KNOWN_COST.format(table=attempts(ATTEMPTS.name))))
     order = "ASC" if oldest_first else "DESC"
+    text = f"SELECT {chosen} {which.text} ORDER BY r.run_at {order}, r.run {order}{'' if limit is None else ' LIMIT ?'}"
+    return Sql(text, (*which.parameters, *(() if limit is None else (limit,))))
+
+
+def from_runs(
+    runs: Names,
+    attempts: Names,
+    dialect: str,
+    *,
+    search: Callable[[str], Sql] | None,
+    span: Range,
+    conditions: Sequence[Condition],
+) -> Sql:
+    """FROM and WHERE of the runs `r` with their sums `c`. Raises InvalidRequest as `where` does."""
+    parts = list(conjuncts(conditions))
+    tagged = [one for one in parts if _on_one_tag(one)]
+    fields = _RUN_COLUMNS | {
+        "provider": _PROVIDER.format(table=attempts(ATTEMPTS.name)),
+        "started": "r.run_at",
+        "latency": "(r.ended_at - r.run_at)",
+    }
+    columns = Columns(dialect=dialect, of=fields, tag=json_tag(dialect, "r.tags"), search=search)
+    which = where([one for one in parts if one not in tagged], columns)
+    on_tags = [_has_tag(one, runs, dialect) for one in tagged]
     text = (
-        f"SELECT {chosen} FROM {runs(RUNS.name)} r LEFT JOIN {attempts(RUN_COSTS.name)} c ON c.run = r.run "
-        f"WHERE r.run_at >= ? AND r.run_at < ? AND {which.text}{''.join(one.text for one in on_tags)} "
-        f"ORDER BY r.run_at {order}, r.run {order}{'' if limit is None else ' LIMIT ?'}"
+        f"FROM {runs(RUNS.name)} r LEFT JOIN {attempts(RUN_COSTS.name)} c ON c.run = r.run "
+        f"WHERE r.run_at >= ? AND r.run_at < ? AND {which.text}{''.join(one.text for one in on_tags)}"
     )
-    tag_values = [value for one in on_tags for value in one.parameters]
-    return Sql(text, (*span, *which.parameters, *tag_values, *(() if limit is None else (limit,))))
+    return Sql(text, (*span, *which.parameters, *(value for one in on_tags for value in one.parameters)))
 
 
-def _has_tag(one: Condition, names: Names) -> Sql:
-    condition = where([Condition("value", one.op, one.value)], {"value": "t.value"}, "")
-    text = f" AND r.run IN (SELECT t.run FROM {names(RUN_TAGS.name)} t WHERE t.key = ? AND {condition.text})"
-    return Sql(text, (tag_of(one.field), *condition.parameters))
+def _on_one_tag(condition: Condition) -> bool:
+    """Whether it is met by values of one tag only: the table of tags then finds the runs."""
+    listed = condition.conditions if isinstance(condition, AnyOf) else (condition,)
+    return len({one.key for one in listed if isinstance(one, Compare) and one.key is not None}) == 1 and all(
+        isinstance(one, Compare) and one.key is not None for one in listed
+    )
+
+
+def _has_tag(one: Condition, names: Names, dialect: str) -> Sql:
+    ((_, key),) = set(touched(one))
+    met = filter_sql(one, Columns(dialect=dialect, of={}, tag=lambda key: Sql("t.value")))
+    text = f" AND r.run IN (SELECT t.run FROM {names(RUN_TAGS.name)} t WHERE t.key = ? AND ({met.text}))"
+    return Sql(text, (key, *met.parameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +192,13 @@ class AttemptRow:
 _ESCALATED = (
     "(SELECT e.{one}_model FROM {table} e WHERE e.run = a.run AND e.{other}_model = a.model ORDER BY e.version LIMIT 1)"
 )
-ATTEMPT_FIELDS = {field.name: f"a.{field.name}" for field in fields(AttemptRow)[:-3]}
+_ATTEMPT_COLUMNS = {field.name: f"a.{field.name}" for field in fields(AttemptRow)[:-3]}
+_ATTEMPT_FIELDS = _ATTEMPT_COLUMNS | {"started": "a.run_at"}
 
 
 def attempts(
     names: Names,
+    dialect: str,
     *,
     span: Range = ALWAYS,
     conditions: Sequence[Condition] = (),
@@ -166,14 +206,15 @@ def attempts(
     oldest_first: bool = False,
 ) -> Sql:
     """The query of AttemptRows, by their runs' start. Raises InvalidRequest for a field that is not there."""
-    which = where(conditions, ATTEMPT_FIELDS, "a.tags")
+    columns = Columns(dialect=dialect, of=_ATTEMPT_FIELDS, tag=json_tag(dialect, "a.tags"))
+    which = where(conditions, columns)
     table = names(ESCALATIONS.name)
     escalated = [
         _ESCALATED.format(one=one, other=other, table=table) for one, other in (("to", "from"), ("from", "to"))
     ]
     order = "ASC" if oldest_first else "DESC"
     text = (
-        f"SELECT {', '.join((*ATTEMPT_FIELDS.values(), 'a.tags', *escalated))} FROM {names(ATTEMPTS.name)} a "
+        f"SELECT {', '.join((*_ATTEMPT_COLUMNS.values(), 'a.tags', *escalated))} FROM {names(ATTEMPTS.name)} a "
         f"WHERE a.run_at >= ? AND a.run_at < ? AND {which.text} "
         f"ORDER BY a.run_at {order}, a.run {order}, a.number{'' if limit is None else ' LIMIT ?'}"
     )
@@ -193,6 +234,7 @@ class RunCount:
     scored: int
 
 
+_CACHED_MODEL = Field("cached_model", Kind.TEXT)
 _COUNT_FIELDS = {key: f"c.{key}" for key in KEYS}
 _BASE_FIELDS = {key: f"c.{key}" for key in KEYS} | {"cached_model": "coalesce(c.cached_model, '')"}
 _COUNTED = "sum(runs), sum(saved_micros), sum(saved_rest), sum(confidence), sum(scored)"
@@ -213,14 +255,15 @@ def run_counts(
     """By category, strategy, status, or cached_model ('': asked for), sorted; conditions are on these and on tags."""
     sums: dict[tuple[int, str, tuple[str, ...]], list[int]] = {}
     keys = ", ".join(str(number) for number in range(1, 2 + len(by)))
-    simple = not any(tag_of(one.field) for one in conditions)
+    simple = not any(key is not None for one in conditions for _, key in touched(one))
     for piece in pieces(ranges, GRAINS if simple else ()):
         base = piece.grain == BASE
         from_fields = _BASE_FIELDS if base else _COUNT_FIELDS
         table, counted = (RUNS.name, _BASE_COUNTED) if base else (RUN_COUNTS.table.name, _COUNTED)
         place = "c.run_at >= ? AND c.run_at < ?" if base else "c.at >= ? AND c.at < ?"
-        which = where(conditions, from_fields, "c.tags")
-        groups = ", ".join(["c.money", *(expression(name, from_fields, "c.tags").text for name in by)])
+        columns = Columns(dialect=tables.dialect, of=from_fields, tag=json_tag(tables.dialect, "c.tags"))
+        which = where(conditions, columns)
+        groups = ", ".join(["c.money", *(grouping(name, columns).text for name in by)])
         query = f"SELECT {groups}, {counted} FROM {names(table)} c WHERE {place} AND {which.text} GROUP BY {keys}"
         for row in tables.execute(query, (piece.since, piece.until, *which.parameters)):
             known = sums.setdefault((piece.period, row[0], tuple(row[1 : 1 + len(by)])), [0] * 5)
@@ -238,9 +281,24 @@ def cache_savings(
     tables: Tables, names: Names, *, span: Range, conditions: Sequence[Condition] = ()
 ) -> Iterator[tuple[str, str, int, int]]:
     """Model, kind of money, answers given again, picodollars saved; nothing where a condition is on calls."""
-    moved = [Condition("cached_model", *one[1:]) if one.field == "model" else one for one in conditions]
-    if any(one.field not in (*KEYS[:-2], "cached_model") and tag_of(one.field) is None for one in moved):
+    asked = [field for one in conditions for field in touched(one)]
+    if any(key is None and name not in ("model", "category", "strategy", "money") for name, key in asked):
         return
+    moved = [_moved(one) for one in conditions]
     for one in run_counts(tables, names, by=("cached_model",), ranges=(span,), conditions=moved):
         if one.group[0]:
             yield one.group[0], one.money, one.runs, one.saved
+
+
+def _moved(condition: Condition) -> Condition:
+    """The same of the model whose answer was given again."""
+    match condition:
+        case Compare(field=Field(name="model")) | Unknown(field=Field(name="model")):
+            return replace(condition, field=_CACHED_MODEL)
+        case Not(condition=inner):
+            return Not(_moved(inner))
+        case AllOf(conditions=several):
+            return AllOf(tuple(_moved(one) for one in several))
+        case AnyOf(conditions=several):
+            return AnyOf(tuple(_moved(one) for one in several))
+    return condition

@@ -22,6 +22,7 @@ _STARTED = (
     ("provider", "TEXT"),  # live, simulated or recorded:NAME
     ("owner", "TEXT"),
     ("subject", "TEXT"),
+    ("catalogue", "TEXT"),  # its hash
 )
 _ENDED = (
     ("status", "TEXT"),  # running, completed, failed or cancelled
@@ -103,7 +104,7 @@ class Runs:
     """The fold and the tables."""
 
     name: str = "runs"
-    version: int = 1
+    version: int = 2
     types: tuple[str, ...]
     tables: tuple[Table, ...] = (RUNS, RUN_TAGS, RUN_COUNTS.table)
 
@@ -192,7 +193,8 @@ def _row(run: str, slots: Slots) -> Row:
 def _started(fact: Fact) -> tuple[int, Slot]:
     e, at = fact.event, fact.at
     money = money_of(e.provider)
-    return STARTED, (at, month_of(at), e.strategy, e.category, tags_text(e.tags), money, e.provider, e.owner, e.subject)
+    asked = (at, month_of(at), e.strategy, e.category, tags_text(e.tags), money)
+    return STARTED, (*asked, e.provider, e.owner, e.subject, e.catalogue)
 
 
 def _completed(fact: Fact) -> tuple[int, Slot]:

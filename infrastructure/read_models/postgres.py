@@ -181,3 +181,10 @@ class PostgresLog:
                 return self._connection.execute(cast(Any, query), parameters, binary=True).fetchall()
             except UnicodeDecodeError:
                 raise StoreCorrupted(f"{masked(self._url)}: a stored text is not valid UTF-8") from None
+
+
+@contextmanager
+def log_tables(url: str) -> Iterator[PostgresTables]:
+    """The log's own tables, read only."""
+    with translated(url), connect(url) as connection, connection.transaction():
+        yield PostgresTables(connection)

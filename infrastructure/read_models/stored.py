@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -10,19 +11,22 @@ from typing import NamedTuple
 from ...application.ports import EventStore
 from ...application.read_models import ProjectionStatus
 from ...domain.errors import ProjectionStopped
+from ...domain.filters import Condition
 from ...domain.units import Timestamp
-from ...projections import run_report
+from ...projections import run_report, usage_report
 from ...projections.cost_report import CostRow, costs
-from ...projections.filters import Condition, Sql
+from ...projections.filter_sql import Sql
 from ...projections.model_report import ModelStats, model_report
 from ...projections.projection import Names, Tables
 from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
+from ...projections.usage_report import CachedAnswers, ObservedUsage
 from ..store.memory import MemoryStore
 from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
 from .log_source import LogSource, MemoryLog, open_log
 from .proof import projection_problems
 from .registry import PROJECTIONS, Entry, Registry
 from .state import SqliteState, State, open_state
+from .text_search import runs_with
 
 Tell = Callable[[str], None]
 
@@ -77,6 +81,8 @@ class StoredReadModels:
             query = run_report.runs(
                 names["runs"],
                 names["attempts"],
+                tables.dialect,
+                search=self._search(tables.dialect),
                 span=span,
                 conditions=conditions,
                 limit=limit,
@@ -96,10 +102,42 @@ class StoredReadModels:
         """Attempts, newest run first, as they are read."""
         with self._asking("attempts") as (tables, names):
             query: Sql = run_report.attempts(
-                names["attempts"], span=span, conditions=conditions, limit=limit, oldest_first=oldest_first
+                names["attempts"],
+                tables.dialect,
+                span=span,
+                conditions=conditions,
+                limit=limit,
+                oldest_first=oldest_first,
             )
             for row in tables.stream(*query):
                 yield AttemptRow(*row)
+
+    def observed_usage(
+        self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = (), bounds: Sequence[int] = ()
+    ) -> list[ObservedUsage]:
+        """What completed runs used and cost."""
+        with self._asking("attempts", "runs") as (tables, names):
+            return usage_report.observed_usage(
+                tables,
+                names["attempts"],
+                names["runs"],
+                search=self._search(tables.dialect),
+                span=span,
+                conditions=conditions,
+                bounds=bounds,
+            )
+
+    def cached_answers(self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = ()) -> list[CachedAnswers]:
+        """What answers given again saved."""
+        with self._asking("attempts", "runs") as (tables, names):
+            return usage_report.cached_answers(
+                tables,
+                names["attempts"],
+                names["runs"],
+                search=self._search(tables.dialect),
+                span=span,
+                conditions=conditions,
+            )
 
     def as_of(self, moment: Timestamp) -> StoredReadModels:
         """The same questions to the log as it was then."""
@@ -138,6 +176,13 @@ class StoredReadModels:
         url = None if isinstance(self._store, MemoryStore) else self._url
         with closing(self._open_log()) as log:
             return projection_problems(log, self._state, url, os.cpu_count() or 1)
+
+    def _search(self, dialect: str) -> Callable[[str], Sql]:
+        """The condition that a run has the words in a text."""
+        listed = "SELECT value FROM json_each(?)"
+        if dialect == "postgresql":
+            listed = "SELECT jsonb_array_elements_text(CAST(? AS jsonb))"
+        return lambda words: Sql(f"r.run IN ({listed})", (json.dumps(runs_with(self._url, words)),))
 
     @contextmanager
     def _asking(self, *names: str) -> Iterator[Snapshot]:

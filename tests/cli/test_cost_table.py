@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from decimal import Decimal
 
 import pytest
 
+from model_orchestrator.application.cost_reports import CostLine, CostQuestion, CostSection
 from model_orchestrator.cli import cost_table
-from model_orchestrator.cli.cost_table import (
-    CostLine,
-    CostSection,
-    cost_report_dict,
-    cost_report_rows,
-    cost_report_text,
-)
+from model_orchestrator.cli.cost_table import cost_report_dict, cost_report_rows, cost_report_text
 from model_orchestrator.domain.events import Money
+from model_orchestrator.domain.units import Timestamp
 
 D = Decimal
 REAL = CostSection(
@@ -27,11 +24,14 @@ REAL = CostSection(
 )
 SIMULATED = CostSection(money=Money.SIMULATED, lines=(CostLine(labels=("2026-11", "chat"), cost=D(1), calls=1),))
 BY = ("month", "category")
+ASKED = CostQuestion(now=Timestamp(0), zone=UTC, by=BY)
 
 
 def test_each_kind_of_money_has_its_own_table() -> None:
     """Totals, shares, bars and the change against the time before."""
-    assert cost_report_text(BY, [REAL, SIMULATED]).splitlines() == [
+    assert cost_report_text(ASKED, [REAL, SIMULATED]).splitlines() == [
+        "All costs (UTC)",
+        "",
         "Real money",
         "month    category  calls         cost  unknown    share                     change",
         "2026-11  chat      1,200  $12.50                100.0 %  ████████████████  +25.0 %",
@@ -49,9 +49,8 @@ def test_each_kind_of_money_has_its_own_table() -> None:
 
 def test_with_nothing_real_the_other_part_is_shown() -> None:
     """So headed; and with nothing at all that is said."""
-    nothing = CostSection(money=Money.REAL, lines=())
-    assert cost_report_text(BY, [nothing, SIMULATED]).startswith("Simulated")
-    assert cost_report_text(BY, [nothing]) == "nothing was spent in this time"
+    assert cost_report_text(ASKED, [SIMULATED]).splitlines()[2].startswith("Simulated")
+    assert cost_report_text(ASKED, []) == "All costs (UTC): nothing was spent in this time"
 
 
 def test_json_has_every_kind() -> None:
@@ -78,4 +77,4 @@ def test_rows_of_a_csv() -> None:
 def test_a_terminal_without_blocks_gets_signs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bars of #."""
     monkeypatch.setattr(cost_table, "can_show", lambda characters: False)
-    assert "#" * 16 in cost_report_text(BY, [REAL])
+    assert "#" * 16 in cost_report_text(ASKED, [REAL])

@@ -10,6 +10,19 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_orchestrator.domain.filters import (
+    CALL_FIELDS,
+    EVERYTHING,
+    AllOf,
+    AnyOf,
+    Compare,
+    Condition,
+    Field,
+    Kind,
+    Not,
+    Op,
+    Unknown,
+)
 from model_orchestrator.domain.run import Run, fold
 from model_orchestrator.domain.units import picodollars
 from model_orchestrator.infrastructure.read_models.catch_up import CatchUp
@@ -17,8 +30,6 @@ from model_orchestrator.infrastructure.read_models.folding import fold_range
 from model_orchestrator.infrastructure.read_models.registry import PROJECTIONS, Registry
 from model_orchestrator.infrastructure.read_models.state import SqliteState
 from model_orchestrator.projections.cost_report import costs
-from model_orchestrator.projections.dimensions import WORDS
-from model_orchestrator.projections.filters import Condition
 from model_orchestrator.projections.model_report import model_report
 from model_orchestrator.projections.projection import Row, Tables
 
@@ -78,7 +89,7 @@ def test_rows_say_what_the_domain_says(events: list[Event], step: int) -> None:
     for run, event in events:
         by_run[run].append(event)
     runs = {run: fold(run, found) for run, found in by_run.items()}
-    assert {row[0]: row[10] for row in tables["runs"]} == {run.id: run.status.value for run in runs.values()}
+    assert {row[0]: row[11] for row in tables["runs"]} == {run.id: run.status.value for run in runs.values()}
     assert {row[0]: row[4] for row in tables["run_costs"]} == {r.id: cost_of(r) for r in runs.values() if r.attempts}
     told = {
         (run.id, one.number): (one.model, one.status.value, one.error, one.spent)
@@ -93,7 +104,16 @@ def test_rows_say_what_the_domain_says(events: list[Event], step: int) -> None:
     assert escalations == Counter((e.from_model, e.to_model) for run in runs.values() for e in run.escalations)
 
 
-@settings(max_examples=60)
+CHAT, TEAM = Compare(CALL_FIELDS["category"], Op.EQUAL, "chat"), Compare(CALL_FIELDS["tag"], Op.EQUAL, "a", "team")
+words_only: st.SearchStrategy[Condition] = st.sampled_from([EVERYTHING, CHAT, Not(CHAT)])
+some_conditions: st.SearchStrategy[Condition] = st.recursive(
+    st.sampled_from([EVERYTHING, CHAT, TEAM, Unknown(CALL_FIELDS["tag"], "team")]),
+    lambda inner: st.one_of(inner.map(Not), *(st.lists(inner, max_size=2).map(tuple).map(of) for of in (AllOf, AnyOf))),
+    max_leaves=3,
+)
+
+
+@settings(max_examples=100)
 @given(logs(), st.data())
 def test_roll_ups_and_rows_give_the_same_report(events: list[Event], data: st.DataObject) -> None:
     """Asked of whole hours, days and months or of the attempts themselves; whatever the range and the group."""
@@ -103,17 +123,18 @@ def test_roll_ups_and_rows_give_the_same_report(events: list[Event], data: st.Da
     since, until = sorted(data.draw(st.lists(st.integers(0, log.head() + 1), min_size=2, max_size=2)))
     ranges = [(BEGIN + since * APART, BEGIN + until * APART + data.draw(st.integers(0, 1)))]
     by = data.draw(st.sampled_from([(), ("model",), ("category", "status"), ("tag:team",), ("provider", "tag:user")]))
-    conditions = data.draw(
-        st.sampled_from([[], [Condition("category", "=", "chat")], [Condition("tag:team", "!=", "a")]])
-    )
+    conditions = [data.draw(some_conditions)]
+    plain: list[Condition] = [data.draw(words_only)]
     with state.reading() as tables:
         names = {one.name: one.names("") for one in Registry(tables, "").entries()}
         rolled = costs(tables, names["attempts"], by=by, ranges=ranges, conditions=conditions)
-        every = [*conditions, Condition("number", ">", 0)]  # no roll-up keeps the number: from the attempts
+        every = [
+            *conditions,
+            Compare(Field("number", Kind.COUNT), Op.MORE, 0),
+        ]  # no roll-up keeps the number: from the attempts
         assert rolled == costs(tables, names["attempts"], by=by, ranges=ranges, conditions=every)
-        plain = [one for one in conditions if one.field in WORDS]
         stats = model_report(tables, names["attempts"], names["runs"], span=ranges[0], conditions=plain)
-        from_rows = [*plain, Condition("tag:none", "=", None)]
+        from_rows = [*plain, Unknown(CALL_FIELDS["tag"], "none")]
         assert stats == model_report(tables, names["attempts"], names["runs"], span=ranges[0], conditions=from_rows)
 
 

@@ -1,0 +1,49 @@
+"""The options that say what rows a command is about: dates, a time zone and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..application.dates import Calendar
+    from ..domain.filters import Condition, Field
+    from ..domain.units import Timestamp
+
+Since = Annotated[str | None, typer.Option("--since", help="From the beginning of this date on: 7d, 2026-11, today.")]
+Until = Annotated[str | None, typer.Option("--until", help="Up to the end of this date.")]
+Zone = Annotated[str, typer.Option("--tz", help="The time zone of dates and days, as Europe/Berlin.")]
+Where = Annotated[
+    list[str] | None, typer.Option("--where", help='A condition, as "cost > 0.05"; several are all to be met.')
+]
+Category = Annotated[str | None, typer.Option("--category", help="Only this category.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="As the log was then.")]
+
+
+def calendar(zone: str) -> Calendar:
+    """Reads dates by the zone's clocks, now. Raises InvalidRequest."""
+    from ..application.dates import Calendar, zone_named
+    from ..infrastructure.clock import SystemClock
+
+    return Calendar(SystemClock().now(), zone_named(zone))
+
+
+def conditions(
+    where: Sequence[str] | None, fields: Mapping[str, Field], by: Calendar, category: str | None = None
+) -> tuple[Condition, ...]:
+    """What rows have to meet. Raises InvalidRequest."""
+    from ..application.filters import parse_filter
+    from ..domain.filters import Compare, Op
+
+    found = tuple(parse_filter(text, fields, by) for text in where or ())
+    return found if category is None else (Compare(fields["category"], Op.EQUAL, category), *found)
+
+
+def moment(text: str, by: Calendar) -> Timestamp:
+    """The last moment of a date. Raises InvalidRequest."""
+    from ..domain.units import Timestamp
+
+    found = by.dates(text)
+    return found.start if found.is_moment else Timestamp(found.end - 1)

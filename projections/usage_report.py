@@ -1,0 +1,107 @@
+"""What answered runs used and cost: the observations that savings are reckoned from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..domain.filters import RUN_FIELDS, Compare, Condition, Op
+from ..domain.pricing import Usage
+from ..domain.units import MILLION
+from .attempt_columns import ATTEMPTS
+from .filter_sql import Sql
+from .projection import Names, Tables
+from .run_report import RUN_COST, Range, from_runs
+
+COMPLETED = Compare(RUN_FIELDS["status"], Op.EQUAL, "completed")
+_INPUT = "(a.input_uncached + a.cache_read + a.cache_write)"
+_TOKENS = ", ".join(f"sum(a.{name})" for name in ("input_uncached", "cache_read", "cache_write", "output", "reasoning"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedUsage:
+    """Completed runs that were asked under one catalogue and last answered by one model."""
+
+    catalogue: str  # its hash
+    money: str
+    model: str
+    is_known: bool  # whether these runs' whole cost is known
+    runs: int
+    cost: int  # picodollars of all their calls; 0 where it is not known
+    usage: Usage  # the sum of each run's last answer
+    longest: int  # input tokens of one call; all of the group lie between the same two of the bounds asked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedAnswers:
+    """Completed runs that were given an earlier answer."""
+
+    money: str
+    runs: int
+    saved: int  # picodollars that asking again would have cost
+
+
+def observed_usage(
+    tables: Tables,
+    attempts: Names,
+    runs: Names,
+    *,
+    search: Callable[[str], Sql] | None,
+    span: Range,
+    conditions: Sequence[Condition],
+    bounds: Sequence[int],
+) -> list[ObservedUsage]:
+    """Groups whose calls have inputs between the same two of `bounds`, so that one rate is right for all of them."""
+    which = from_runs(runs, attempts, tables.dialect, search=search, span=span, conditions=(COMPLETED, *conditions))
+    tier = " + ".join(["0", *(f"(CASE WHEN {_INPUT} > {int(bound)} THEN 1 ELSE 0 END)" for bound in bounds)])
+    table = attempts(ATTEMPTS.name)
+    known = "(CASE WHEN r.cost IS NULL THEN 0 ELSE 1 END)"
+    query = (
+        f"SELECT r.catalogue, r.money, a.model, {known}, {tier}, count(*), sum(coalesce(r.cost, 0) / {MILLION}), "
+        f"sum(coalesce(r.cost, 0) % {MILLION}), {_TOKENS}, max({_INPUT}) "
+        f"FROM (SELECT r.run AS run, r.catalogue AS catalogue, r.money AS money, {RUN_COST} AS cost {which.text}) r "
+        f"JOIN {table} a ON a.run = r.run AND a.input_uncached IS NOT NULL AND a.number = (SELECT max(b.number) "
+        f"FROM {table} b WHERE b.run = r.run AND b.purpose = 'answer' AND b.status = 'answered') "
+        "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
+    )
+    found = []
+    for catalogue, money, model, is_known, _, count, micros, rest, *tokens, longest in tables.execute(
+        query, which.parameters
+    ):
+        uncached, read, write, output, reasoning = map(int, tokens)
+        found.append(
+            ObservedUsage(
+                catalogue=catalogue,
+                money=money,
+                model=model,
+                is_known=bool(is_known),
+                runs=int(count),
+                cost=int(micros) * MILLION + int(rest),
+                usage=Usage(
+                    input_uncached=uncached, cache_read=read, cache_write=write, output=output, reasoning=reasoning
+                ),
+                longest=int(longest),
+            )
+        )
+    return found
+
+
+def cached_answers(
+    tables: Tables,
+    attempts: Names,
+    runs: Names,
+    *,
+    search: Callable[[str], Sql] | None,
+    span: Range,
+    conditions: Sequence[Condition],
+) -> list[CachedAnswers]:
+    """By kind of money, sorted."""
+    which = from_runs(runs, attempts, tables.dialect, search=search, span=span, conditions=(COMPLETED, *conditions))
+    query = (
+        f"SELECT r.money, count(*), sum(coalesce(r.saved, 0) / {MILLION}), sum(coalesce(r.saved, 0) % {MILLION}) "
+        f"{which.text} AND r.cached_model IS NOT NULL GROUP BY 1 ORDER BY 1"
+    )
+    return [
+        CachedAnswers(money=money, runs=int(count), saved=int(micros) * MILLION + int(rest))
+        for money, count, micros, rest in tables.execute(query, which.parameters)
+    ]

@@ -1,0 +1,76 @@
+"""`costs savings`: what runs would have cost with one model for all of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_orchestrator.domain.pricing import Usage, cost
+from model_orchestrator.domain.seed_catalogue import SEED
+
+from .command import command
+
+
+@pytest.fixture(autouse=True, params=["sqlite", "postgresql"])
+def _own_database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = "sqlite:///runs.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    monkeypatch.setenv("MODEL_ORCHESTRATOR_DATABASE_URL", url)
+
+
+def answered(*arguments: str) -> Any:
+    return command("run", *arguments, "--json").document
+
+
+def price(model: str, result: Any) -> Decimal:
+    known = SEED.get(model)
+    assert known is not None
+    assert known.price is not None
+    return cost(Usage(input_uncached=result["input_tokens"], output=result["output_tokens"]), known.price)
+
+
+def test_the_usage_is_priced_anew_by_each_model() -> None:
+    """What the answering model used, at every model's prices; the model itself is exact."""
+    results = [answered("What is Python?"), answered("Hi there", "--category", "chat")]
+    assert {one["model_used"] for one in results} == {"gpt-4o-mini"}
+    found = command("costs", "savings", "--json").document
+    assert (found["real"], found["recorded"]) == (None, None)
+    simulated = found["simulated"]
+    total = sum(Decimal(one["cost"]) for one in results)
+    assert (Decimal(simulated["total"]), simulated["runs"], simulated["assumed"]) == (total, 2, 0)
+    for row in simulated["rows"]:
+        would = sum(price(row["model"], one) for one in results)
+        assert (Decimal(row["would_cost"]), Decimal(row["saved"])) == (would, would - total)
+        assert row["estimated_runs"] == (0 if row["model"] == "gpt-4o-mini" else 2)
+        assert row["estimated"] is (row["model"] != "gpt-4o-mini")
+    assert [row["model"] for row in simulated["rows"] if row["strongest"]] == ["claude-opus-3"]
+    assert Decimal(simulated["rows"][-1]["saved"]) == 0
+    chat = command("costs", "savings", "--json", "--category", "chat").document["simulated"]
+    assert (chat["runs"], Decimal(chat["total"])) == (1, Decimal(results[1]["cost"]))
+
+
+def test_every_call_of_a_run_counts_on_the_side_of_what_was_paid() -> None:
+    """A panel of three costs more than its one answer."""
+    result = answered("Compare REST and GraphQL", "--strategy", "ensemble", "--full-panel")
+    simulated = command("costs", "savings", "--json").document["simulated"]
+    assert Decimal(simulated["total"]) == Decimal(result["cost"])
+    assert min(Decimal(row["saved"]) for row in simulated["rows"]) < 0
+
+
+def test_answers_given_again_are_told_apart() -> None:
+    """The cache's savings stand beside, and are no usage."""
+    first = answered("hi", "--cache", "1h")
+    answered("hi", "--cache", "1h")
+    simulated = command("costs", "savings", "--json").document["simulated"]
+    assert simulated["runs"] == 1
+    assert simulated["cache"] == {"runs": 1, "saved": first["cost"]}
+    text = command("costs", "savings").stdout
+    assert "claude-opus-3 (strongest)" in text
+    assert "given an earlier answer from the cache: 1, which saved $" in text
+    rows = list(csv.DictReader(io.StringIO(command("costs", "savings", "--csv").stdout)))
+    assert [row["model"] for row in rows] == [row["model"] for row in simulated["rows"]]
