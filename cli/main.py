@@ -28,7 +28,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "audit": ("audit:app", "Read what a run did, and verify the whole log."),
     "budgets": ("budgets:app", "Set, list, show and remove budgets."),
     "projections": ("projections:app", "Show how the read models stand, or build them anew."),
-    "models": ("models:app", "List the models and what they cost."),
+    "models": ("models:app", "List the models, what they cost and how they do."),
     "config": ("config:app", "Write or show the settings."),
     "privacy": ("privacy:app", "Destroy stored texts, and encrypt them."),
     "db": ("db:app", "Upgrade, back up, restore and vacuum the database, or show how it stands."),
