@@ -1,0 +1,210 @@
+"""What is going on now: money spent today against the budgets, calls, failures, and runs; a frame a change of the log.
+
+The log is tailed, and each frame is asked of the read models and balances, so that it is as exact as any report. No
+prompt and no answer is ever part of a frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from ..domain.breaker import BreakerState
+from ..domain.events import AttemptFailed, AttemptLost, AttemptStarted, RunEvent
+from ..domain.periods import period_key
+from ..domain.units import MILLION, Timestamp
+from ..projections.audit_trail import trail
+from ..projections.cost_report import CostRow
+from ..projections.filters import Condition
+from ..projections.grains import END
+from ..projections.projection import DAY
+from ..projections.run_report import RunRow
+from .budget_reports import Budget, list_budgets
+from .ports import Balance, Clock, EventStore, RecordedEvent, RunLog
+from .read_models import ReadModels
+
+MINUTE = 60 * MILLION
+SHOWN = 8  # runs under way, last runs, and latest events
+A_PAGE = 1000  # events
+GAP = 0.03  # seconds from one frame to the next, at least: events that come together are one frame
+LOOK = 1 * MILLION  # microseconds between two looks at the breakers, which are no part of the log
+_CALLS = ("AttemptStarted", "AttemptFailed", "AttemptLost")
+_RUN_EVENTS = {one.__name__ for one in get_args(RunEvent)}
+_UNDER_WAY = (Condition("status", "=", "running"),)
+
+BreakerStates = Callable[[], Awaitable[Mapping[str, BreakerState]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event of the log in words."""
+
+    position: int
+    at: Timestamp
+    stream: str
+    type: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetNow:
+    """A budget in its current period; `balance` None: nothing was spent or held in it."""
+
+    budget: Budget
+    balance: Balance | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """How everything stands at a moment. Days are UTC; money of runs by the day they started."""
+
+    at: Timestamp
+    position: int  # of the last event known
+    today: Sequence[CostRow]  # by kind of money and status of the call
+    calls_a_minute: int
+    failures_a_minute: Mapping[str, int]  # by kind
+    budgets: Sequence[BudgetNow]
+    breakers: Mapping[str, BreakerState]  # models whose breaker is not closed
+    running: Sequence[RunRow]  # newest first, at most SHOWN
+    running_count: int
+    last: Sequence[RunRow]  # newest first
+    latest: Sequence[Happened]  # newest first
+
+
+@dataclass(slots=True)
+class Activity:
+    """The last minute's calls and the latest events, from the tail of the log."""
+
+    position: int = 0
+    started: deque[Timestamp] = field(default_factory=deque)
+    failures: deque[tuple[Timestamp, str]] = field(default_factory=deque)
+    latest: deque[Happened] = field(default_factory=lambda: deque(maxlen=SHOWN))
+
+    def count(self, entry: RecordedEvent, event: Any) -> None:
+        """A call that began, or one that came to nothing."""
+        match event:
+            case AttemptStarted():
+                self.started.append(entry.recorded_at)
+            case AttemptFailed() | AttemptLost():
+                self.failures.append((entry.recorded_at, event.kind.value))
+
+    def tell(self, entry: RecordedEvent, event: Any) -> None:
+        """The event among the latest."""
+        says = ""
+        if entry.type in _RUN_EVENTS:
+            (told,) = trail([(entry.version, entry.recorded_at, event)])
+            says = told.says
+        self.latest.append(Happened(entry.position, entry.recorded_at, entry.stream, entry.type, says))
+        self.position = entry.position
+
+    def forget(self, before: Timestamp) -> None:
+        """Drop calls from before a moment."""
+        while self.started and self.started[0] <= before:
+            self.started.popleft()
+        while self.failures and self.failures[0][0] <= before:
+            self.failures.popleft()
+
+
+class Monitor:
+    """Frames of one database. Use `now` for one, `frames` for one after the other."""
+
+    def __init__(
+        self, store: EventStore, log: RunLog, models: ReadModels, clock: Clock, breakers: BreakerStates
+    ) -> None:
+        self._store, self._log, self._models, self._clock = store, log, models, clock
+        self._breakers = breakers
+        self._states: Mapping[str, BreakerState] = {}
+        self._looked_at: int | None = None
+        self._activity = Activity()
+        self._news = asyncio.Event()
+
+    async def now(self) -> Frame:
+        """One frame. Raises ProjectionStopped, StoreError."""
+        await self._catch_up()
+        return await self._frame()
+
+    async def frames(self, interval: float) -> AsyncGenerator[Frame, None]:
+        """A frame at once, after each change of the log, and after `interval` seconds without one; without end."""
+        await self._catch_up()
+        following = asyncio.create_task(self._follow())
+        try:
+            while not following.done():
+                self._news.clear()
+                yield await self._frame()
+                await asyncio.sleep(GAP)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), interval)
+            following.result()  # the tail ends by an error only
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    async def _follow(self) -> None:
+        try:
+            async for entry in self._store.tail(after=self._activity.position):
+                event = self._log.decode(entry)
+                self._activity.count(entry, event)
+                self._activity.tell(entry, event)
+                self._news.set()
+        finally:
+            self._news.set()
+
+    async def _catch_up(self) -> None:
+        """What the last minute and the latest events were before the tail begins."""
+        activity = self._activity = Activity(position=await self._store.head())
+        before, since = activity.position + 1, self._clock.now() - MINUTE
+        for entry in reversed(await self._store.read_backwards(before=before, limit=SHOWN)):
+            activity.tell(entry, self._log.decode(entry))
+        calls: list[RecordedEvent] = []
+        while page := await self._store.read_backwards(before=before, limit=A_PAGE, types=_CALLS):
+            calls += [entry for entry in page if entry.recorded_at > since]
+            before = page[-1].position
+            if page[-1].recorded_at <= since or len(page) < A_PAGE:
+                break
+        for entry in reversed(calls):
+            activity.count(entry, self._log.decode(entry))
+
+    async def _frame(self) -> Frame:
+        now = self._clock.now()
+        self._activity.forget(Timestamp(now - MINUTE))
+        today, running, count, last = await asyncio.to_thread(self._ask, now)
+        return Frame(
+            at=now,
+            position=self._activity.position,
+            today=today,
+            calls_a_minute=len(self._activity.started),
+            failures_a_minute=Counter(kind for _, kind in self._activity.failures),
+            budgets=await self._budgets(now),
+            breakers=await self._breaker_states(),
+            running=running,
+            running_count=count,
+            last=last,
+            latest=tuple(reversed(self._activity.latest)),
+        )
+
+    async def _breaker_states(self) -> Mapping[str, BreakerState]:
+        at = self._clock.monotonic()
+        if self._looked_at is None or at - self._looked_at >= LOOK:
+            self._states, self._looked_at = await self._breakers(), at
+        return self._states
+
+    def _ask(self, now: Timestamp) -> tuple[list[CostRow], list[RunRow], int, list[RunRow]]:
+        today = self._models.costs(by=("status",), ranges=[(now - now % DAY, END)])
+        counts = self._models.run_counts(conditions=_UNDER_WAY)
+        count = sum(one.runs for one in counts)
+        running = list(self._models.runs(conditions=_UNDER_WAY, limit=SHOWN)) if count else []
+        return today, running, count, list(self._models.runs(limit=SHOWN))
+
+    async def _budgets(self, now: Timestamp) -> list[BudgetNow]:
+        """Every budget with each kind of money in its current period."""
+        found: list[BudgetNow] = []
+        for budget in await list_budgets(self._store):
+            key = period_key(budget.period, now)
+            balances = [BudgetNow(budget, one) for one in budget.balances if one.period_key == key]
+            found += balances or [BudgetNow(budget, None)]
+        return found
