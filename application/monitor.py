@@ -18,11 +18,9 @@ from ..domain.events import AttemptFailed, AttemptLost, AttemptStarted, RunEvent
 from ..domain.periods import period_key
 from ..domain.units import MILLION, Timestamp
 from ..projections.audit_trail import trail
-from ..projections.cost_report import CostRow
-from ..projections.filters import Condition
 from ..projections.grains import END
+from ..projections.overview import Overview
 from ..projections.projection import DAY
-from ..projections.run_report import RunRow
 from .budget_reports import Budget, list_budgets
 from .ports import Balance, Clock, EventStore, RecordedEvent, RunLog
 from .read_models import ReadModels
@@ -34,7 +32,6 @@ GAP = 0.03  # seconds from one frame to the next, at least: events that come tog
 LOOK = 1 * MILLION  # microseconds between two looks at the breakers, which are no part of the log
 _CALLS = ("AttemptStarted", "AttemptFailed", "AttemptLost")
 _RUN_EVENTS = {one.__name__ for one in get_args(RunEvent)}
-_UNDER_WAY = (Condition("status", "=", "running"),)
 
 BreakerStates = Callable[[], Awaitable[Mapping[str, BreakerState]]]
 
@@ -64,14 +61,11 @@ class Frame:
 
     at: Timestamp
     position: int  # of the last event known
-    today: Sequence[CostRow]  # by kind of money and status of the call
+    runs: Overview
     calls_a_minute: int
     failures_a_minute: Mapping[str, int]  # by kind
     budgets: Sequence[BudgetNow]
     breakers: Mapping[str, BreakerState]  # models whose breaker is not closed
-    running: Sequence[RunRow]  # newest first, at most SHOWN
-    running_count: int
-    last: Sequence[RunRow]  # newest first
     latest: Sequence[Happened]  # newest first
 
 
@@ -172,18 +166,16 @@ class Monitor:
     async def _frame(self) -> Frame:
         now = self._clock.now()
         self._activity.forget(Timestamp(now - MINUTE))
-        today, running, count, last = await asyncio.to_thread(self._ask, now)
+        today = (now - now % DAY, END)
+        runs = await asyncio.to_thread(lambda: self._models.overview(today, most=SHOWN))
         return Frame(
             at=now,
             position=self._activity.position,
-            today=today,
+            runs=runs,
             calls_a_minute=len(self._activity.started),
             failures_a_minute=Counter(kind for _, kind in self._activity.failures),
             budgets=await self._budgets(now),
             breakers=await self._breaker_states(),
-            running=running,
-            running_count=count,
-            last=last,
             latest=tuple(reversed(self._activity.latest)),
         )
 
@@ -192,13 +184,6 @@ class Monitor:
         if self._looked_at is None or at - self._looked_at >= LOOK:
             self._states, self._looked_at = await self._breakers(), at
         return self._states
-
-    def _ask(self, now: Timestamp) -> tuple[list[CostRow], list[RunRow], int, list[RunRow]]:
-        today = self._models.costs(by=("status",), ranges=[(now - now % DAY, END)])
-        counts = self._models.run_counts(conditions=_UNDER_WAY)
-        count = sum(one.runs for one in counts)
-        running = list(self._models.runs(conditions=_UNDER_WAY, limit=SHOWN)) if count else []
-        return today, running, count, list(self._models.runs(limit=SHOWN))
 
     async def _budgets(self, now: Timestamp) -> list[BudgetNow]:
         """Every budget with each kind of money in its current period."""

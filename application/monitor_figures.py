@@ -9,7 +9,7 @@ from typing import Any
 from ..domain.breaker import BreakerState
 from ..domain.events import Money
 from ..domain.units import MILLION, plain, usd
-from ..projections.run_report import RunRow
+from ..projections.overview import RunNow
 from .monitor import BudgetNow, Frame, Happened
 
 _STATUSES = ("answered", "failed", "lost", "open")
@@ -19,7 +19,7 @@ def today_dict(frame: Frame) -> dict[str, dict[str, Any]]:
     """By kind of money, those that there are: known cost as a decimal string, calls by outcome."""
     found: dict[str, dict[str, Any]] = {}
     for money in Money:
-        rows = [row for row in frame.today if row.money == money.value]
+        rows = [row for row in frame.runs.today if row.money == money.value]
         if rows:
             calls = {str(row.group[0]): row.calls for row in rows}
             found[money.value] = {
@@ -50,7 +50,7 @@ def breaker_now_dict(state: BreakerState) -> dict[str, Any]:
     return {"status": state.status.value, "failures": state.failures, "open_until": until}
 
 
-def run_now_dict(run: RunRow) -> dict[str, Any]:
+def run_now_dict(run: RunNow) -> dict[str, Any]:
     """A run; `cost` null where a part of it is unknown."""
     return {
         "run_id": run.run,
@@ -76,8 +76,8 @@ def frame_dict(frame: Frame) -> dict[str, Any]:
         "failures_a_minute": dict(sorted(failures.items())),
         "budgets": [budget_now_dict(one) for one in frame.budgets],
         "breakers": {model: breaker_now_dict(state) for model, state in sorted(frame.breakers.items())},
-        "running": {"count": frame.running_count, "runs": [run_now_dict(run) for run in frame.running]},
-        "last": [run_now_dict(run) for run in frame.last],
+        "running": {"count": frame.runs.running_count, "runs": [run_now_dict(run) for run in frame.runs.running]},
+        "last": [run_now_dict(run) for run in frame.runs.last],
         "latest": [_event_dict(one) for one in frame.latest],
     }
 

@@ -10,6 +10,7 @@ from ..domain.units import Timestamp
 from ..projections.cost_report import CostRow
 from ..projections.filters import Condition
 from ..projections.model_report import ModelStats
+from ..projections.overview import Overview
 from ..projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
 
 PENDING = (  # attempts that are lost and whose cost is not known
@@ -73,6 +74,9 @@ class ReadModels(Protocol):
         oldest_first: bool = False,
     ) -> Iterator[AttemptRow]:
         """Attempts, newest run first, as they are read: any number."""
+
+    def overview(self, today: Range, *, most: int) -> Overview:
+        """What a monitor shows, of one moment: today's calls, runs under way and the last ones, `most` each."""
 
     def as_of(self, moment: Timestamp) -> Self:
         """The same questions to the log as it was then: folded anew, beside the live tables."""

@@ -87,9 +87,7 @@ def _found(
     from ..projections.filters import Condition
     from ..projections.grains import BEGINNING, END
 
-    conditions = [
-        Condition(field, "=", value) for field, value in (("model", model), ("category", category)) if value is not None
-    ]
+    conditions = [] if category is None else [Condition("category", "=", category)]
 
     async def ask() -> list[ModelStats]:
         async with Orchestrator(Settings.load(config, database_url=database)) as orchestrator:
@@ -98,7 +96,8 @@ def _found(
             orchestrator.read_models.tell = say
             start = BEGINNING if span.start is None else span.start
             end = END if span.end is None else span.end
-            return orchestrator.read_models.model_stats(span=(start, end), conditions=conditions)
+            found = orchestrator.read_models.model_stats(span=(start, end), conditions=conditions)
+            return [one for one in found if model in (None, one.model)]
 
     return asyncio.run(ask())
 

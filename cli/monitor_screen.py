@@ -19,7 +19,7 @@ from ..application.monitor import BudgetNow, Frame, Happened
 from ..application.monitor_figures import frame_dict, iso, today_dict
 from ..domain.breaker import BreakerState
 from ..domain.units import MILLION, Usd, usd
-from ..projections.run_report import RunRow
+from ..projections.overview import RunNow
 from .tables import can_show
 
 WIDE = 150  # columns from which on two parts stand side by side
@@ -89,8 +89,8 @@ def drawn(frame: Frame, width: int) -> RenderableType:
     """The frame; what matters most stands first, for a screen that is small."""
     heading = Text(f"{iso(frame.at)[:19].replace('T', ' ')} UTC   position {frame.position:,}", style="dim")
     money = [*_titled("Today", _today(frame)), *_titled("Budgets", _budgets(frame.budgets)), _breakers(frame.breakers)]
-    running = _titled(f"Under way: {frame.running_count:,}", _runs(frame.running, frame.at, width))
-    last = _titled("Last runs", _runs(frame.last, frame.at, width))
+    running = _titled(f"Under way: {frame.runs.running_count:,}", _runs(frame.runs.running, frame.at, width))
+    last = _titled("Last runs", _runs(frame.runs.last, frame.at, width))
     latest = _titled("Latest events", _events(frame.latest))
     if width < WIDE:
         return Group(heading, *money, *running, *last, *latest)
@@ -155,7 +155,7 @@ def _breakers(breakers: Mapping[str, BreakerState]) -> RenderableType:
     return Group(*(_clean(f"{model}: {breaker_text(state)}", "red") for model, state in sorted(breakers.items())))
 
 
-def _runs(runs: Sequence[RunRow], now: int, width: int) -> RenderableType:
+def _runs(runs: Sequence[RunNow], now: int, width: int) -> RenderableType:
     if not runs:
         return Text("none", style="dim")
     rows = [

@@ -15,6 +15,7 @@ from ...projections import run_report
 from ...projections.cost_report import CostRow, costs
 from ...projections.filters import Condition, Sql
 from ...projections.model_report import ModelStats, model_report
+from ...projections.overview import Overview, overview
 from ...projections.projection import Names, Tables
 from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
 from ..store.memory import MemoryStore
@@ -99,6 +100,11 @@ class StoredReadModels:
             )
             for row in tables.stream(*query):
                 yield AttemptRow(*row)
+
+    def overview(self, today: Range, *, most: int) -> Overview:
+        """What a monitor shows, of one moment."""
+        with self._asking("attempts", "runs") as (tables, names):
+            return overview(tables, names["attempts"], names["runs"], today=today, most=most)
 
     def as_of(self, moment: Timestamp) -> StoredReadModels:
         """The same questions to the log as it was then."""

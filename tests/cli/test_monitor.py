@@ -18,6 +18,7 @@ from model_orchestrator.application.monitor import Frame, Happened
 from model_orchestrator.cli.monitor_screen import PIPED, drawn
 from model_orchestrator.domain.breaker import BreakerState, BreakerStatus
 from model_orchestrator.domain.units import Timestamp
+from model_orchestrator.projections.overview import Overview
 
 from ..contracts.read_models import add, fill
 from ..database import Database, database
@@ -38,14 +39,11 @@ def frame(**changes: Any) -> Frame:
     empty: dict[str, Any] = {
         "at": Timestamp(1_795_000_000_000_000),
         "position": 0,
-        "today": (),
+        "runs": Overview(today=(), running=(), running_count=0, last=()),
         "calls_a_minute": 0,
         "failures_a_minute": {},
         "budgets": (),
         "breakers": {},
-        "running": (),
-        "running_count": 0,
-        "last": (),
         "latest": (),
     }
     return Frame(**(empty | changes))
