@@ -132,7 +132,7 @@ class StoredReadModels:
 
     def catch_up(self, *names: str) -> None:
         """Fold what is new into the named read models, or all. A poison event stops its own only, silently."""
-        with closing(self._open_log()) as log:
+        with self._state.kept(), closing(self._open_log()) as log:
             behind = self._behind(log, names)
             if behind > FAR_BEHIND:
                 self.tell(f"read models are {behind:,} events behind: folding them first")
@@ -141,13 +141,14 @@ class StoredReadModels:
     @contextmanager
     def _asking(self, *names: str) -> Iterator[Snapshot]:
         """A snapshot, caught up. Raises ProjectionStopped."""
-        self.catch_up(*names)
-        with self._state.reading() as tables:
-            entries = {entry.name: entry for entry in Registry(tables, self._state.schema).entries() if entry.live}
-            for name in names:
-                if entries[name].stopped_at is not None:
-                    raise ProjectionStopped(stopped_text(entries[name]))
-            yield Snapshot(tables, {name: entry.names(self._state.schema) for name, entry in entries.items()})
+        with self._state.kept():
+            self.catch_up(*names)
+            with self._state.reading() as tables:
+                entries = {entry.name: entry for entry in Registry(tables, self._state.schema).entries() if entry.live}
+                for name in names:
+                    if entries[name].stopped_at is not None:
+                        raise ProjectionStopped(stopped_text(entries[name]))
+                yield Snapshot(tables, {name: entry.names(self._state.schema) for name, entry in entries.items()})
 
     def _catch_up(self, log: LogSource, *, processes: int) -> CatchUp:
         upto = None if self._until is None else log.position_at(self._until)
