@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from ..domain.breaker import BreakerState
@@ -121,22 +121,48 @@ class Monitor:
         await self._catch_up()
         return await self._frame()
 
-    async def frames(self, interval: float) -> AsyncGenerator[Frame, None]:
-        """A frame at once, after each change of the log, and after `interval` seconds without one; without end."""
+    async def frames(self, interval: float, *, early: bool = False) -> AsyncGenerator[Frame, None]:
+        """A frame at once, after each change of the log, and after `interval` seconds without one; without end.
+
+        With `early`, new events are shown before what they change is asked for: in the last frame's place.
+        """
         await self._catch_up()
         following = asyncio.create_task(self._follow())
+        frame: Frame | None = None
+        asked: asyncio.Task[Frame] | None = None
         try:
             while not following.done():
+                is_new, is_newer = self._news.is_set(), False
                 self._news.clear()
-                yield await self._frame()
+                asked = asyncio.create_task(self._frame())
+                while early and frame is not None and (is_new or await self._is_first(asked)):
+                    self._news.clear()
+                    is_new, is_newer = False, not is_new or is_newer
+                    yield self._early(frame)
+                frame = await asked
+                yield frame
                 await asyncio.sleep(GAP)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), interval)
+                if not is_newer:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._news.wait(), interval)
             following.result()  # the tail ends by an error only
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for task in (following, asked):
+                if task is not None:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await task
+
+    async def _is_first(self, asked: asyncio.Task[Frame]) -> bool:
+        """Whether news come before what was asked for."""
+        news = asyncio.create_task(self._news.wait())
+        await asyncio.wait((asked, news), return_when=asyncio.FIRST_COMPLETED)
+        news.cancel()
+        return self._news.is_set() and not asked.done()
+
+    def _early(self, frame: Frame) -> Frame:
+        """The frame with the events since then."""
+        return replace(frame, at=self._clock.now(), **self._minute())
 
     async def _follow(self) -> None:
         try:
@@ -165,19 +191,27 @@ class Monitor:
 
     async def _frame(self) -> Frame:
         now = self._clock.now()
-        self._activity.forget(Timestamp(now - MINUTE))
+        minute = self._minute()  # before the rest, which then knows at least as much
         today = (now - now % DAY, END)
         runs = await asyncio.to_thread(lambda: self._models.overview(today, most=SHOWN))
         return Frame(
             at=now,
-            position=self._activity.position,
             runs=runs,
-            calls_a_minute=len(self._activity.started),
-            failures_a_minute=Counter(kind for _, kind in self._activity.failures),
             budgets=await self._budgets(now),
             breakers=await self._breaker_states(),
-            latest=tuple(reversed(self._activity.latest)),
+            **minute,
         )
+
+    def _minute(self) -> dict[str, Any]:
+        """What the tail tells, of a frame."""
+        activity = self._activity
+        activity.forget(Timestamp(self._clock.now() - MINUTE))
+        return {
+            "position": activity.position,
+            "calls_a_minute": len(activity.started),
+            "failures_a_minute": Counter(kind for _, kind in activity.failures),
+            "latest": tuple(reversed(activity.latest)),
+        }
 
     async def _breaker_states(self) -> Mapping[str, BreakerState]:
         at = self._clock.monotonic()

@@ -52,7 +52,7 @@ def monitor(
             asyncio.run(_watch(Lines() if as_json else Printed(), interval, once, as_json, database, config))
         else:
             with Terminal() as screen:
-                asyncio.run(_watch(screen, interval, once, as_json, database, config))
+                asyncio.run(_watch(screen, interval, once, as_json, database, config, early=True))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except asyncio.CancelledError:  # asked to end by SIGTERM
@@ -60,7 +60,13 @@ def monitor(
 
 
 async def _watch(
-    screen: Screen, interval: float, once: bool, as_json: bool, database: str | None, config: Path | None
+    screen: Screen,
+    interval: float,
+    once: bool,
+    as_json: bool,
+    database: str | None,
+    config: Path | None,
+    early: bool = False,
 ) -> None:
     from contextlib import aclosing
 
@@ -89,7 +95,7 @@ async def _watch(
             else:
                 screen.show(frame)
             return
-        async with aclosing(watching.frames(interval)) as frames:
+        async with aclosing(watching.frames(interval, early=early)) as frames:
             async for frame in frames:
                 screen.show(frame)
 

@@ -53,7 +53,7 @@ async def measure(url: str) -> list[float]:
     async def watch(orchestrator: Orchestrator) -> None:
         console = Console(file=io.StringIO(), width=WIDTH, force_terminal=True)
         parts = (orchestrator.store, orchestrator.log, orchestrator.read_models, orchestrator.clock)
-        async with aclosing(Monitor(*parts, breakers).frames(1.0)) as frames:
+        async with aclosing(Monitor(*parts, breakers).frames(1.0, early=True)) as frames:
             async for frame in frames:
                 console.print(drawn(frame, WIDTH))
                 seen[frame.position] = time.perf_counter()
