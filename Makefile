@@ -82,6 +82,7 @@ bench: .venv/dev ## measure
 	@$(BIN)/python -m tests.benchmarks.bench_start
 	@$(BIN)/python -m tests.benchmarks.bench_store
 	@$(BIN)/python -m tests.benchmarks.bench_projections
+	@$(BIN)/python -m tests.benchmarks.bench_monitor
 
 stress: .venv/dev ## prove that money cannot leak: make stress ARGS="--rounds 3"
 	@$(BIN)/python -m tests.stress.budget $(ARGS)

@@ -10,6 +10,7 @@ from ..domain.filters import CALL_FIELDS, Compare, Condition, Field, Kind, Op, U
 from ..domain.units import Timestamp
 from ..projections.cost_report import CostRow
 from ..projections.model_report import ModelStats
+from ..projections.overview import Overview
 from ..projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
 from ..projections.usage_report import CachedAnswers, ObservedUsage
 
@@ -83,6 +84,9 @@ class ReadModels(Protocol):
 
     def cached_answers(self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = ()) -> list[CachedAnswers]:
         """What answers given again saved."""
+
+    def overview(self, today: Range, *, most: int) -> Overview:
+        """What a monitor shows, of one moment: today's calls, runs under way and the last ones, `most` each."""
 
     def as_of(self, moment: Timestamp) -> Self:
         """The same questions to the log as it was then: folded anew, beside the live tables."""

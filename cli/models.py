@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import model_stats
+
 if TYPE_CHECKING:
     from ..domain.breaker import BreakerState
     from ..domain.catalogue import ModelConfig
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from ..domain.pricing import PriceCard
 
 app = typer.Typer(
-    help="List the models, or add one.",
+    help="List the models, show how they do, or add one.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -25,7 +27,7 @@ Config = Annotated[Path | None, typer.Option(help="The settings file.", metavar=
 HEADINGS = ("MODEL", "CLASS", "PROVIDER", "IN $/1M", "OUT $/1M", "CONTEXT", "LIVE")
 
 
-@app.command("list")
+@app.command("list", epilog="Example: model-orchestrator models list --catalogue current")
 def list_models(
     catalogue: Annotated[str | None, typer.Option(help="seed or current.")] = None,
     config: Config = None,
@@ -59,7 +61,10 @@ def list_models(
     )
 
 
-@app.command()
+app.command(epilog="Example: model-orchestrator models stats gpt-4o-mini --since 7d")(model_stats.stats)
+
+
+@app.command(epilog="Example: model-orchestrator models add groq/llama-3.1-8b-instant --as fast-llama")
 def add(
     name: Annotated[str, typer.Argument(help="A model of the price list, by its id or VENDOR/ID.")],
     alias: Annotated[str | None, typer.Option("--as", help="What to call it here.", metavar="NAME")] = None,

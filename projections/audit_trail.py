@@ -15,6 +15,7 @@ from ..domain.events import (
     ConfidenceScored,
     CostIncurred,
     Escalated,
+    Hold,
     ModelCalled,
     Money,
     PlannedCall,
@@ -42,6 +43,7 @@ class TrailEntry:
     recorded_at: Timestamp
     type: str
     says: str
+    attempt: int | None  # which call it is about
     cost: Usd | None  # USD, of a CostIncurred with a known amount
     details: tuple[str, ...] = ()  # the why, a line each
 
@@ -54,6 +56,7 @@ def trail(events: Iterable[tuple[int, Timestamp, RunEvent]]) -> Iterator[TrailEn
             recorded_at=recorded_at,
             type=type(event).__name__,
             says=_says(event),
+            attempt=None if isinstance(event, AnsweredFromCache | RunCompleted) else getattr(event, "attempt", None),
             cost=event.amount if isinstance(event, CostIncurred) else None,
             details=tuple(_details(event)),
         )
@@ -76,7 +79,8 @@ def _says(event: RunEvent) -> str:
             return _called(event)
         case AttemptFailed():
             again = "" if event.retry_in is None else f", again in {event.retry_in / MILLION:.1f} s"
-            return f"attempt {event.attempt} failed: {event.kind}{_status(event.status)}, not billed{again}"
+            billed = "billed all the same" if event.billed else "not billed"
+            return f"attempt {event.attempt} failed: {event.kind}{_status(event.status)}, {billed}{again}"
         case AttemptLost():
             return f"attempt {event.attempt} lost: {event.kind}{_status(event.status)}, whether billed is unknown"
         case RetryRefused():
@@ -135,17 +139,59 @@ def _incurred(event: CostIncurred) -> str:
 
 
 def _details(event: RunEvent) -> Iterator[str]:
-    """Why: signals, candidates and exclusions."""
+    """Why: what was asked for, signals, candidates and exclusions, and the money in the way."""
     match event:
+        case RunStarted():
+            yield from _asked(event)
         case PromptAssessed() | ConfidenceScored():
             for name, value in event.signals.items():
                 yield f"{name} {value / MILLION:.2f}"
         case RoutingDecided():
-            yield from (_planned(call) for call in event.plan)
-            for candidate in event.candidates:
-                yield f"candidate {candidate.model}: expected {_usd(candidate.expected_cost)}"
-            for one in event.excluded:
-                yield f"excluded {one.model}: {exclusion_text(one)}"
+            yield from _decided(event)
+        case AttemptStarted():
+            yield from map(_held, event.hold)
+        case Synthesized():
+            for member in event.members:
+                yield f"attempt {member.attempt} scores {fraction(member.score):.2f}"
+        case RunFailed() if event.needed is not None:
+            yield f"{_usd(event.needed)} would have been enough"
+
+
+def _asked(event: RunStarted) -> Iterator[str]:
+    settings = event.settings
+    if event.tags:
+        yield f"tags {', '.join(f'{key}={value}' for key, value in sorted(event.tags.items()))}"
+    if event.max_cost is not None:
+        yield f"may cost {_usd(event.max_cost)}"
+    for name, value in (("model", settings.model), ("provider", settings.provider), ("judge", settings.judge)):
+        if value is not None:
+            yield f"{name} {value} was asked for"
+    for name, models in (("chain", settings.chain), ("panel", settings.members)):
+        if models:
+            yield f"{name} {', '.join(models)} was asked for"
+
+
+def _decided(event: RoutingDecided) -> Iterator[str]:
+    yield f"strategy {event.strategy}: {event.reason}"
+    yield from (_planned(call) for call in event.plan)
+    yield from map(_held, event.holds)
+    for candidate in event.candidates:
+        yield f"candidate {candidate.model}: expected {_usd(candidate.expected_cost)}"
+    for one in event.excluded:
+        yield f"excluded {one.model}: {exclusion_text(one)}"
+    for budget in event.headroom:
+        yield (
+            f"budget {budget.scope} ({budget.period}) of {_usd(budget.limit)}: {_usd(budget.settled)} spent, "
+            f"{_usd(budget.held)} held"
+        )
+    if event.dropped:
+        yield f"left out for the budget: {', '.join(event.dropped)}"
+    if event.needed is not None:
+        yield f"{_usd(event.needed)} would let a plan through"
+
+
+def _held(hold: Hold) -> str:
+    return f"holds {_usd(hold.amount)} of budget {hold.scope} ({hold.period})"
 
 
 def _planned(call: PlannedCall) -> str:

@@ -5,6 +5,7 @@ A crash of the server empties unlogged tables, and their checkpoints with them: 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
@@ -99,13 +100,50 @@ class PostgresState:
     def __init__(self, url: str) -> None:
         self._url = url
         self._made = False
+        self._lock = threading.Lock()
+        self._questions = 0  # under way
+        self._idle: list[Connection] = []
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """While a question is answered, its many small transactions share connections."""
+        with self._lock:
+            self._questions += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._questions -= 1
+                idle, self._idle = ([], self._idle) if self._questions else (self._idle, [])
+            for connection in idle:
+                connection.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = _open(self._url)
+        try:
+            yield connection
+            connection.execute("SELECT pg_advisory_unlock_all()")
+            connection.isolation_level = None
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            is_kept = self._questions > 0
+            if is_kept:
+                self._idle.append(connection)
+        if not is_kept:
+            connection.close()
 
     def write(self, work: Callable[[Tables], T], *, swap: bool = False) -> T:
         """What `work` returns, in one transaction, which need not wait for the disk."""
-        with translated(self._url), _open(self._url) as connection:
+        with translated(self._url), self._connection() as connection:
             self._make(connection)
             if swap:
-                connection.execute("SELECT pg_advisory_lock(%s)", (_READING,))  # until the connection closes
+                connection.execute("SELECT pg_advisory_lock(%s)", (_READING,))  # until the connection is given back
             with connection.transaction():
                 connection.execute("SET LOCAL synchronous_commit = off")
                 return work(PostgresTables(connection))
@@ -113,7 +151,7 @@ class PostgresState:
     @contextmanager
     def reading(self) -> Iterator[PostgresTables]:
         """A snapshot; tables that it shows are not dropped meanwhile."""
-        with translated(self._url), _open(self._url) as connection:
+        with translated(self._url), self._connection() as connection:
             self._make(connection)
             connection.execute("SELECT pg_advisory_lock_shared(%s)", (_READING,))
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -43,6 +43,9 @@ class State(Protocol):
 
     def reading(self) -> AbstractContextManager[Tables]:
         """One snapshot, for as long as the context lasts."""
+
+    def kept(self) -> AbstractContextManager[None]:
+        """While it lasts, transactions that follow each other need not connect anew."""
 
     def size(self) -> int:
         """Bytes it takes."""
@@ -100,6 +103,10 @@ class SqliteState:
     """The state file; or, without a path, a database of its own that vanishes with it."""
 
     schema = ""
+
+    def kept(self) -> AbstractContextManager[None]:
+        """Nothing to do: opening the file costs nothing."""
+        return nullcontext()
 
     def __init__(self, path: Path | None) -> None:
         self._path = path

@@ -17,6 +17,7 @@ from ...projections import run_report, usage_report
 from ...projections.cost_report import CostRow, costs
 from ...projections.filter_sql import Sql
 from ...projections.model_report import ModelStats, model_report
+from ...projections.overview import Overview, overview
 from ...projections.projection import Names, Tables
 from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
 from ...projections.usage_report import CachedAnswers, ObservedUsage
@@ -139,6 +140,11 @@ class StoredReadModels:
                 conditions=conditions,
             )
 
+    def overview(self, today: Range, *, most: int) -> Overview:
+        """What a monitor shows, of one moment."""
+        with self._asking("attempts", "runs") as (tables, names):
+            return overview(tables, names["attempts"], names["runs"], today=today, most=most)
+
     def as_of(self, moment: Timestamp) -> StoredReadModels:
         """The same questions to the log as it was then."""
         then = StoredReadModels(self._url, store=self._store)
@@ -165,7 +171,7 @@ class StoredReadModels:
 
     def catch_up(self, *names: str) -> None:
         """Fold what is new into the named read models, or all. A poison event stops its own only, silently."""
-        with closing(self._open_log()) as log:
+        with self._state.kept(), closing(self._open_log()) as log:
             behind = self._behind(log, names)
             if behind > FAR_BEHIND:
                 self.tell(f"read models are {behind:,} events behind: folding them first")
@@ -187,13 +193,14 @@ class StoredReadModels:
     @contextmanager
     def _asking(self, *names: str) -> Iterator[Snapshot]:
         """A snapshot, caught up. Raises ProjectionStopped."""
-        self.catch_up(*names)
-        with self._state.reading() as tables:
-            entries = {entry.name: entry for entry in Registry(tables, self._state.schema).entries() if entry.live}
-            for name in names:
-                if entries[name].stopped_at is not None:
-                    raise ProjectionStopped(stopped_text(entries[name]))
-            yield Snapshot(tables, {name: entry.names(self._state.schema) for name, entry in entries.items()})
+        with self._state.kept():
+            self.catch_up(*names)
+            with self._state.reading() as tables:
+                entries = {entry.name: entry for entry in Registry(tables, self._state.schema).entries() if entry.live}
+                for name in names:
+                    if entries[name].stopped_at is not None:
+                        raise ProjectionStopped(stopped_text(entries[name]))
+                yield Snapshot(tables, {name: entry.names(self._state.schema) for name, entry in entries.items()})
 
     def _catch_up(self, log: LogSource, *, processes: int) -> CatchUp:
         upto = None if self._until is None else log.position_at(self._until)

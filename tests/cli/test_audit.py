@@ -1,10 +1,14 @@
 """`audit trail`: what a run did, event by event."""
 
 import asyncio
+import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from ..contracts.read_models import add
+from ..read_models import of_category
 from .command import command, logged
 
 
@@ -75,3 +79,110 @@ def test_a_run_that_is_not_there_has_no_trail() -> None:
     done = command("audit", "trail", "nosuch")
     assert (done.code, done.stdout) == (1, "")
     assert done.complaint == "no run begins with 'nosuch': `model-orchestrator runs list` shows them"
+
+
+class Page(HTMLParser):
+    """What a page shows, and what it would load or run."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.open: list[str] = []
+        self.loads = [name for name in ("<script", "<link", "<img", "url(", "@import", "http") if name in text]
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag != "meta":
+            self.open.append(tag)
+        self.loads += [name for name, _ in attrs if name.startswith("on") or name in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+
+def test_the_trail_as_a_page_stands_alone() -> None:
+    """Costs, every event and the why; no script, nothing from elsewhere, no text of a prompt or an answer."""
+    result = command("run", "What is a sentinel-of-the-prompt?", "--json").document
+    done = command("audit", "trail", "last", "--format", "html")
+    page = Page(done.stdout)
+    assert (done.code, page.loads) == (0, [])
+    told = command("audit", "trail", "last").stdout
+    for line in told.splitlines()[1:]:
+        assert line[37:] in re.sub(r"  +", " ", page.text)
+    assert result["run_id"] in page.text
+    assert f"${result['cost']}" in page.text
+    assert "simulated money" in page.text
+    assert "sentinel" not in done.stdout
+    assert result["response"] not in page.text
+    assert "prefers-color-scheme: dark" in done.stdout
+
+
+def test_a_page_shows_names_and_runs_none_of_them() -> None:
+    evil = "<script>alert('x')</script>\x1b[2J"
+    add("sqlite:///runs.db", "run-1", of_category("chat", tags={"team": evil}))
+    page = Page(command("audit", "trail", "last", "--format", "html").stdout)
+    assert page.loads == []
+    assert "team=<script>alert('x')</script>\N{REPLACEMENT CHARACTER}[2J" in page.text
+
+
+@pytest.mark.parametrize("options", [(), ("--max-cost", "0"), ("--strategy", "ensemble"), ("--strategy", "fallback")])
+def test_every_kind_of_run_has_a_page(options: tuple[str, ...]) -> None:
+    command("run", "What is 23 * 19?", *options)
+    page = Page(command("audit", "trail", "last", "--format", "html").stdout)
+    assert page.loads == []
+    assert ("no answer: budget" in page.text) is ("--max-cost" in options)
+
+
+def test_json_is_the_same_by_either_name() -> None:
+    command("run", "hi")
+    assert (
+        command("audit", "trail", "last", "--format", "json").stdout
+        == command("audit", "trail", "last", "--json").stdout
+    )
+    assert command("audit", "trail", "last", "--format", "xml").complaint == "format 'xml': expected table, json, html"
+
+
+def test_a_run_as_the_log_stood_then() -> None:
+    """A moment in the middle of a run shows its beginning, still under way; before it there was nothing."""
+    command("run", "hi")
+    rows = command("audit", "trail", "last", "--json").document
+    answered = next(row["recorded_at"] for row in rows if row["type"] == "ModelCalled")
+    then = command("audit", "trail", "last", "--as-of", answered).stdout
+    assert "(running)" in then
+    assert "AttemptStarted" in then
+    assert "ModelCalled" not in then
+    page = Page(command("audit", "trail", "last", "--as-of", answered, "--format", "html").stdout).text
+    assert f"as the log stood at {answered} (UTC)" in page
+    assert "nobody yet" in page
+    assert command("audit", "trail", "last", "--as-of", "today", "--json").document == rows
+    done = command("audit", "trail", "last", "--as-of", "2001")
+    assert done.code == 1
+    assert done.complaint.endswith(f"had not begun then: it began at {rows[0]['recorded_at']}")
+
+
+def test_erased_texts_leave_the_trail_as_it_was_and_say_so() -> None:
+    """Also as of a moment before, when they were still there."""
+    command("run", "hi")
+    before = command("audit", "trail", "last").stdout
+    ended = command("audit", "trail", "last", "--json").document[-1]["recorded_at"]
+    assert command("privacy", "erase", "last").code == 0
+    after = command("audit", "trail", "last").stdout
+    assert after.startswith(before)
+    assert "texts erased" in after.removeprefix(before)
+    assert "texts erased" in Page(command("audit", "trail", "last", "--format", "html").stdout).text
+    assert command("audit", "trail", "last", "--json").document[-1]["type"] == "ContentErased"
+    assert "erased" not in command("audit", "trail", "last", "--as-of", ended).stdout
+
+
+def test_an_answer_given_again_names_its_source() -> None:
+    command("run", "hi", "--cache", "1h")
+    command("run", "hi", "--cache", "1h")
+    page = Page(command("audit", "trail", "last", "--format", "html").stdout)
+    assert "AnsweredFromCache" in page.text
+    assert ", earlier" in page.text
+    assert "Calls" not in page.text
