@@ -94,8 +94,10 @@ def _object(text: str) -> dict[str, Any]:
         found = json.loads(text)
     except UnicodeEncodeError:
         raise InvalidRequest("it is not valid UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"it is not JSON: {error}") from None
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(f"it is not JSON: {error.msg} (at character {error.pos + 1})") from None
+    except (ValueError, RecursionError):
+        raise InvalidRequest("it is not JSON: a number is too long, or it is nested too deeply") from None
     if not isinstance(found, dict):
         raise InvalidRequest('it is not a JSON object such as {"prompt": "What is Python?"}')
     return found

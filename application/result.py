@@ -64,7 +64,7 @@ def result_of(
     usages = [attempt.outcome.usage for attempt in run.attempts if isinstance(attempt.outcome, ModelCalled)]
     return OrchestrationResult(
         response=answer.text,
-        model_used=run.cached.model if run.cached else run.attempt(run.ended.attempt or 0).model,
+        model_used=run.model or "",
         cost=run.ended.cost,
         latency=latency / MILLION,
         confidence=fraction(run.ended.confidence),

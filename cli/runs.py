@@ -83,7 +83,7 @@ def show(run: RunName, as_json: AsJson = False, database: Database = None, confi
     if as_json:
         print_json(data)
         return
-    for name in ("run_id", "status", "started_at", "strategy", "category", "tags", "error", "confidence"):
+    for name in ("run_id", "status", "started_at", "strategy", "category", "tags", "error", "model", "confidence"):
         if data[name] not in (None, {}):
             print(f"{name:<12}{data[name]}")
     print(f"{'cost':<12}{data['cost'] or 'unknown'} {data['money'] or ''}".rstrip())
@@ -176,15 +176,14 @@ def _row(logged: LoggedRun) -> dict[str, Any]:
 
     run = logged.run
     started_at = datetime.fromtimestamp(logged.events[0].envelope.recorded_at / 1_000_000, UTC)
-    models = [run.cached.model] if run.cached else [attempt.model for attempt in run.attempts]
     return {
         "run_id": run.id,
         "status": run.status.value,
         "strategy": run.started.strategy if run.started else None,
         "category": run.started.category if run.started else None,
         "cost": None if run.cost is None else plain(run.cost),
-        "money": money_of(run.started.provider).value if run.started and models else None,
-        "model": models[-1] if models else None,
+        "money": money_of(run.started.provider).value if run.started and run.model else None,
+        "model": run.model,
         "started_at": started_at.isoformat(timespec="seconds"),
     }
 

@@ -166,6 +166,15 @@ class Run:
             return self.claim.on_unknown
         return self.started.settings.on_unknown if self.started else None
 
+    @property
+    def model(self) -> ModelName | None:
+        """Who answered; where nobody did, who was asked last; None where nobody was."""
+        if self.cached is not None:
+            return self.cached.model
+        if isinstance(self.ended, RunCompleted) and self.ended.attempt is not None:
+            return self.attempt(self.ended.attempt).model
+        return self.attempts[-1].model if self.attempts else None
+
     def attempt(self, number: int) -> Attempt:
         """The attempt of that number. Raises LookupError where there is none."""
         for attempt in self.attempts:

@@ -33,6 +33,7 @@ class LineResult:
     result: OrchestrationResult | None = None
     error: dict[str, Any] | None = None
     cost: Usd | None = None  # USD; None where it is unknown
+    is_simulated: bool = False  # whether that is nobody's money
 
     def to_dict(self) -> dict[str, Any]:
         """A line of the output: `error` null where there is an answer, the answer's fields null where there is none."""
@@ -77,7 +78,7 @@ class BatchSummary:
                 return
         if done.status != "invalid" and done.cost is None:
             self.unknown_costs += 1
-        elif result is not None and result.metadata["simulated"]:
+        elif done.is_simulated:
             self.simulated = total((self.simulated, done.cost))
         else:
             self.paid = total((self.paid, done.cost))
@@ -155,8 +156,11 @@ class Batch:
             return _invalid(line, str(error))
         except RunFailure as error:
             details = {"kind": error.kind, "message": str(error), "run_id": error.run_id}
-            return LineResult(line, "failed", error=details, cost=await self._cost_of(error.run_id))
-        return LineResult(line, "completed", result=result, cost=_usd(result.cost))
+            simulated = self._orchestrator.provider_name(options.get("provider")) == "simulated"
+            cost = await self._cost_of(error.run_id)
+            return LineResult(line, "failed", error=details, cost=cost, is_simulated=simulated)
+        simulated = result.metadata["simulated"]
+        return LineResult(line, "completed", result=result, cost=_usd(result.cost), is_simulated=simulated)
 
     def _base_key(self, line: BatchLine) -> str:
         """The batch, a digest of what is asked, and which of equal lines it is."""

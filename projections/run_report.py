@@ -60,7 +60,7 @@ _RUN_COLUMNS = {
     "charged": "c.money",
     "started_at": "r.run_at",
     "ended_at": "r.ended_at",
-    "model": "coalesce(c.model, r.cached_model)",
+    "model": "coalesce(w.model, r.cached_model, c.model)",
     "attempts": "coalesce(c.attempts, 0)",
     "open": "coalesce(c.open, 0)",
     "lost": "coalesce(c.lost, 0)",
@@ -75,7 +75,9 @@ _RUN_COLUMNS = {
     "owner": "r.owner",
     "subject": "r.subject",
 }
-_PROVIDER = "(SELECT p.provider FROM {table} p WHERE p.run = r.run ORDER BY p.number DESC LIMIT 1)"
+_PROVIDER = (
+    "coalesce(w.provider, (SELECT p.provider FROM {table} p WHERE p.run = r.run ORDER BY p.number DESC LIMIT 1))"
+)
 _KNOWN_COST = (
     f"CASE WHEN {RUN_COST} IS NULL THEN (SELECT CAST(coalesce(sum(k.cost), 0) AS bigint) FROM {{table}} k "
     f"WHERE k.run = r.run) ELSE {RUN_COST} END"
@@ -93,7 +95,10 @@ def runs(
     limit: int | None = None,
     oldest_first: bool = False,
 ) -> Sql:
-    """The query of RunRows; model and provider are those of the last call. Raises InvalidRequest as `where` does."""
+    """The query of RunRows; model and provider are those of the answer, else of the last call.
+
+    Raises InvalidRequest as `where` does.
+    """
     which = from_runs(runs, attempts, dialect, search=search, span=span, conditions=conditions)
     chosen = ", ".join((*_RUN_COLUMNS.values(), "r.tags", _KNOWN_COST.format(table=attempts(ATTEMPTS.name))))
     order = "ASC" if oldest_first else "DESC"
@@ -110,7 +115,10 @@ def from_runs(
     span: Range,
     conditions: Sequence[Condition],
 ) -> Sql:
-    """FROM and WHERE of the runs `r` with their sums `c`. Raises InvalidRequest as `where` does."""
+    """FROM and WHERE of the runs `r`, with their sums `c` and the attempts `w` that answered them.
+
+    Raises InvalidRequest as `where` does.
+    """
     parts = list(conjuncts(conditions))
     tagged = [one for one in parts if _on_one_tag(one)]
     fields = _RUN_COLUMNS | {
@@ -123,6 +131,7 @@ def from_runs(
     on_tags = [_has_tag(one, runs, dialect) for one in tagged]
     text = (
         f"FROM {runs(RUNS.name)} r LEFT JOIN {attempts(RUN_COSTS.name)} c ON c.run = r.run "
+        f"LEFT JOIN {attempts(ATTEMPTS.name)} w ON w.run = r.run AND w.number = r.answer_attempt "
         f"WHERE r.run_at >= ? AND r.run_at < ? AND {which.text}{''.join(one.text for one in on_tags)}"
     )
     return Sql(text, (*span, *which.parameters, *(value for one in on_tags for value in one.parameters)))

@@ -49,6 +49,25 @@ def test_the_list_is_newest_first() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("What is 23 * 19?", "--strategy", "ensemble"),
+        ("What is 2+2?", "--scorer", "judge:claude-haiku-3.5"),
+        ("What is Erlang?", "--strategy", "fallback"),
+        ("Design the architecture of a bank", "--strategy", "auto"),
+    ],
+)
+def test_the_model_of_a_run_is_the_one_that_answered(arguments: tuple[str, ...]) -> None:
+    """Not the judge, and not the member that was asked last."""
+    result = answered(*arguments)
+    (row,) = runs("list", "--json").document
+    assert row["model"] == runs("show", "last", "--json").document["model"] == result["model_used"]
+    assert [one["run_id"] for one in runs("list", "--where", f"model = {row['model']}", "--json").document] == [
+        row["run_id"]
+    ]
+
+
 def test_the_list_is_a_table_for_people() -> None:
     """A heading, and a line a run."""
     run_id = answered("hi", "--category", "日本")["run_id"]
