@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..domain.errors import InvalidRequest, RunNotFound
 from ..domain.units import Usd, plain
+from .options import AsJson, Config, Database, open_orchestrator
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from ..domain.run import Run
-    from ..infrastructure.bootstrap import Orchestrator
     from ..projections.run_report import AttemptRow
 
 app = typer.Typer(
@@ -24,9 +23,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="List paid calls, and say what a lost one cost.",
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 
 
 @app.command("list", epilog="Example: model-orchestrator attempts list --lost")
@@ -42,7 +38,7 @@ def list_(
     from ..application.read_models import PENDING
 
     async def rows() -> list[dict[str, Any]]:
-        async with _orchestrator(config, database) as orchestrator:
+        async with open_orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
             models = orchestrator.read_models
             models.tell = say
@@ -82,7 +78,7 @@ def resolve(
     amount, who = _amount(billed, unbilled=unbilled), label_of("by", by)
 
     async def settle() -> dict[str, Any]:
-        async with _orchestrator(config, database) as orchestrator:
+        async with open_orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
             run_id = await find_run(orchestrator.store, name)
             if number is None:
@@ -154,10 +150,3 @@ def _listed(one: AttemptRow) -> dict[str, Any]:
 
 def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else plain(amount)
-
-
-def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
-    from ..infrastructure.bootstrap import Orchestrator
-    from ..infrastructure.settings import Settings
-
-    return Orchestrator(Settings.load(config, database_url=database))

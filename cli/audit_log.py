@@ -8,11 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .options import AsJson, Config, Database
 from .output import print_json, say
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 
 
 def verify(

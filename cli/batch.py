@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ import typer
 from ..domain.errors import InvalidRequest
 from .output import money, print_json, say
 from .run import RunCommand, parse_tags
+from .signals import on_signal
 
 if TYPE_CHECKING:
     from ..infrastructure.batch import Batch, BatchSummary
@@ -148,7 +149,7 @@ def _stop_gently(batch: Batch, *, quiet: bool) -> None:
     import asyncio
     import signal
 
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    task = asyncio.current_task()
 
     def interrupted() -> None:
         if batch.is_stopping and task is not None:
@@ -157,8 +158,7 @@ def _stop_gently(batch: Batch, *, quiet: bool) -> None:
             say("\nstopping: what is under way is finished; Ctrl-C again cancels it")
         batch.is_stopping = True
 
-    with suppress(NotImplementedError, RuntimeError, ValueError):  # no such handler here: Ctrl-C cancels at once
-        loop.add_signal_handler(signal.SIGINT, interrupted)
+    on_signal(signal.SIGINT, interrupted)
 
 
 def _show(summary: BatchSummary, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from .options import AsJson, Config, Database
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ Scope = Annotated[str, typer.Argument(help="global, category:NAME, tag:KEY=VALUE
 AnyScope = Annotated[str | None, typer.Argument(help="Only this scope's budgets.")]
 Period = Annotated[str, typer.Option("--period", help="day, week, month or total.")]
 AnyPeriod = Annotated[str | None, typer.Option("--period", help="Only day, week, month or total.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 HEADER = ("scope", "period", "limit", "money", "held", "spent", "left")
 
 

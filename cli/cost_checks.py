@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .options import AsJson, Config, Database
 from .output import print_json, say
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from ..domain.events import Money
     from ..projections.run_report import Range
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 Since = Annotated[str | None, typer.Option("--since", help="Runs started from then on: today, 7d, 2026-11, a date.")]
 Until = Annotated[str | None, typer.Option("--until", help="Runs started up to then, itself included.")]
 Zone = Annotated[str, typer.Option("--tz", help="The time zone of dates, as in Europe/Berlin.")]

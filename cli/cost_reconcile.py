@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .options import AsJson, Config, Database
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from ..application.usage_lines import UsageLine
     from ..domain.units import Duration
     from ..infrastructure.bootstrap import Orchestrator
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 
 
 def reconcile(

@@ -11,6 +11,7 @@ import typer
 from . import cost_checks, cost_reconcile
 from .asked import AsOf, Category, Since, Until, Where, Zone
 from .cost_export import write_rows
+from .options import AsJson, Config, Database
 from .output import print_json, say
 
 if TYPE_CHECKING:
@@ -28,10 +29,7 @@ app = typer.Typer(
     help="Report what was spent, export, reprice and reconcile it.",
 )
 Period = Annotated[str | None, typer.Option("--period", help="daily, weekly or monthly.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 
 
 @app.command(epilog="Example: model-orchestrator costs report --category orchestration --period weekly")

@@ -104,9 +104,9 @@ def _end_on_sigterm() -> None:
     """So that the terminal is given back as it was."""
     import asyncio
     import signal
-    from contextlib import suppress
+
+    from .signals import on_signal
 
     task = asyncio.current_task()
     assert task is not None
-    with suppress(NotImplementedError):  # Windows
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    on_signal(signal.SIGTERM, task.cancel)

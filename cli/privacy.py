@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..domain.errors import InvalidRequest
+from .options import AsJson, Config, Database
 from .output import print_json, say
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Destroy stored texts, and encrypt them.",
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..domain.errors import InvalidRequest
+from .options import AsJson, Config, Database, open_orchestrator
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from ..application.read_models import ProjectionStatus
-    from ..infrastructure.bootstrap import Orchestrator
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -23,9 +22,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Show how the read models stand, or build them anew.",
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 BAR = 30  # characters
 
 
@@ -35,7 +31,7 @@ def status(as_json: AsJson = False, database: Database = None, config: Config = 
     import asyncio
 
     async def ask() -> tuple[list[ProjectionStatus], int]:
-        async with _orchestrator(config, database) as orchestrator:
+        async with open_orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
             return orchestrator.read_models.status(), orchestrator.read_models.size()
 
@@ -71,7 +67,7 @@ def rebuild(
     progress = _bar() if sys.stderr.isatty() else None
 
     async def work() -> list[ProjectionStatus]:
-        async with _orchestrator(config, database) as orchestrator:
+        async with open_orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
             orchestrator.read_models.rebuild(None if name is None else [name], progress)
             return orchestrator.read_models.status()
@@ -111,10 +107,3 @@ def _document(one: ProjectionStatus) -> dict[str, Any]:
         else {"position": one.stopped_at, "type": one.stopped_type, "why": one.stopped_why},
         "rows": one.rows,
     }
-
-
-def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
-    from ..infrastructure.bootstrap import Orchestrator
-    from ..infrastructure.settings import Settings
-
-    return Orchestrator(Settings.load(config, database_url=database))

@@ -16,7 +16,8 @@ from .output import money, print_json, say, say_wait
 
 if TYPE_CHECKING:
     from ..application.result import OrchestrationResult
-    from ..infrastructure.bootstrap import Orchestrator, Plan
+    from ..infrastructure.bootstrap import Orchestrator
+    from ..infrastructure.plan import Plan
 
 CACHE_TIME = re.compile(r"off|\d+[a-z]?")
 

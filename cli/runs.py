@@ -10,6 +10,7 @@ import typer
 from ..domain.errors import InvalidRequest, RunNotFound
 from ..domain.units import plain
 from .asked import Since, Until, Where, Zone, calendar, conditions
+from .options import AsJson, Config, Database
 from .output import print_json, say, say_wait
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ app = typer.Typer(
     help="List, show, resume and cancel runs.",
 )
 RunName = Annotated[str, typer.Argument(help="A run id, the beginning of one, or last.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")]
-Config = Annotated[Path | None, typer.Option("--config", help="A settings file.")]
 
 
 @app.command("list", epilog='Example: model-orchestrator runs list --since 7d --where "cost > 0.05"')

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .signals import on_signal
+
 if TYPE_CHECKING:
     from ..infrastructure.simulate.faults import Fault
     from ..infrastructure.simulate.server import SimulatorOptions
@@ -71,10 +73,6 @@ async def _serve(options: SimulatorOptions, host: str, port: int) -> None:
 async def _asked_to_stop() -> None:
     """Return at the first SIGINT or SIGTERM."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop.set)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        on_signal(number, stop.set)
     await stop.wait()

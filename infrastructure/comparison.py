@@ -14,7 +14,8 @@ from ..domain.catalogue import ModelName
 from ..domain.errors import RunFailure
 from ..domain.strategies import PLANNED
 from ..domain.units import MILLION, Usd, plain
-from .bootstrap import Orchestrator, Plan
+from .bootstrap import Orchestrator
+from .plan import Plan
 
 Speeds = Mapping[ModelName, float]
 
