@@ -173,6 +173,7 @@ def _row(logged: LoggedRun) -> dict[str, Any]:
     from ..application.world import money_of
 
     run = logged.run
+    charged = sorted({attempt.cost.money.value for attempt in run.attempts if attempt.cost})
     started_at = datetime.fromtimestamp(logged.events[0].envelope.recorded_at / 1_000_000, UTC)
     return {
         "run_id": run.id,
@@ -180,7 +181,7 @@ def _row(logged: LoggedRun) -> dict[str, Any]:
         "strategy": run.started.strategy if run.started else None,
         "category": run.started.category if run.started else None,
         "cost": None if run.cost is None else plain(run.cost),
-        "money": money_of(run.started.provider).value if run.started and run.model else None,
+        "money": ", ".join(charged) or (money_of(run.started.provider).value if run.started and run.model else None),
         "model": run.model,
         "started_at": started_at.isoformat(timespec="seconds"),
     }

@@ -68,6 +68,16 @@ def test_the_model_of_a_run_is_the_one_that_answered(arguments: tuple[str, ...])
     ]
 
 
+def test_a_run_shows_the_money_its_answers_showed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live call that a simulated server answered is nobody's money, in the list as in the run."""
+    with running_simulator() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.openai_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "any")
+        assert answered("hi", "--provider", "live")["metadata"]["simulated"]
+    (row,) = runs("list", "--json").document
+    assert row["money"] == runs("show", "last", "--json").document["money"] == "simulated"
+
+
 def test_the_list_is_a_table_for_people() -> None:
     """A heading, and a line a run."""
     run_id = answered("hi", "--category", "日本")["run_id"]
