@@ -18,7 +18,6 @@ from ..domain.actions import (
 )
 from ..domain.complexity import ComplexityAnalyzer
 from ..domain.conclusion import check, conclude
-from ..domain.confidence import ConfidenceDetector
 from ..domain.errors import ErrorKind
 from ..domain.events import (
     ConfidenceScored,
@@ -46,6 +45,7 @@ from ..domain.synthesis import Member
 from ..domain.units import MILLION, Probability, Timestamp
 from .attempts import Outcome
 from .ports import Answer, Content, RunLog
+from .scoring import heuristic_confidence
 from .world import StartRun, World
 
 
@@ -202,13 +202,7 @@ def assess(request: Request) -> PromptAssessed:
 
 def score(attempt: int, answer: Answer, request: Request) -> ConfidenceScored:
     """How far the answer can be trusted, by the heuristic scorer."""
-    found = ConfidenceDetector().score(
-        answer.text,
-        finish_reason=answer.finish_reason,
-        question=request.prompt,
-        response_format=request.parameters.response_format,
-        logprobs=answer.logprobs,
-    )
+    found = heuristic_confidence(request, answer)
     return ConfidenceScored(attempt=attempt, score=found.score, signals=dict(found.signals), scorer=found.scorer)
 
 

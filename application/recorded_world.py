@@ -22,6 +22,10 @@ from .world import World
 GONE = prompt_request("")  # stands where the request's text is gone
 
 
+class NotReplayable(Exception):
+    """This build or this database lacks what the run's decisions rested on; the message says what."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
     """What a run's decisions rest on beside its events; its RunStarted names both by hash."""

@@ -40,7 +40,7 @@ from .attempts import attempt_started, incurred
 from .decisions import answers, late_end
 from .ports import LoggedEvent
 from .recorded_texts import Texts
-from .recorded_world import Basis, recorded_decisions, recorded_world, routing_inputs
+from .recorded_world import Basis, NotReplayable, recorded_decisions, recorded_world, routing_inputs
 
 DECISIONS: dict[type[RunEvent], type[Action]] = {
     PromptAssessed: AssessPrompt,
@@ -62,10 +62,6 @@ class Verdict(StrEnum):
     IDENTICAL = "identical"
     DIFFERENT = "different"
     NOT_REPLAYABLE = "not_replayable"
-
-
-class NotReplayable(Exception):
-    """This build or this database lacks what the run's decisions rested on; the message says what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

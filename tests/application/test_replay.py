@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from model_orchestrator.application.ports import LoggedEvent
 from model_orchestrator.application.recorded_texts import Texts
-from model_orchestrator.application.recorded_world import Basis
-from model_orchestrator.application.replay import Difference, NotReplayable, Replayed, Verdict, replay
+from model_orchestrator.application.recorded_world import Basis, NotReplayable
+from model_orchestrator.application.replay import Difference, Replayed, Verdict, replay
 from model_orchestrator.domain.events import (
     AttemptStarted,
     CostIncurred,
