@@ -24,7 +24,7 @@ from ..domain.events import (
     RunEvent,
 )
 from ..domain.finish import FinishReason
-from ..domain.pricing import cost
+from ..domain.pricing import Usage, cost
 from ..domain.request import ToolCallPart
 from ..domain.run import AttemptStatus, Run
 from ..domain.units import MILLION, Duration, usd
@@ -99,6 +99,20 @@ def crashed(run: Run) -> list[AttemptLost]:
     ]
 
 
+def incurred(started: AttemptStarted, usage: Usage | None, money: Money) -> CostIncurred:
+    """What an answered attempt cost: exact from its usage, else the most the call could cost, marked so."""
+    card = started.price_card
+    exact = cost(usage, card) if card is not None and usage is not None else None
+    return CostIncurred(
+        attempt=started.attempt,
+        amount=started.max_cost if usage is None else exact,
+        price_card=None if card is None else card.id,
+        estimated=usage is None,
+        settles=(),
+        money=money,
+    )
+
+
 class OutcomeRecorder:
     """Turns what came back from a run's calls into events and contents."""
 
@@ -109,7 +123,7 @@ class OutcomeRecorder:
         self._keep_content = keep_content
 
     def answered(self, started: AttemptStarted, answer: Answer, latency: Duration) -> Outcome:
-        """A whole answer, and what it cost: exact from its usage, else the most the call could cost, marked so."""
+        """A whole answer, and what it cost."""
         answer_ref, contents = self._keep(_answer_text(answer))
         raw_ref, raw_contents = self._keep(_raw_text(answer))
         called = ModelCalled(
@@ -123,17 +137,7 @@ class OutcomeRecorder:
             latency=latency,
             first_token=answer.first_token,
         )
-        card = started.price_card
-        exact = cost(answer.usage, card) if card is not None and answer.usage is not None else None
-        incurred = CostIncurred(
-            attempt=started.attempt,
-            amount=started.max_cost if answer.usage is None else exact,
-            price_card=None if card is None else card.id,
-            estimated=answer.usage is None,
-            settles=(),
-            money=answer.money,
-        )
-        return [called, incurred], contents + raw_contents
+        return [called, incurred(started, answer.usage, answer.money)], contents + raw_contents
 
     def failed(
         self, started: AttemptStarted, error: ModelError, latency: Duration, *, retry_in: Duration | None = None

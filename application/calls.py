@@ -18,12 +18,12 @@ from ..domain.judging import fuse_request, judge_request, score_request
 from ..domain.request import Request
 from ..domain.retry import RetryPolicy, retry_delay
 from ..domain.run import AttemptStatus, Run
-from ..domain.strategies.progress import confidence_of
 from ..domain.synthesis import Member
 from ..domain.tokens import bound_input
 from ..domain.units import MILLION, Duration
 from .attempts import OutcomeRecorder, attempt_started, restored
 from .limits import Grant, model_breaker, provider_breaker
+from .members import members_of
 from .ports import Answer, Clock, DeltaSink, HoldRefused, ModelCall, RunLog
 from .session import RunSession
 from .world import StartRun, World
@@ -319,18 +319,7 @@ class Caller:
 
     def members(self, attempts: tuple[int, ...]) -> tuple[Member, ...]:
         """The answers of these attempts, the most capable model's first: of equals a synthesis takes the first."""
-        run = self._session.run
-        members = (
-            Member(
-                attempt=number,
-                model=run.attempt(number).model,
-                capability=self._world.model(run.attempt(number).model).capability,
-                text=self.answers[number].text,
-                confidence=confidence_of(run.attempt(number)),
-            )
-            for number in attempts
-        )
-        return tuple(sorted(members, key=lambda member: -member.capability.rank))
+        return members_of(self._session.run, attempts, self.answers, self._world)
 
     def answer_of(self, run: Run) -> Answer | None:
         """The answer a completed run ended with."""

@@ -18,7 +18,6 @@ from ..domain.actions import (
 )
 from ..domain.complexity import ComplexityAnalyzer
 from ..domain.conclusion import check, conclude
-from ..domain.confidence import ConfidenceDetector
 from ..domain.errors import ErrorKind
 from ..domain.events import (
     ConfidenceScored,
@@ -39,13 +38,14 @@ from ..domain.events import (
 from ..domain.judging import parse_score
 from ..domain.request import Request
 from ..domain.routing import RoutingInputs, decide
-from ..domain.run import AttemptStatus, Run, evolve
+from ..domain.run import Attempt, AttemptStatus, Run, evolve
 from ..domain.scorers import judge_scorer
 from ..domain.strategies.progress import best_of
 from ..domain.synthesis import Member
 from ..domain.units import MILLION, Probability, Timestamp
 from .attempts import Outcome
 from .ports import Answer, Content, RunLog
+from .scoring import heuristic_confidence
 from .world import StartRun, World
 
 
@@ -70,13 +70,13 @@ def run_started(command: StartRun, world: World, request: ContentRef | None, now
 
 
 class Decisions:
-    """Performs the actions that need no effect."""
+    """Performs the actions that need no effect. Without a log no justification is kept."""
 
     def __init__(
         self,
         command: StartRun,
         world: World,
-        log: RunLog,
+        log: RunLog | None,
         answers: dict[int, Answer],
         members: Callable[[tuple[int, ...]], tuple[Member, ...]],
     ) -> None:
@@ -130,17 +130,10 @@ class Decisions:
 
         An answer whose judge was not heard in time is scored without it.
         """
-        mine = [attempt for attempt in run.attempts if attempt.started.purpose is not Purpose.JUDGE]
-        answered = [attempt for attempt in mine if attempt.status is AttemptStatus.ANSWERED]
-        if not answered:
-            errors = [attempt.error for attempt in run.attempts if attempt.error]
-            kind = errors[-1] if errors else ErrorKind.DEADLINE
-            return [RunFailed(kind=kind, needed=None, cost=run.cost, released=())]
-        events: list[RunEvent] = [self._score(run, one.number, None) for one in answered if one.confidence is None]
+        events: list[RunEvent] = [self._score(run, one.number, None) for one in answers(run) if one.confidence is None]
         for event in events:
             run = evolve(run, event)
-        best = best_of([run.attempt(one.number) for one in answered], StopReason.DEADLINE)
-        return [*events, completed(run, best.attempt, best.reason)]
+        return [*events, late_end(run)]
 
     def _score(self, run: Run, number: int, by: int | None) -> ConfidenceScored:
         """What the judge said; the heuristic score where there is none, or what it said cannot be read."""
@@ -167,7 +160,7 @@ class Decisions:
         self.justification = found.justification or None
         reference: ContentRef | None = None
         contents: list[Content] = []
-        if self._command.keep_content and found.justification:
+        if self._log is not None and self._command.keep_content and found.justification:
             reference, contents = self._log.keep_text(run.id, found.justification, self._command.subject)
         event = Synthesized(
             method=found.method,
@@ -178,6 +171,21 @@ class Decisions:
             justification=reference,
         )
         return [event], contents
+
+
+def answers(run: Run) -> list[Attempt]:
+    """The attempts that have an answer to the request; what a judge says is none."""
+    mine = (attempt for attempt in run.attempts if attempt.started.purpose is not Purpose.JUDGE)
+    return [attempt for attempt in mine if attempt.status is AttemptStatus.ANSWERED]
+
+
+def late_end(run: Run) -> RunCompleted | RunFailed:
+    """The end of a run whose time is up and whose answers are scored."""
+    if answered := answers(run):
+        best = best_of(answered, StopReason.DEADLINE)
+        return completed(run, best.attempt, best.reason)
+    errors = [attempt.error for attempt in run.attempts if attempt.error]
+    return RunFailed(kind=errors[-1] if errors else ErrorKind.DEADLINE, needed=None, cost=run.cost, released=())
 
 
 def assess(request: Request) -> PromptAssessed:
@@ -194,13 +202,7 @@ def assess(request: Request) -> PromptAssessed:
 
 def score(attempt: int, answer: Answer, request: Request) -> ConfidenceScored:
     """How far the answer can be trusted, by the heuristic scorer."""
-    found = ConfidenceDetector().score(
-        answer.text,
-        finish_reason=answer.finish_reason,
-        question=request.prompt,
-        response_format=request.parameters.response_format,
-        logprobs=answer.logprobs,
-    )
+    found = heuristic_confidence(request, answer)
     return ConfidenceScored(attempt=attempt, score=found.score, signals=dict(found.signals), scorer=found.scorer)
 
 

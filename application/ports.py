@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -388,6 +388,9 @@ class RunLog(Protocol):
     def decode(self, entry: RecordedEvent) -> Any:
         """The event of an envelope."""
 
+    def encode(self, event: RunEvent) -> tuple[str, int, str]:
+        """The type, schema version and canonical JSON that the event is stored as."""
+
     async def append(
         self,
         run_id: str,
@@ -421,8 +424,14 @@ class RunLog(Protocol):
     async def request(self, ref: ContentRef) -> Request | None:
         """The request, or None where it was erased."""
 
+    async def requests(self, refs: Iterable[ContentRef]) -> dict[str, Request]:
+        """By the reference's id, those of which no part was erased."""
+
     async def text(self, ref: ContentRef) -> str | None:
         """The text, or None where it was erased."""
+
+    async def texts(self, refs: Iterable[ContentRef]) -> dict[str, str]:
+        """By the reference's id, those that were not erased."""
 
     async def answer(self, ref: ContentRef) -> str | None:
         """The text of an answer, or None where it was erased."""

@@ -26,6 +26,8 @@ KINDS = {  # an event's colour; the rest are of the plan
     "ConfidenceScored": "judged",
     "Escalated": "judged",
     "Synthesized": "judged",
+    "RunRescored": "judged",
+    "FeedbackGiven": "judged",
     "AttemptFailed": "bad",
     "AttemptLost": "bad",
     "RetryRefused": "bad",

@@ -428,6 +428,28 @@ class RunCancelled:
     released: tuple[Settlement, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRescored:
+    """After the end: another scorer says how far an attempt's answer can be trusted. The recorded score stays."""
+
+    attempt: int
+    score: Probability
+    signals: dict[str, int]
+    scorer: str  # with its version
+    by: str  # who asked for it
+    judged_in: str | None  # the run in which a model judged; None: no model was asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackGiven:
+    """After the end: how good an answer is, said by a person or a test; of each `by` the latest stands."""
+
+    value: Probability  # 0 wrong, 1,000,000 right
+    by: str
+    attempt: int | None  # whose answer; None: the one the run ended with
+    note: ContentRef | None
+
+
 RunEvent = (
     RunStarted
     | RunClaimed
@@ -447,6 +469,8 @@ RunEvent = (
     | RunCompleted
     | RunFailed
     | RunCancelled
+    | RunRescored
+    | FeedbackGiven
 )
 
 

@@ -53,6 +53,7 @@ RUN_FIELDS = fields(
     Field("error", Kind.TEXT, tuple(kind.value for kind in ErrorKind)),
     Field("cost", Kind.MONEY),
     Field("confidence", Kind.PROBABILITY),
+    Field("feedback", Kind.PROBABILITY),
     Field("started", Kind.TIME),
     Field("latency", Kind.DURATION),
     Field("attempts", Kind.COUNT),

@@ -17,6 +17,7 @@ from .events import (
     ConfidenceScored,
     CostIncurred,
     Escalated,
+    FeedbackGiven,
     Hold,
     ModelCalled,
     OnUnknown,
@@ -28,6 +29,7 @@ from .events import (
     RunCompleted,
     RunEvent,
     RunFailed,
+    RunRescored,
     RunStarted,
     Settlement,
     Synthesized,
@@ -138,6 +140,8 @@ class Run:
     synthesis: Synthesized | None = None  # the latest
     cached: AnsweredFromCache | None = None
     ended: RunCompleted | RunFailed | RunCancelled | None = None
+    rescored: tuple[RunRescored, ...] = ()
+    feedback: tuple[FeedbackGiven, ...] = ()  # in order; of each `by` and attempt the latest stands
 
     @property
     def status(self) -> RunStatus:
@@ -165,6 +169,11 @@ class Run:
         if self.claim is not None and self.claim.on_unknown is not None:
             return self.claim.on_unknown
         return self.started.settings.on_unknown if self.started else None
+
+    @property
+    def label(self) -> FeedbackGiven | None:
+        """What was said last of the answer it ended with."""
+        return next((one for one in reversed(self.feedback) if one.attempt is None), None)
 
     @property
     def model(self) -> ModelName | None:
@@ -253,6 +262,10 @@ def _apply(run: Run, event: RunEvent) -> Run:
             return replace(run, attempts=attempts, held=_settle(run.held, getattr(event, "settles", ())))
         case RunCompleted() | RunFailed() | RunCancelled():
             return run if run.ended else replace(run, ended=event, held=_settle(run.held, event.released))
+        case RunRescored():
+            return replace(run, rescored=(*run.rescored, event))
+        case FeedbackGiven():
+            return replace(run, feedback=(*run.feedback, event))
     assert_never(event)
 
 

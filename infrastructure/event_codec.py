@@ -35,6 +35,8 @@ EVENT_TYPES: dict[str, type[Any]] = {
         events.RunCompleted,
         events.RunFailed,
         events.RunCancelled,
+        events.RunRescored,
+        events.FeedbackGiven,
         events.PriceListPublished,
         events.BudgetDefined,
         events.BudgetChanged,

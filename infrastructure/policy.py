@@ -13,16 +13,19 @@ from dataclasses import asdict, replace
 from difflib import get_close_matches
 from typing import Any
 
+from ..application.recorded_world import NotReplayable
 from ..domain.catalogue import Catalogue, ModelCapability
 from ..domain.complexity import ASSESSOR, TaskType
 from ..domain.confidence import SCORER
 from ..domain.errors import ConfigurationError, InvalidRequest
 from ..domain.expected_output import EXPECTED_OUTPUT
-from ..domain.policy import DEFAULT_MAX_TOKENS, MATRIX, SEED_POLICY, Chain, Policy
+from ..domain.policy import DEFAULT_MAX_TOKENS, MATRIX, POLICY_VERSION, SEED_POLICY, Chain, Policy
 from ..domain.synthesis import ScoreWeights
 from ..domain.units import Probability, probability
 from .catalogues import find_model, is_known_model
 from .settings import Settings
+
+OWN = "own-"  # how the version of a policy with a user's changes begins
 
 # The seed's chains and panels with the models of today in the same classes.
 CURRENT_POLICY = Policy(
@@ -69,7 +72,7 @@ def load_policy(settings: Settings, catalogue: Catalogue) -> Policy:
     _check_chains(settings, policy.chains)
     if policy == base:
         return base
-    return replace(policy, version=f"own-{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
+    return replace(policy, version=f"{OWN}{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
 
 
 def _chains(settings: Settings, built_in: Mapping[str, Chain]) -> dict[str, Chain]:
@@ -146,6 +149,25 @@ def policy_json(policy: Policy) -> str:
         "score_weights": asdict(policy.score_weights),
     }
     return json.dumps(document, sort_keys=True)
+
+
+READ_FROM_THE_LOG = ("assessor", "scorer")  # a replay takes what they said as it was recorded
+
+
+def replayable_policy(text: str) -> Policy:
+    """The policy of a stored document, to decide by again as then. Raises NotReplayable where this build cannot."""
+    try:
+        document: dict[str, Any] = json.loads(text)
+        policy = policy_from_json(text)
+        ours = json.loads(policy_json(policy))
+    except (KeyError, TypeError, ValueError):
+        raise NotReplayable("its policy is of a form that this build cannot read") from None
+    if policy.version != POLICY_VERSION and not policy.version.startswith(OWN):
+        raise NotReplayable(f"its policy is {policy.version}, and this build decides by {POLICY_VERSION}")
+    for part in {**document, **ours}:
+        if part not in READ_FROM_THE_LOG and document.get(part) != ours.get(part):
+            raise NotReplayable(f"its policy {policy.version} has another {part} than this build")
+    return policy
 
 
 def policy_from_json(text: str) -> Policy:

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import uuid_utils
@@ -82,6 +82,10 @@ class StoredRunLog:
         """The event of an envelope."""
         return decode(entry.type, entry.schema_version, entry.payload)
 
+    def encode(self, event: RunEvent) -> tuple[str, int, str]:
+        """The type, schema version and canonical JSON that the event is stored as."""
+        return encode(event)
+
     async def keep_request(
         self, run_id: str, request: Request, subject: str | None
     ) -> tuple[ContentRef, list[Content]]:
@@ -108,19 +112,28 @@ class StoredRunLog:
 
     async def request(self, ref: ContentRef) -> Request | None:
         """The request, or None where any part of it was erased."""
-        manifest = await self.text(ref)
-        if manifest is None:
-            return None
-        refs, parameters = manifest_from_json(manifest)
-        stored = await self.store.contents(refs)
-        if any(name not in stored for name in refs):
-            return None
-        return Request(messages=tuple(message_from_json(stored[name].body) for name in refs), parameters=parameters)
+        return (await self.requests([ref])).get(ref.id)
+
+    async def requests(self, refs: Iterable[ContentRef]) -> dict[str, Request]:
+        """By the reference's id, those of which no part was erased."""
+        manifests = {id_: manifest_from_json(text) for id_, text in (await self.texts(refs)).items()}
+        stored = await self.store.contents(
+            list(dict.fromkeys(name for names, _ in manifests.values() for name in names))
+        )
+        return {
+            id_: Request(messages=tuple(message_from_json(stored[name].body) for name in names), parameters=parameters)
+            for id_, (names, parameters) in manifests.items()
+            if all(name in stored for name in names)
+        }
 
     async def text(self, ref: ContentRef) -> str | None:
         """The text, or None where it was erased."""
-        stored = await self.store.contents([ref.id])
-        return stored[ref.id].body if ref.id in stored else None
+        return (await self.texts([ref])).get(ref.id)
+
+    async def texts(self, refs: Iterable[ContentRef]) -> dict[str, str]:
+        """By the reference's id, those that were not erased."""
+        stored = await self.store.contents([ref.id for ref in refs])
+        return {id_: content.body for id_, content in stored.items()}
 
     async def answer(self, ref: ContentRef) -> str | None:
         """The text of an answer, or None where it was erased."""

@@ -15,6 +15,7 @@ from ..domain.events import (
     ConfidenceScored,
     CostIncurred,
     Escalated,
+    FeedbackGiven,
     Hold,
     ModelCalled,
     Money,
@@ -28,6 +29,7 @@ from ..domain.events import (
     RunCompleted,
     RunEvent,
     RunFailed,
+    RunRescored,
     RunStarted,
     Synthesized,
 )
@@ -105,6 +107,13 @@ def _says(event: RunEvent) -> str:
             return f"no answer: {event.kind}, {_usd(event.cost)} in all"
         case RunCancelled():
             return f"by {event.by}, {_usd(event.cost)} in all"
+        case RunRescored():
+            return f"attempt {event.attempt}: confidence {fraction(event.score):.2f} by {event.scorer}{_judged(event)}"
+        case FeedbackGiven():
+            whose = "the answer" if event.attempt is None else f"attempt {event.attempt}"
+            return (
+                f"{whose} is right to {fraction(event.value):.2f}, says {event.by}{', with a note' * bool(event.note)}"
+            )
     assert_never(event)
 
 
@@ -143,7 +152,7 @@ def _details(event: RunEvent) -> Iterator[str]:
     match event:
         case RunStarted():
             yield from _asked(event)
-        case PromptAssessed() | ConfidenceScored():
+        case PromptAssessed() | ConfidenceScored() | RunRescored():
             for name, value in event.signals.items():
                 yield f"{name} {value / MILLION:.2f}"
         case RoutingDecided():
@@ -155,6 +164,10 @@ def _details(event: RunEvent) -> Iterator[str]:
                 yield f"attempt {member.attempt} scores {fraction(member.score):.2f}"
         case RunFailed() if event.needed is not None:
             yield f"{_usd(event.needed)} would have been enough"
+
+
+def _judged(event: RunRescored) -> str:
+    return "" if event.judged_in is None else f" in {event.judged_in}"
 
 
 def _asked(event: RunStarted) -> Iterator[str]:

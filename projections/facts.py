@@ -144,6 +144,13 @@ class RunCancelled(Lean, frozen=True, gc=False):
     by: str
 
 
+class FeedbackGiven(Lean, frozen=True, gc=False):
+    """How good an answer is."""
+
+    value: int
+    attempt: int | None
+
+
 LEAN: dict[str, type[Lean]] = {
     fact.__name__: fact
     for fact in (
@@ -160,6 +167,7 @@ LEAN: dict[str, type[Lean]] = {
         RunCompleted,
         RunFailed,
         RunCancelled,
+        FeedbackGiven,
     )
 }
 

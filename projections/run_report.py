@@ -37,6 +37,7 @@ class RunRow:
     open: int  # attempts under way
     lost: int
     confidence: int | None
+    feedback: int | None  # millionths
     answer_attempt: int | None
     stop_reason: str | None
     error: str | None
@@ -65,6 +66,7 @@ _RUN_COLUMNS = {
     "open": "coalesce(c.open, 0)",
     "lost": "coalesce(c.lost, 0)",
     "confidence": "r.confidence",
+    "feedback": "r.feedback",
     "answer_attempt": "r.answer_attempt",
     "stop_reason": "r.stop_reason",
     "error": "r.error",

@@ -37,9 +37,10 @@ _CACHED = (
     ("cached_model", "TEXT"),  # whose earlier answer was given; null: it was asked for
     ("saved", "INTEGER"),  # picodollars that asking again would have cost
 )
+_FED_BACK = (("feedback", "INTEGER"),)  # millionths, of the run's own answer: what was said last
 RUNS = Table(
     "runs",
-    (("run", "TEXT"), *_STARTED, *_ENDED, *_CACHED),
+    (("run", "TEXT"), *_STARTED, *_ENDED, *_CACHED, *_FED_BACK),
     key=("run",),
     indexes=("(run_at, run)", "(status, run_at) WHERE status = 'running'"),
 )
@@ -79,15 +80,17 @@ RUN_COUNTS = Rollup(
     sums=_counts,
 )
 
-STARTED, ENDED, CACHED = range(3)
+STARTED, ENDED, CACHED, FEEDBACK = range(4)
 Slot = tuple[Any, ...]
 Slots = list[Slot | None]
 _STARTED_AT = slice(1, 1 + len(_STARTED))
 _ENDED_AT = slice(_STARTED_AT.stop, _STARTED_AT.stop + len(_ENDED))
 _CACHED_AT = slice(_ENDED_AT.stop, _ENDED_AT.stop + len(_CACHED))
+_FED_BACK_AT = slice(_CACHED_AT.stop, _CACHED_AT.stop + len(_FED_BACK))
 _TAGS_AT = 5
 _RUNNING = ("running", *[None] * (len(_ENDED) - 1))
 _NOT_CACHED = (None,) * len(_CACHED)
+_NOT_FED_BACK = (None,) * len(_FED_BACK)
 
 
 @dataclass(slots=True)
@@ -104,7 +107,7 @@ class Runs:
     """The fold and the tables."""
 
     name: str = "runs"
-    version: int = 2
+    version: int = 3
     types: tuple[str, ...]
     tables: tuple[Table, ...] = (RUNS, RUN_TAGS, RUN_COUNTS.table)
 
@@ -113,12 +116,15 @@ class Runs:
         return RunBatch()
 
     def add(self, batch: RunBatch, fact: Fact) -> None:
-        """Take in one event; of two that contradict each other the first stands."""
-        index, values = _SAYS[fact.type](fact)
+        """Take in one event; of two that contradict each other the first stands, of feedback the last."""
+        said = _SAYS[fact.type](fact)
+        if said is None:
+            return
+        index, values = said
         slots = batch.runs.get(fact.run)
         if slots is None:
-            slots = batch.runs[fact.run] = [None] * 3
-        if slots[index] is None:
+            slots = batch.runs[fact.run] = [None] * 4
+        if slots[index] is None or index == FEEDBACK:
             slots[index] = (fact.version, *values)
 
     def merge(self, batch: RunBatch, other: RunBatch) -> RunBatch:
@@ -163,27 +169,29 @@ def _completed_row(row: Row, found: Slots) -> Row:
 def _merge_slots(slots: Slots, other: Slots) -> None:
     for index, found in enumerate(other):
         known = slots[index]
-        if known is None or (found is not None and found[0] < known[0]):
+        if known is None or (found is not None and (found[0] > known[0]) == (index == FEEDBACK)):
             slots[index] = found
 
 
 def _slots_of(row: Row) -> Slots:
-    ended, cached = row[_ENDED_AT], row[_CACHED_AT]
+    ended, cached, fed_back = row[_ENDED_AT], row[_CACHED_AT], row[_FED_BACK_AT]
     return [
         (0, *row[_STARTED_AT]),
         None if ended[0] == "running" else (0, *ended),
         None if cached[0] is None else (0, *cached),
+        None if fed_back[0] is None else (0, *fed_back),
     ]
 
 
 def _row(run: str, slots: Slots) -> Row:
-    started, ended, cached = slots
+    started, ended, cached, fed_back = slots
     assert started is not None
     return (
         run,
         *started[1:],
         *(_RUNNING if ended is None else ended[1:]),
         *(_NOT_CACHED if cached is None else cached[1:]),
+        *(_NOT_FED_BACK if fed_back is None else fed_back[1:]),
     )
 
 
@@ -214,11 +222,16 @@ def _cached(fact: Fact) -> tuple[int, Slot]:
     return CACHED, (fact.event.model, picos(fact.event.saved))
 
 
-_SAYS: dict[str, Callable[[Fact], tuple[int, Slot]]] = {
+def _fed_back(fact: Fact) -> tuple[int, Slot] | None:
+    return None if fact.event.attempt is not None else (FEEDBACK, (fact.event.value,))
+
+
+_SAYS: dict[str, Callable[[Fact], tuple[int, Slot] | None]] = {
     "RunStarted": _started,
     "RunCompleted": _completed,
     "RunFailed": _failed,
     "RunCancelled": _cancelled,
     "AnsweredFromCache": _cached,
+    "FeedbackGiven": _fed_back,
 }
 Runs.types = tuple(_SAYS)

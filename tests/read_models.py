@@ -13,6 +13,7 @@ from model_orchestrator.domain.events import (
     AnsweredFromCache,
     AttemptReconciled,
     Evidence,
+    FeedbackGiven,
     Money,
     RunCancelled,
     RunCompleted,
@@ -71,6 +72,10 @@ def from_cache(saved: str | None = "0.0002") -> AnsweredFromCache:
         model=MINI,
         saved=None if saved is None else Usd(saved),
     )
+
+
+def fed_back(value: float, attempt: int | None = None, by: str = "local") -> FeedbackGiven:
+    return FeedbackGiven(value=probability(value), by=by, attempt=attempt, note=None)
 
 
 def rows_of(events: Sequence[Event], *, apart: int = 1_000_000, begin: int = BEGIN) -> list[LogRow]:
@@ -134,7 +139,9 @@ def run_events(draw: st.DrawFn) -> list[RunEvent]:
     events: list[RunEvent] = [first, assessed()]
     begun = 0
     for _ in range(draw(st.integers(0, 12))):
-        kind = draw(st.sampled_from(["attempt", "fact", "fact", "fact", "end", "escalated", "cache", "again"]))
+        kind = draw(
+            st.sampled_from(["attempt", "fact", "fact", "fact", "end", "escalated", "cache", "again", "feedback"])
+        )
         if kind == "attempt":
             begun += 1
             events.append(asked(draw(st.sampled_from(MODELS)), begun, index=draw(st.integers(0, 1))))
@@ -147,6 +154,8 @@ def run_events(draw: st.DrawFn) -> list[RunEvent]:
             events.append(escalated(draw(st.sampled_from(MODELS)), draw(st.sampled_from(MODELS))))
         elif kind == "cache":
             events.append(from_cache(draw(amounts)))
+        elif kind == "feedback":
+            events.append(fed_back(draw(st.floats(0, 1)), draw(st.one_of(st.none(), st.just(1)))))
         elif kind == "again":  # a second start contradicts the first, and loses
             events.append(of_category("other"))
     return events

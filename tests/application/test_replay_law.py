@@ -25,6 +25,10 @@ from model_orchestrator.application.ports import (
     ModelCall,
     StreamAppend,
 )
+from model_orchestrator.application.recorded_texts import Texts, texts_of
+from model_orchestrator.application.recorded_world import Basis
+from model_orchestrator.application.replay import Replayed, replay
+from model_orchestrator.application.runs import load_run
 from model_orchestrator.domain.actions import (
     Action,
     AssessPrompt,
@@ -56,8 +60,10 @@ from model_orchestrator.domain.events import (
     Synthesized,
 )
 from model_orchestrator.domain.finish import FinishReason
+from model_orchestrator.domain.policy import SEED_POLICY
 from model_orchestrator.domain.pricing import Usage
 from model_orchestrator.domain.run import AttemptStatus, Run, evolve
+from model_orchestrator.domain.seed_catalogue import SEED
 from model_orchestrator.domain.strategies import due
 from model_orchestrator.domain.units import Timestamp, Usd, picodollars, probability
 
@@ -296,6 +302,16 @@ def _is_late(event: RunEvent) -> bool:
     return isinstance(event, RunCompleted) and event.stop_reason is StopReason.DEADLINE
 
 
+async def kept_texts(stage: Stage) -> Texts:
+    (texts,) = await texts_of(stage.log, [(await load_run(stage.log, RUN)).run])
+    return texts
+
+
+def decided_again(stage: Stage, texts: Texts) -> Replayed:
+    logged = asyncio.run(stage.log.read(RUN))
+    return replay(RUN, logged, Basis(catalogue=SEED, policy=SEED_POLICY), texts, stage.log.encode)
+
+
 def check(seed: int) -> None:
     stage, _ = make(seed)
     events = stage.events()
@@ -304,6 +320,8 @@ def check(seed: int) -> None:
     if not events:
         return
     assert unexplained(events) == []
+    for texts in (asyncio.run(kept_texts(stage)), Texts()):
+        assert decided_again(stage, texts).differences == []
     run = Run(RUN)
     for event in events:
         run = evolve(run, event)

@@ -6,7 +6,16 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 
 from model_orchestrator.domain.errors import ErrorKind
-from model_orchestrator.domain.events import RunCancelled, RunClaimed, RunCompleted, RunEvent, RunFailed, StopReason
+from model_orchestrator.domain.events import (
+    FeedbackGiven,
+    RunCancelled,
+    RunClaimed,
+    RunCompleted,
+    RunEvent,
+    RunFailed,
+    RunRescored,
+    StopReason,
+)
 from model_orchestrator.domain.run import AttemptStatus, Run, RunStatus, evolve, fold
 from model_orchestrator.domain.strategies import due
 from model_orchestrator.domain.units import Usd, probability
@@ -35,6 +44,8 @@ COMPLETED = RunCompleted(
     released=(),
 )
 FAILED = RunFailed(kind=ErrorKind.SERVER, needed=None, cost=None, released=())
+RESCORED = RunRescored(attempt=1, score=probability(0.2), signals={}, scorer="other-1", by="local", judged_in=None)
+GOOD = FeedbackGiven(value=probability(1.0), by="local", attempt=None, note=None)
 CANCELLED = RunCancelled(by="local", cost=None, released=())
 
 attempts = st.integers(1, 3)
@@ -51,6 +62,7 @@ events = st.one_of(
     attempts.map(lambda number: scored(0.5, number)),
     st.integers(1, 5).map(lambda epoch: RunClaimed(epoch=epoch, worker="other:1")),
     st.sampled_from([COMPLETED, FAILED, CANCELLED]),
+    st.sampled_from([RESCORED, GOOD]),
 )
 histories = st.lists(events, max_size=30)
 
@@ -120,3 +132,19 @@ def test_a_takeover_raises_the_epoch_and_never_lowers_it() -> None:
     """The fence of a stalled worker."""
     run = given(started(), RunClaimed(epoch=3, worker="b"), RunClaimed(epoch=2, worker="c")).run
     assert run.epoch == 3
+
+
+def test_feedback_is_kept_and_what_was_said_last_of_the_answer_stands() -> None:
+    """What is said of another attempt's answer is no label of the run."""
+    bad, other = replace(GOOD, value=probability(0.0)), replace(GOOD, value=probability(0.3), attempt=1)
+    run = given(started(), COMPLETED, GOOD, bad, other).run
+    assert run.feedback == (GOOD, bad, other)
+    assert run.label == bad
+    assert given(started(), COMPLETED).run.label is None
+
+
+def test_another_score_leaves_the_recorded_one_alone() -> None:
+    """No score is edited."""
+    run = given(started(), assessed(), routed(MINI), asked(MINI), answered(), scored(0.9), COMPLETED, RESCORED).run
+    assert run.rescored == (RESCORED,)
+    assert run.attempt(1).confidence == scored(0.9)

@@ -37,9 +37,12 @@ def expected() -> Any:
     return json.loads(EXPECTED.read_text(encoding="utf-8"))
 
 
+LATER = {"RunRescored.1", "FeedbackGiven.1"}  # types that a later release added
+
+
 def test_it_has_every_type_and_version_of_the_first_release(expected: Any) -> None:
     """What a later release adds has golden files only."""
-    assert set(expected["types"]) == {file.stem for file in GOLDEN.glob("*.1.json")}
+    assert set(expected["types"]) == {file.stem for file in GOLDEN.glob("*.1.json")} - LATER
 
 
 def test_it_is_sound_and_its_balances_are_its_events(url: str, expected: Any) -> None:

@@ -19,12 +19,13 @@ from model_orchestrator.domain.events import (
     RunCompleted,
     RunEvent,
     RunFailed,
+    RunRescored,
     StopReason,
 )
 from model_orchestrator.domain.units import Timestamp, Usd, probability
 from model_orchestrator.projections.audit_trail import TrailEntry, trail
 
-from ..read_models import from_cache, reconciled
+from ..read_models import fed_back, from_cache, reconciled
 from ..scenario import (
     HAIKU,
     MINI,
@@ -77,8 +78,10 @@ def test_every_event_has_a_line() -> None:
         completed,
         RunFailed(kind=ErrorKind.SERVER, needed=None, cost=None, released=()),
         RunCancelled(by="local", cost=Usd("0"), released=()),
+        RunRescored(attempt=1, score=probability(0.3), signals={}, scorer="s-1", by="local", judged_in="run-2"),
+        fed_back(1.0),
     )
-    assert [entry.version for entry in entries] == list(range(1, 19))
+    assert [entry.version for entry in entries] == list(range(1, 21))
     assert all(entry.says for entry in entries)
     assert {entry.type for entry in entries} == {one.__name__ for one in get_args(RunEvent)}
 

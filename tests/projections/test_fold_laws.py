@@ -91,6 +91,8 @@ def test_rows_say_what_the_domain_says(events: list[Event], step: int) -> None:
     runs = {run: fold(run, found) for run, found in by_run.items()}
     assert {row[0]: row[11] for row in tables["runs"]} == {run.id: run.status.value for run in runs.values()}
     assert {row[0]: row[4] for row in tables["run_costs"]} == {r.id: cost_of(r) for r in runs.values() if r.attempts}
+    labels = {run.id: run.label.value if run.label else None for run in runs.values()}
+    assert {row[0]: row[-1] for row in tables["runs"]} == labels
     told = {
         (run.id, one.number): (one.model, one.status.value, one.error, one.spent)
         for run in runs.values()

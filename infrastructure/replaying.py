@@ -1,0 +1,131 @@
+"""Runs of a database decided again: what they rested on is read by its hash, their texts where they are still there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ..application.ports import LoggedEvent
+from ..application.recorded_texts import Texts, texts_of
+from ..application.recorded_world import Basis, NotReplayable
+from ..application.replay import Replayed, replay
+from ..application.score_check import ScoreCheck, check_scores
+from ..domain.catalogue import Catalogue
+from ..domain.policy import Policy
+from ..domain.run import Run, fold
+from .catalogues import catalogue_from_json, catalogue_hash
+from .policy import replayable_policy
+from .run_log import StoredRunLog
+from .scorers import answer_scorer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRun:
+    """A run as the database has it; `why_not`: its decisions cannot be taken again."""
+
+    run: Run
+    events: Sequence[LoggedEvent] = ()
+    texts: Texts = field(default_factory=Texts)
+    basis: Basis | None = None
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A run's replay, and its scores computed anew."""
+
+    replayed: Replayed
+    scores: ScoreCheck
+
+
+class Recorded:
+    """Reads runs with all that they rested on; catalogues and policies once each."""
+
+    def __init__(self, log: StoredRunLog) -> None:
+        self._log = log
+        self._catalogues: dict[str, Catalogue | NotReplayable] = {}
+        self._policies: dict[str, Policy | NotReplayable] = {}
+
+    async def checked(self, run_ids: Sequence[str]) -> list[Checked]:
+        """The runs decided again, in their order."""
+        return [_checked(one, self._log) for one in await self.read(run_ids)]
+
+    async def read(self, run_ids: Sequence[str]) -> list[RecordedRun]:
+        """The runs, in their order."""
+        found = [await self._read(run_id) for run_id in run_ids]
+        texts = await texts_of(self._log, [one.run for one in found])
+        return [
+            RecordedRun(run=one.run, events=one.events, texts=kept, basis=one.basis, why_not=one.why_not)
+            for one, kept in zip(found, texts, strict=True)
+        ]
+
+    async def _read(self, run_id: str) -> RecordedRun:
+        try:
+            events = await self._log.read(run_id)
+        except LookupError as error:
+            return RecordedRun(run=Run(run_id), why_not=f"it has an event that this build does not know ({error})")
+        run = fold(run_id, [entry.event for entry in events])
+        try:
+            return RecordedRun(run=run, events=events, basis=await self._basis(run))
+        except NotReplayable as error:
+            return RecordedRun(run=run, events=events, why_not=str(error))
+
+    async def _basis(self, run: Run) -> Basis:
+        """What the run's decisions rested on. Raises NotReplayable."""
+        if run.started is None:
+            raise NotReplayable("its start is not in the log")
+        catalogue, policy = run.started.catalogue, run.started.policy
+        if catalogue not in self._catalogues:
+            self._catalogues[catalogue] = await self._catalogue(catalogue)
+        if policy not in self._policies:
+            self._policies[policy] = await self._policy(policy)
+        return Basis(catalogue=_found(self._catalogues[catalogue]), policy=_found(self._policies[policy]))
+
+    async def _catalogue(self, digest: str) -> Catalogue | NotReplayable:
+        text = await self._stored(f"catalogue-{digest}")
+        if text is None:
+            return NotReplayable(f"the database does not hold its catalogue {digest[:12]}")
+        try:
+            catalogue = catalogue_from_json(text)
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            return NotReplayable("its catalogue is of a form that this build cannot read")
+        same = catalogue_hash(catalogue) == digest
+        return (
+            catalogue if same else NotReplayable("its catalogue is not what its hash says, or says more than we read")
+        )
+
+    async def _policy(self, digest: str) -> Policy | NotReplayable:
+        text = await self._stored(f"policy-{digest}")
+        if text is None:
+            return NotReplayable(f"the database does not hold its policy {digest[:12]}")
+        if hashlib.sha256(text.encode()).hexdigest() != digest:
+            return NotReplayable("its policy is not what its hash says")
+        try:
+            return replayable_policy(text)
+        except NotReplayable as error:
+            return error
+
+    async def _stored(self, ref: str) -> str | None:
+        stored = await self._log.store.contents([ref])
+        return stored[ref].body if ref in stored else None
+
+
+def _found(one: T | NotReplayable) -> T:
+    if isinstance(one, NotReplayable):
+        raise one
+    return one
+
+
+def _checked(one: RecordedRun, log: StoredRunLog) -> Checked:
+    run_id = one.run.id
+    scores = check_scores(one.run, one.texts, answer_scorer)
+    if one.basis is None:
+        return Checked(Replayed(run_id, why_not=one.why_not), scores)
+    try:
+        return Checked(replay(run_id, one.events, one.basis, one.texts, log.encode), scores)
+    except NotReplayable as error:
+        return Checked(Replayed(run_id, why_not=str(error)), scores)
