@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import assert_never
 
 from ..domain.actions import (
@@ -16,6 +17,7 @@ from ..domain.actions import (
     ScoreAnswer,
     Synthesize,
 )
+from ..domain.catalogue import ModelName
 from ..domain.complexity import ComplexityAnalyzer
 from ..domain.conclusion import check, conclude
 from ..domain.errors import ErrorKind
@@ -35,14 +37,16 @@ from ..domain.events import (
     StopReason,
     Synthesized,
 )
+from ..domain.finish import FinishReason
+from ..domain.forecast import SuccessModel, forecast
 from ..domain.judging import parse_score
 from ..domain.request import Request
-from ..domain.routing import RoutingInputs, decide
+from ..domain.routing import RoutingInputs, decide, reads_forecast
 from ..domain.run import Attempt, AttemptStatus, Run, evolve
-from ..domain.scorers import judge_scorer
+from ..domain.scorers import AnswerScorer, judge_scorer
 from ..domain.strategies.progress import best_of
 from ..domain.synthesis import Member
-from ..domain.units import MILLION, Probability, Timestamp
+from ..domain.units import MILLION, Probability, Timestamp, probability
 from .attempts import Outcome
 from .ports import Answer, Content, RunLog
 from .scoring import heuristic_confidence
@@ -85,6 +89,7 @@ class Decisions:
         self._log = log
         self._answers = answers
         self._members = members
+        self._draw: Probability | None = None
         self.justification: str | None = None
 
     def perform(self, run: Run, action: Action, headroom: tuple[Headroom, ...]) -> Outcome:
@@ -112,7 +117,7 @@ class Decisions:
         """What the routing decision reads; a plan that is not carried out holds nothing."""
         assert run.assessment is not None, "a route is due only after the assessment"
         command, world = self._command, self._world
-        return RoutingInputs(
+        inputs = RoutingInputs(
             request=command.request,
             assessment=run.assessment,
             usable=world.usable,
@@ -123,7 +128,15 @@ class Decisions:
             max_cost=command.max_cost,
             budgets=() if run.cached else world.budgets_of(command),
             headroom=headroom,
+            draw=self._draw_of(command),
         )
+        return with_forecast(inputs, world.router)
+
+    def _draw_of(self, command: StartRun) -> Probability | None:
+        """The run's one draw, where it explores: a plan that a budget refused is not drawn again."""
+        if self._draw is None and command.settings.explore:
+            self._draw = Probability(min(MILLION - 1, int(self._world.draw() * MILLION)))
+        return self._draw
 
     def late(self, run: Run) -> list[RunEvent]:
         """The end of a run that has no time for its next call: with the best answer so far, if there is one.
@@ -136,12 +149,21 @@ class Decisions:
         return [*events, late_end(run)]
 
     def _score(self, run: Run, number: int, by: int | None) -> ConfidenceScored:
-        """What the judge said; the heuristic score where there is none, or what it said cannot be read."""
+        """What the judge said; where there is none, or what it said cannot be read, the learned or heuristic score."""
         said = None if by is None else parse_score(self._answers[by].text)
         if by is None or said is None:
-            return score(number, self._answers[number], self._command.request)
+            answer, request, learned = self._answers[number], self._command.request, self._world.scorer
+            if learned is None or (not answer.text.strip() and answer.finish_reason is FinishReason.TOOL_CALLS):
+                return score(number, answer, request)
+            return learned_score(number, answer, request, learned, run.attempt(number).model, self._left_behind(run))
         scorer = judge_scorer(run.attempt(by).model)
         return ConfidenceScored(attempt=number, score=said, signals={"judge": said}, scorer=scorer)
+
+    def _left_behind(self, run: Run) -> str | None:
+        """The latest answer that the chain did not trust."""
+        models = [one.from_model for one in run.escalations if one.confidence is not None]
+        answers = {one.model: self._answers[one.number] for one in run.attempts if one.number in self._answers}
+        return next((answers[model].text for model in reversed(models) if model in answers), None)
 
     def _synthesize(self, run: Run, action: Synthesize) -> Outcome:
         members, question = self._members(action.attempts), self._command.request.prompt
@@ -198,6 +220,24 @@ def assess(request: Request) -> PromptAssessed:
         signals=found.signals,
         assessor=found.assessor,
     )
+
+
+def with_forecast(inputs: RoutingInputs, router: SuccessModel | None) -> RoutingInputs:
+    """The inputs with what the policy's weights say of the request, where the choice goes by that."""
+    if router is None or not reads_forecast(inputs):
+        return inputs
+    success = router.success(inputs.request.prompt)
+    return replace(inputs, forecast=forecast(router.version, inputs.policy.target, success, inputs.usable))
+
+
+def learned_score(
+    attempt: int, answer: Answer, request: Request, scorer: AnswerScorer, model: ModelName, second: str | None
+) -> ConfidenceScored:
+    """How far the answer can be trusted, by learned weights; `second` is the answer that the chain left behind."""
+    said = probability(
+        scorer.confidence(request.prompt, answer.text, model=model, finish_reason=answer.finish_reason, second=second)
+    )
+    return ConfidenceScored(attempt=attempt, score=said, signals={"learned": said}, scorer=scorer.version)
 
 
 def score(attempt: int, answer: Answer, request: Request) -> ConfidenceScored:

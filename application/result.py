@@ -10,6 +10,7 @@ from typing import Any
 from ..domain.events import (
     AnsweredFromCache,
     Escalated,
+    Exploration,
     ModelCalled,
     Money,
     PromptAssessed,
@@ -19,6 +20,7 @@ from ..domain.events import (
 )
 from ..domain.exclusions import exclusion_text, left_out_for_money
 from ..domain.finish import FinishReason
+from ..domain.forecast import predicted
 from ..domain.run import Attempt, Run
 from ..domain.scorers import judge_scorer
 from ..domain.strategies.progress import is_refusal
@@ -97,10 +99,9 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
         "task_type": run.assessment.task_type.value,
         "capability": run.assessment.capability.value,
         "prompt_signals": dict(run.assessment.signals),
-        "candidates": [
-            {"model": one.model, "expected_cost": None if one.expected_cost is None else plain(one.expected_cost)}
-            for one in run.routing.candidates
-        ],
+        "policy": run.routing.policy,
+        "candidates": candidate_dicts(run.routing),
+        "exploration": exploration_dict(run.routing.exploration),
         "excluded": [{"model": one.model, "reason": exclusion_text(one)} for one in run.routing.excluded],
         "attempts": [attempt_dict(attempt) for attempt in run.attempts],
         "warnings": warnings(run),
@@ -121,6 +122,27 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
         "dissent": [run.attempt(number).model for number in synthesis.dissent] if synthesis else [],
         "tool_calls": [asdict(call) for call in answer.tool_calls],
     }
+
+
+def candidate_dicts(routing: RoutingDecided) -> list[dict[str, Any]]:
+    """The candidates for JSON, the best first: USD as text, and the predicted success, null where none is known."""
+    success = predicted(routing.forecast)
+    return [
+        {
+            "model": one.model,
+            "expected_cost": None if one.expected_cost is None else plain(one.expected_cost),
+            "success": fraction(success[one.model]) if one.model in success else None,
+        }
+        for one in routing.candidates
+    ]
+
+
+def exploration_dict(one: Exploration | None) -> dict[str, Any] | None:
+    """What was drawn; null where nothing was."""
+    if one is None:
+        return None
+    propensities = {share.model: fraction(share.probability) for share in one.propensities}
+    return {"epsilon": fraction(one.epsilon), "draw": fraction(one.draw), "propensities": propensities}
 
 
 def _cached(one: AnsweredFromCache | None) -> dict[str, Any] | None:

@@ -7,16 +7,16 @@ from decimal import Decimal, Inexact, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, TypedDict, cast
 
-from ..domain.catalogue import ModelName, ModelProvider
+from ..domain.catalogue import ModelProvider
 from ..domain.confidence import SCORER
 from ..domain.errors import InvalidRequest
 from ..domain.events import Method, OnUnknown, StrategySettings
 from ..domain.policy import Policy
 from ..domain.pricing import EXACT
 from ..domain.request import Message, Parameters, Request, ResponseFormat, Role, TextPart, Tool
-from ..domain.scorers import judge_of
+from ..domain.scorers import LEARNED, is_learned, judge_of
 from ..domain.strategies import STRATEGIES
-from ..domain.units import Duration, Usd, duration, plain, probability
+from ..domain.units import Duration, Probability, Usd, duration, plain, probability
 
 _NAMES = {Role.SYSTEM: "the system message", Role.USER: "the prompt"}
 LABEL_LIMIT = 64  # characters of a category, a tag or a subject
@@ -58,7 +58,9 @@ class RunOptions(TypedDict, total=False):
     on_unknown: str | None  # retry or fail
     idempotency_key: str | None  # 1 to 255 characters: the same key and request give the first run again
     cache: bool | str | None  # how long an answer may be given again: 90s, 10m, 24h, 7d; True: a day; False: not
-    scorer: str | None  # of the confidence: heuristic-1, or judge:MODEL
+    scorer: str | None  # of the confidence: heuristic-1, learned, or judge:MODEL
+    policy: str | None  # heuristic, learned, one of the settings', or a TOML file
+    explore: float | None  # 0..1: how often a candidate is asked that is not the best
 
 
 KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
@@ -91,6 +93,8 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "idempotency_key": (str,),
     "cache": (bool, str),
     "scorer": (str,),
+    "policy": (str,),
+    "explore": (int, float),
 }
 CHAIN_LENGTHS, PANEL_SIZES = range(1, 6), range(2, 4)
 ONLY_OF = {  # the strategy that each option shapes; `auto` may choose any
@@ -101,6 +105,7 @@ ONLY_OF = {  # the strategy that each option shapes; `auto` may choose any
     "models": "ensemble",
     "method": "ensemble",
     "full_panel": "ensemble",
+    "explore": "cheapest",
 }
 
 
@@ -134,9 +139,8 @@ def settings_of(options: RunOptions, policy: Policy) -> StrategySettings:
     _check_options_of_strategy(options)
     provider = options.get("provider")
     chain_name, chain = _chain(options.get("chain"), policy)
-    threshold = options.get("threshold")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise InvalidRequest(f"threshold {threshold} is not possible: expected 0 to 1")
+    threshold, explore = _share("threshold", options.get("threshold")), _share("explore", options.get("explore"))
+    scorer = _scorer(options.get("scorer")) or policy.scorer
     given = options.get("max_attempts")
     attempts = 3 if given is None else given
     if not 1 <= attempts <= 10:
@@ -146,7 +150,7 @@ def settings_of(options: RunOptions, policy: Policy) -> StrategySettings:
         provider=provider if provider in list(ModelProvider) else None,
         chain=chain,
         chain_name=chain_name,
-        threshold=None if threshold is None else probability(threshold),
+        threshold=threshold,
         start_capable=_one_of("start", options.get("start"), ("first", "capable")) == "capable",
         verify_agreement=_one_of("verify", options.get("verify"), ("agreement",)) is not None,
         members=_different("an ensemble", options.get("models") or (), PANEL_SIZES),
@@ -154,8 +158,16 @@ def settings_of(options: RunOptions, policy: Policy) -> StrategySettings:
         full_panel=bool(options.get("full_panel")),
         max_attempts=attempts,
         on_unknown=OnUnknown(_one_of("on_unknown", options.get("on_unknown"), tuple(OnUnknown)) or OnUnknown.RETRY),
-        judge=_judge(options.get("scorer")),
+        judge=judge_of(scorer),
+        scorer=scorer if is_learned(scorer) else None,
+        explore=policy.explore if explore is None else explore,
     )
+
+
+def _share(name: str, given: float | None) -> Probability | None:
+    if given is not None and not 0 <= given <= 1:
+        raise InvalidRequest(f"{name} {given} is not possible: expected 0 to 1")
+    return None if given is None else probability(given)
 
 
 def _check_options_of_strategy(options: RunOptions) -> None:
@@ -182,12 +194,12 @@ def _chain(given: str | Sequence[str] | None, policy: Policy) -> tuple[str | Non
     return None, _different("a chain", names, CHAIN_LENGTHS)
 
 
-def _judge(scorer: str | None) -> ModelName | None:
-    """The model that scores the answers; None: the heuristic scorer. That it exists is seen with the catalogue."""
-    model = judge_of(scorer) if scorer is not None else None
-    if model is None and scorer not in (None, SCORER):
-        raise InvalidRequest(f"scorer {scorer!r} is unknown: expected {SCORER}, or judge:MODEL (see `scorers list`)")
-    return model
+def _scorer(given: str | None) -> str | None:
+    """The scorer's name. That a judge's model exists is seen with the catalogue."""
+    if given is not None and given not in (SCORER, LEARNED) and judge_of(given) is None:
+        known = f"{SCORER}, {LEARNED} or judge:MODEL"
+        raise InvalidRequest(f"scorer {given!r} is unknown: expected {known} (see `scorers list`)")
+    return given
 
 
 def _different(what: str, names: Sequence[str], sizes: range) -> tuple[str, ...]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, fields
 from ..domain.budget import is_in_scope
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName
 from ..domain.events import Exclusion, Money, StrategySettings
+from ..domain.forecast import SuccessModel
 from ..domain.policy import Policy
 from ..domain.request import Request
+from ..domain.scorers import AnswerScorer
 from ..domain.units import Duration, Usd
 from .leasing import LEASE
 from .limits import Breakers, Limits, RateLimiter
@@ -83,7 +85,9 @@ class World:
     account_of: Callable[[ModelConfig], str] = lambda model: ""  # tells keys and addresses of a provider apart
     leases: LeaseStore | None = None
     lease: Duration = LEASE
-    introduce: Append | None = None  # catalogue and policy, where the database does not hold them yet
+    introduce: Append | None = None  # catalogue, policy and weights, where the database does not hold them yet
+    router: SuccessModel | None = None  # of a learned policy
+    scorer: AnswerScorer | None = None  # a learned one, where it scores the answers
 
     @property
     def money(self) -> Money:

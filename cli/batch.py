@@ -35,6 +35,10 @@ def batch(
     model: Annotated[str | None, typer.Option("--model", help="Likewise.")] = None,
     provider: Annotated[str | None, typer.Option("--provider", help="live, simulated, anthropic or openai.")] = None,
     max_cost: Annotated[str | None, typer.Option("--max-cost", help="The most each run may cost, in USD.")] = None,
+    policy: Annotated[str | None, typer.Option("--policy", help="A policy's name, or a TOML file.")] = None,
+    explore: Annotated[
+        float | None, typer.Option("--explore", metavar="EPS", help="0 to 1: how often any candidate is asked.")
+    ] = None,
     category: Annotated[str | None, typer.Option("--category", help="What the runs are reported by.")] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="key=value; repeatable.")] = None,
     system: Annotated[str | None, typer.Option("--system", help="A system message.")] = None,
@@ -73,6 +77,8 @@ def batch(
         "model": model,
         "provider": provider,
         "max_cost": max_cost,
+        "policy": policy,
+        "explore": explore,
         "category": category,
         "tags": parse_tags(tag or []) or None,
         "system": system,

@@ -27,6 +27,7 @@ def compare(
     provider: Annotated[
         str | None, typer.Option("--provider", help="live, simulated, anthropic or openai.", show_default=False)
     ] = None,
+    policy: Annotated[str | None, typer.Option("--policy", help="A policy's name, or a TOML file.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Run them and show their answers; needs --max-cost.")] = False,
     max_cost: Annotated[str | None, typer.Option("--max-cost", help="The most all of them may cost, in USD.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -41,7 +42,7 @@ def compare(
         raise InvalidRequest("--live asks the models of every strategy: say with --max-cost what that may cost")
     orchestrator = Orchestrator(Settings.load(config, database_url=database), on_wait=say_wait)
     text = read_prompt(prompt_argument, None, file)
-    options: dict[str, Any] = {"provider": provider, "max_cost": max_cost}
+    options: dict[str, Any] = {"provider": provider, "max_cost": max_cost, "policy": policy}
     if notice := orchestrator.provider_notice(provider):
         say(notice)
     rows = _rows(orchestrator, text, options, live=live)

@@ -86,10 +86,10 @@ def _policy_rows(settings: Settings) -> list[tuple[str, str | None, str]]:
     """The chains, panels and choices that the file gives; `strategies show` has all that are in force."""
     from dataclasses import asdict
 
-    from ..infrastructure.policy_settings import ChainSettings
+    from ..infrastructure.policy_settings import ChainSettings, PolicyKeys
     from ..infrastructure.setting_keys import keys_of
 
-    own, found = settings.policy, {}
+    own, found = settings.changes, {}
     for name, chain in own.chains.items():
         for field in keys_of(ChainSettings):
             value = getattr(chain, field)
@@ -100,6 +100,12 @@ def _policy_rows(settings: Settings) -> list[tuple[str, str | None, str]]:
         found[f"matrix.{task.value}" + ("" if capability is None else f".{capability.value}")] = strategy
     weights = {f"score_weights.{name}": str(weight) for name, weight in asdict(own.score_weights).items()}
     found |= {name: weight for name, weight in weights.items() if name in settings.sources}
+    for policy, named in settings.policies.items():
+        for key in keys_of(PolicyKeys):
+            value = getattr(named.keys, key)
+            if value is not None:
+                shown = f"{value / 1_000_000:g}" if key in ("target", "explore") else str(value)
+                found[f"policies.{policy}.{key}"] = shown
     return [(name, text, settings.source(name)) for name, text in found.items()]
 
 

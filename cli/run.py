@@ -73,7 +73,11 @@ def run(
         str | None,
         typer.Option("--cache", metavar="[TTL]", help="Take an answer given before: 10m, 24h (alone) or off."),
     ] = None,
-    scorer: Annotated[str | None, typer.Option("--scorer", help="heuristic-1, or judge:MODEL.")] = None,
+    scorer: Annotated[str | None, typer.Option("--scorer", help="heuristic-1, learned, or judge:MODEL.")] = None,
+    policy: Annotated[str | None, typer.Option("--policy", help="A policy's name, or a TOML file.")] = None,
+    explore: Annotated[
+        float | None, typer.Option("--explore", metavar="EPS", help="0 to 1: how often any candidate is asked.")
+    ] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was chosen.")] = False,
@@ -115,6 +119,8 @@ def run(
             "idempotency_key": idempotency_key,
             "cache": cache,
             "scorer": scorer,
+            "policy": policy,
+            "explore": explore,
         }
         if not quiet and (notice := orchestrator.provider_notice(provider)):
             say(notice)
@@ -227,7 +233,8 @@ def _show_how(result: OrchestrationResult) -> None:
     say(f"assessed: {data['capability']}, {data['task_type']}; signals: {_signals(data['prompt_signals'])}")
     for one in data["candidates"]:
         expected = None if one["expected_cost"] is None else Decimal(one["expected_cost"])
-        say(f"  candidate {one['model']}: expected {money(expected)}")
+        likely = "" if one["success"] is None else f", right with {one['success']:.2f}"
+        say(f"  candidate {one['model']}: expected {money(expected)}{likely}")
     for one in data["excluded"]:
         say(f"  excluded  {one['model']}: {one['reason']}")
     for one in data["attempts"]:

@@ -32,6 +32,7 @@ def show(
     provider: Annotated[
         str | None, typer.Option("--provider", help="live, simulated, anthropic or openai.", show_default=False)
     ] = None,
+    policy: Annotated[str | None, typer.Option("--policy", help="Of this policy: a name, or a TOML file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: Annotated[Path | None, typer.Option("--config", help="A settings file.")] = None,
 ) -> None:
@@ -40,10 +41,14 @@ def show(
     from ..infrastructure.settings import Settings
 
     settings = Settings.load(config)
-    policy = Orchestrator(settings).policy(provider)
+    shown = Orchestrator(settings).policy(provider, policy).policy
     if as_json:
-        print_json(_document(policy, settings))
-        return
+        print_json(_document(shown, settings))
+    else:
+        _show(shown, settings)
+
+
+def _show(policy: Policy, settings: Settings) -> None:
     print("Chains of a fallback")
     chains = [_chain_row(policy, name, settings) for name in policy.chains]
     print_table(("NAME", "THRESHOLD", "MODELS", "BACKUP", "FROM"), chains)

@@ -64,6 +64,7 @@ class Need:
     is_limited: bool  # money is bounded, so an unknown price cannot be taken
     limit: Usd | None  # the most one call may cost
     model_limits: dict[ModelName, Usd] = field(default_factory=dict)  # and one of such a model
+    predicted: frozenset[ModelName] = frozenset()  # models whose class does not matter: their success is known
 
     def within(self, limit: Usd | None) -> Need:
         """The same, for a call of at most `limit`."""
@@ -118,7 +119,7 @@ def _hard_exclusion(model: ModelConfig, need: Need) -> Exclusion | None:
         reason, limit = ExclusionReason.NOT_ASKED, settings.model
     elif settings.provider not in (None, model.provider.value):
         reason, limit = ExclusionReason.PROVIDER, settings.provider
-    elif need.capability and model.capability.rank < need.capability.rank:
+    elif need.capability and model.name not in need.predicted and model.capability.rank < need.capability.rank:
         reason, limit = ExclusionReason.CAPABILITY, model.capability.value
     elif missing:
         reason, limit = ExclusionReason.FEATURE, ", ".join(missing)

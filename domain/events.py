@@ -124,7 +124,9 @@ class StrategySettings:
     full_panel: bool = False  # ask every member at once
     max_attempts: int = 3  # of one call, the first included
     on_unknown: OnUnknown = OnUnknown.RETRY
-    judge: ModelName | None = None  # who says how far an answer can be trusted; None: the heuristic scorer
+    judge: ModelName | None = None  # who says how far an answer can be trusted; None: a scorer that asks no model
+    scorer: str | None = None  # the version of a learned one; None: the heuristic scorer, unless a model judges
+    explore: Probability = Probability(0)  # how often a candidate is asked that is not the best
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,40 @@ class Exclusion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """How likely a model's answer to the request is right."""
+
+    model: ModelName
+    success: Probability | None  # None: the weights do not know the model, so its capability class decides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What learned weights said of a request: the cheapest model that reaches the target is asked."""
+
+    weights: str  # their version
+    target: Probability
+    predictions: tuple[Prediction, ...]  # of every usable model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Propensity:
+    """How likely a candidate was to be asked."""
+
+    model: ModelName
+    probability: Probability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exploration:
+    """A draw below `epsilon` asks any candidate, each alike; any other the best. Exact in millionths."""
+
+    epsilon: Probability
+    draw: Probability  # 0 to 999,999
+    propensities: tuple[Propensity, ...]  # of the candidates in their order; together 1,000,000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted:
     """A request was accepted."""
 
@@ -250,6 +286,8 @@ class RoutingDecided:
     dropped: tuple[ModelName, ...]  # planned, and left out for them
     needed: Usd | None  # the least limit that would have let a plan through, where money stopped it
     policy: str  # its version
+    forecast: Forecast | None = None  # what learned weights said; None: the policy has none, or they were not asked
+    exploration: Exploration | None = None  # None: the best candidate was asked without a draw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .budget import NOTHING, less, total
-from .call_planning import Need, RequestSize, by_expected_cost, plan_call
+from .call_planning import Need, RequestSize, plan_call
 from .catalogue import Feature, ModelCapability, ModelConfig, ModelName
-from .events import Exclusion, ExclusionReason, Method, PlannedCall, Purpose, StrategySettings
-from .units import Usd, plain
+from .events import (
+    Exclusion,
+    ExclusionReason,
+    Exploration,
+    Forecast,
+    Method,
+    PlannedCall,
+    Purpose,
+    StrategySettings,
+)
+from .forecast import explored, preference
+from .units import Probability, Usd, plain
 
 Models = Mapping[ModelName, ModelConfig]
 PAIR = 2  # members that a panel keeps, with shorter answers, before it is a single model
@@ -26,6 +36,7 @@ class Shape:
     candidates: tuple[PlannedCall, ...]
     excluded: tuple[Exclusion, ...]
     dropped: tuple[ModelName, ...] = ()
+    exploration: Exploration | None = None
 
     @property
     def needed(self) -> Usd | None:
@@ -34,13 +45,27 @@ class Shape:
         return min(figures, default=None)
 
 
-def cheapest_shape(models: Models, need: Need, *, plan_limit: Usd | None = None) -> Shape:
-    """The one cheapest call, by expected cost; of equals the first of the catalogue. A judge only where it fits too."""
+def cheapest_shape(
+    models: Models,
+    need: Need,
+    *,
+    plan_limit: Usd | None = None,
+    forecast: Forecast | None = None,
+    draw: Probability | None = None,
+) -> Shape:
+    """The one cheapest call that is good enough; of equals the first of the catalogue. A judge only where it fits too.
+
+    With a `draw` (millionths, below 1,000,000), and where the caller explores, it may be any other candidate.
+    """
     calls, excluded = _calls(models, tuple(models), need)
-    calls = sorted(calls, key=by_expected_cost)
-    judged = _judged(models, calls[:1], need)
-    plan = judged if _fits(judged, need, plan_limit) else calls[:1]
-    return Shape(plan=tuple(plan), candidates=tuple(calls), excluded=excluded)
+    calls = sorted(calls, key=preference(forecast))
+    chosen, exploration = 0, None
+    if calls and draw is not None and need.settings.explore:
+        chosen, exploration = explored(need.settings.explore, draw, calls)
+    asked = calls[chosen : chosen + 1]
+    judged = _judged(models, asked, need)
+    plan = judged if _fits(judged, need, plan_limit) else asked
+    return Shape(plan=tuple(plan), candidates=tuple(calls), excluded=excluded, exploration=exploration)
 
 
 def chain_shape(

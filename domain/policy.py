@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from .catalogue import ModelCapability, ModelName
 from .complexity import TaskType
+from .confidence import SCORER
 from .synthesis import DEFAULT_WEIGHTS, ScoreWeights
 from .units import Probability, probability
 
 POLICY_VERSION = "default-1"
 DEFAULT_MAX_TOKENS = 1024  # of output, where the caller asks for no other bound
+DEFAULT_TARGET = Probability(800_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,10 @@ class Policy:
     matrix: Mapping[TaskType, str] = field(default_factory=dict)
     by_capability: Mapping[tuple[TaskType, ModelCapability], str] = field(default_factory=dict)
     score_weights: ScoreWeights = DEFAULT_WEIGHTS
+    router: str | None = None  # version of the weights that predict success; None: the class assessed decides
+    target: Probability = DEFAULT_TARGET  # the predicted success that is enough
+    scorer: str = SCORER  # its name: heuristic, judge:MODEL, or the version of a learned one
+    explore: Probability = Probability(0)  # how often a candidate is asked that is not the best
 
     def strategy(self, task_type: TaskType, capability: ModelCapability) -> tuple[str, str]:
         """What auto comes to, and why."""

@@ -11,6 +11,7 @@ from .events import (
     Candidate,
     Exclusion,
     ExclusionReason,
+    Forecast,
     Headroom,
     Hold,
     PlannedCall,
@@ -18,6 +19,7 @@ from .events import (
     RoutingDecided,
     StrategySettings,
 )
+from .forecast import predicted
 from .plan_shapes import Shape, chain_shape, cheapest_shape, panel_shape
 from .policy import Policy
 from .request import Request
@@ -40,13 +42,16 @@ class RoutingInputs:
     headroom: tuple[Headroom, ...] = ()  # of those that refused the whole plan
     size: RequestSize | None = None  # and the features it asks for, where the request's own text is gone
     features: frozenset[Feature] | None = None
+    forecast: Forecast | None = None  # what the policy's weights say of the request
+    draw: Probability | None = None  # millionths, below 1,000,000; None: the best candidate is asked
 
 
 def decide(inputs: RoutingInputs) -> RoutingDecided:
     """The plan of the strategy, shaped to the money there is; an empty one where no model can take the request."""
     assessment, settings = inputs.assessment, inputs.settings
-    strategy, reason = _strategy(inputs)
+    strategy, reason = chosen_strategy(inputs)
     capability = _reachable(inputs)
+    forecast = inputs.forecast if reads_forecast(inputs) else None
     need = Need(
         size=inputs.size or measure(inputs.request, assessment.task_type, assessment.capability),
         features=features_asked(inputs.request) if inputs.features is None else inputs.features,
@@ -55,8 +60,9 @@ def decide(inputs: RoutingInputs) -> RoutingDecided:
         is_limited=inputs.max_cost is not None or bool(inputs.budgets),
         limit=_call_limit(inputs),
         model_limits=_model_limits(inputs),
+        predicted=frozenset(predicted(forecast)),
     )
-    shape = _shape(strategy, inputs, need)
+    shape = _shape(strategy, inputs, need, forecast)
     return RoutingDecided(
         strategy=strategy,
         reason=reason,
@@ -72,10 +78,18 @@ def decide(inputs: RoutingInputs) -> RoutingDecided:
         dropped=shape.dropped,
         needed=None if shape.plan else shape.needed,
         policy=inputs.policy.version,
+        forecast=forecast,
+        exploration=shape.exploration,
     )
 
 
-def _strategy(inputs: RoutingInputs) -> tuple[str, str]:
+def reads_forecast(inputs: RoutingInputs) -> bool:
+    """Whether the choice goes by what the policy's weights say: a single model is to be found, and none was named."""
+    named, learned = inputs.settings.model is not None, inputs.policy.router is not None
+    return learned and not named and chosen_strategy(inputs)[0] == "cheapest"
+
+
+def chosen_strategy(inputs: RoutingInputs) -> tuple[str, str]:
     """The strategy that runs, and why: a named model is asked alone, auto goes by the task."""
     if inputs.settings.model is not None:
         return "cheapest", "model named"
@@ -84,7 +98,7 @@ def _strategy(inputs: RoutingInputs) -> tuple[str, str]:
     return inputs.policy.strategy(inputs.assessment.task_type, inputs.assessment.capability)
 
 
-def _shape(strategy: str, inputs: RoutingInputs, need: Need) -> Shape:
+def _shape(strategy: str, inputs: RoutingInputs, need: Need, forecast: Forecast | None) -> Shape:
     models = {model.name: model for model in inputs.usable}
     if strategy == "fallback":
         names, backup = _chain(inputs)
@@ -94,7 +108,7 @@ def _shape(strategy: str, inputs: RoutingInputs, need: Need) -> Shape:
         names = inputs.settings.members or inputs.policy.panels[_panel(inputs)]
         shape = panel_shape(models, names, need, method=inputs.settings.method)
         return replace(shape, excluded=shape.excluded + _absent(inputs, names))
-    return cheapest_shape(models, need, plan_limit=_room(inputs))
+    return cheapest_shape(models, need, plan_limit=_room(inputs), forecast=forecast, draw=inputs.draw)
 
 
 def _absent(inputs: RoutingInputs, names: tuple[ModelName, ...]) -> tuple[Exclusion, ...]:

@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from .catalogue import ModelName
 from .confidence import SCORER
+from .finish import FinishReason
 
 JUDGE = "judge:"
+LEARNED = "learned"
+
+
+class AnswerScorer(Protocol):
+    """Weights that say how likely an answer is right."""
+
+    @property
+    def version(self) -> str:
+        """Tells the weights from all others; such as learned-3f9a12cd."""
+        ...
+
+    def confidence(
+        self,
+        question: str,
+        answer: str,
+        *,
+        model: ModelName | None = None,
+        finish_reason: FinishReason = FinishReason.STOP,
+        second: str | None = None,
+    ) -> float:
+        """P(right | request, answer), 0..1; `second` is another model's answer to the same prompt."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +54,12 @@ SCORERS = (
         is_default=True,
     ),
     Scorer(
+        name=LEARNED,
+        version="that of its weights",
+        reads="the question, the answer, how it ended, the model; in a chain also the answer left behind",
+        costs="nothing",
+    ),
+    Scorer(
         name=f"{JUDGE}MODEL",
         version="that of MODEL",
         reads="the conversation and the answer",
@@ -41,6 +71,11 @@ SCORERS = (
 def judge_of(scorer: str) -> ModelName | None:
     """The model that a scorer's name says is asked; None where it asks none."""
     return scorer.removeprefix(JUDGE).strip() or None if scorer.startswith(JUDGE) else None
+
+
+def is_learned(scorer: str) -> bool:
+    """Whether it is the learned scorer, by its name or with the version of its weights."""
+    return scorer == LEARNED or scorer.startswith(f"{LEARNED}-")
 
 
 def judge_scorer(model: ModelName) -> str:

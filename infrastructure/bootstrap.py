@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import uuid_utils
 
 from ..application.answer_cache import caching_of, earlier_answer
-from ..application.decisions import assess
+from ..application.decisions import assess, with_forecast
 from ..application.failures import failure_of, no_plan
 from ..application.idempotency import check_same_request, claim_of, finished_run
 from ..application.orchestrator import Finished, RunLoop
@@ -51,7 +51,6 @@ from ..application.world import StartRun, World
 from ..domain import routing
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
 from ..domain.events import OnUnknown, RoutingDecided
-from ..domain.policy import Policy
 from ..domain.request import prompt_request
 from ..domain.run import RunStatus
 from ..domain.units import MILLION, Duration, Usd
@@ -59,6 +58,7 @@ from .alerts import Alerts
 from .clock import SystemClock
 from .database_url import masked
 from .plan import Plan
+from .policies import PolicyInForce
 from .run_log import StoredRunLog
 from .settings import Settings
 from .worlds import OnWait, Worlds
@@ -298,9 +298,9 @@ class Orchestrator:
             "to keep them out, set MODEL_ORCHESTRATOR_STORE_CONTENT=false"
         )
 
-    def policy(self, asked: str | None = None) -> Policy:
-        """The chains, panels and choices in force for a provider."""
-        return self._worlds.policy(asked)
+    def policy(self, asked: str | None = None, name: str | None = None) -> PolicyInForce:
+        """The policy for a provider, the settings' where none is named: chains, panels, choices and weights."""
+        return self._worlds.policy(asked, name)
 
     def provider_name(self, asked: str | None = None) -> str:
         """Who would answer: live, simulated or recorded:NAME. Raises InvalidRequest."""
@@ -316,11 +316,15 @@ class Orchestrator:
         given.setdefault("max_tokens", settings.max_output_tokens)
         given.setdefault("max_attempts", settings.max_attempts)
         given.setdefault("on_unknown", settings.on_unknown)
+        provider = given.get("provider")
+        policy = self._worlds.policy(provider, given.get("policy"))
+        strategy_settings = settings_of(given, policy.policy)
+        scorer = self._worlds.scorer(policy).model if strategy_settings.scorer else None
         command = StartRun(
             run_id=f"run-{uuid_utils.uuid7()}",
             request=request_of(prompt, given),
             strategy=strategy_of(given),
-            settings=settings_of(given, self._worlds.policy(given.get("provider"))),
+            settings=replace(strategy_settings, scorer=scorer.version if scorer else None),
             category=label_of("category", given.get("category") or settings.category),
             tags=tags_of(given),
             subject=subject_of(given),
@@ -328,28 +332,27 @@ class Orchestrator:
             timeout=timeout_of(given, settings.timeout),
             keep_content=settings.store_content and given.get("store_content") is not False,
             idempotency_key=idempotency_key_of(given),
-            cache_ttl=cache_ttl_of(given, settings.cache),
+            cache_ttl=None if strategy_settings.explore else cache_ttl_of(given, settings.cache),
         )
-        self._worlds.check_chain(given.get("provider"), command.settings.chain)
         chosen = command.settings
-        named = (chosen.model, *chosen.chain, *chosen.members, chosen.judge)
-        return command, self._worlds.world(given.get("provider"), models=[name for name in named if name])
+        self._worlds.check_chain(provider, chosen.chain, policy.policy)
+        named = [name for name in (chosen.model, *chosen.chain, *chosen.members, chosen.judge) if name]
+        return command, self._worlds.world(provider, models=named, policy=policy, scorer=scorer)
 
 
 def _decided(command: StartRun, world: World) -> RoutingDecided:
-    """The plan as it is where no budget stands in the way."""
-    return routing.decide(
-        routing.RoutingInputs(
-            request=command.request,
-            assessment=assess(command.request),
-            usable=world.usable,
-            unusable=world.unusable,
-            strategy=command.strategy,
-            settings=command.settings,
-            policy=world.policy,
-            max_cost=command.max_cost,
-        )
+    """The plan as it is where no budget stands in the way, and nothing is explored."""
+    inputs = routing.RoutingInputs(
+        request=command.request,
+        assessment=assess(command.request),
+        usable=world.usable,
+        unusable=world.unusable,
+        strategy=command.strategy,
+        settings=command.settings,
+        policy=world.policy,
+        max_cost=command.max_cost,
     )
+    return routing.decide(with_forecast(inputs, world.router))
 
 
 def run_orchestration(

@@ -15,7 +15,8 @@ from .availability import access, availability
 from .breaker_states import breaker_dict, breaker_states, breaker_text
 from .catalogues import load_catalogue
 from .database_url import masked
-from .policy import load_policy, policy_of
+from .policies import policy_in_force
+from .policy import policy_of
 from .settings import KEY_VARIABLES, Settings, resolve_provider
 
 REACH_TIMEOUT = 3.0  # seconds to connect
@@ -42,7 +43,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(f"key {variable}", True if known else None, "set" if known else "not set")
     provider, notice = resolve_provider(settings, None)
     catalogue = load_catalogue(settings, provider)
-    policy = load_policy(settings, catalogue)
+    policy = policy_in_force(settings, catalogue, settings.policy).policy
     if policy != policy_of(catalogue.name):
         yield Finding("policy", True, f"{policy.version}; {len(policy.chains)} chains, default {policy.default_chain}")
     usable, _ = availability(catalogue, settings, provider)

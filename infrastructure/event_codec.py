@@ -46,7 +46,11 @@ EVENT_TYPES: dict[str, type[Any]] = {
         events.LogSealed,
     )
 }
-SCHEMA_VERSIONS: dict[str, int] = dict.fromkeys(EVENT_TYPES, 1)  # of what this release writes
+SCHEMA_VERSIONS: dict[str, int] = {  # of what this release writes
+    **dict.fromkeys(EVENT_TYPES, 1),
+    "RunStarted": 2,
+    "RoutingDecided": 2,
+}
 
 
 def _to_json(value: object) -> str:

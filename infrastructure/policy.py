@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,10 +19,12 @@ from ..domain.complexity import ASSESSOR, TaskType
 from ..domain.confidence import SCORER
 from ..domain.errors import ConfigurationError, InvalidRequest
 from ..domain.expected_output import EXPECTED_OUTPUT
-from ..domain.policy import DEFAULT_MAX_TOKENS, MATRIX, POLICY_VERSION, SEED_POLICY, Chain, Policy
-from ..domain.synthesis import ScoreWeights
+from ..domain.policy import DEFAULT_MAX_TOKENS, DEFAULT_TARGET, MATRIX, POLICY_VERSION, SEED_POLICY, Chain, Policy
+from ..domain.scorers import is_learned, judge_of
+from ..domain.synthesis import DEFAULT_WEIGHTS, ScoreWeights
 from ..domain.units import Probability, probability
 from .catalogues import find_model, is_known_model
+from .policy_settings import NamedPolicy, PolicySettings
 from .settings import Settings
 
 OWN = "own-"  # how the version of a policy with a user's changes begins
@@ -50,37 +52,73 @@ def policy_of(catalogue: str) -> Policy:
     return SEED_POLICY if catalogue == "seed" else CURRENT_POLICY
 
 
-def load_policy(settings: Settings, catalogue: Catalogue) -> Policy:
+def load_policy(
+    settings: Settings,
+    catalogue: Catalogue,
+    named: NamedPolicy | None = None,
+    *,
+    learned: Callable[[Policy], Policy] = lambda policy: policy,
+) -> Policy:
     """The policy in force: the built-in one with the user's changes, which give it a version of its own.
 
+    A named policy's tables go over those; `learned` adds its weights and what goes with them.
     Raises ConfigurationError for a chain or a model that does not exist, and for backups that go in a circle.
     """
-    given, base = settings.policy, policy_of(catalogue.name)
-    for name, chain in given.chains.items():
-        _check_models(f"chains.{name}.models", chain.models or (), settings, catalogue)
-    for name, panel in given.panels.items():
-        _check_models(f"panels.{name}", panel, settings, catalogue)
-    policy = replace(
-        base,
-        chains=_chains(settings, base.chains),
-        default_chain=settings.default_chain,
-        panels={**base.panels, **given.panels},
-        matrix={**base.matrix, **{task: said for (task, one), said in given.matrix.items() if one is None}},
-        by_capability={(task, one): said for (task, one), said in given.matrix.items() if one is not None},
-        score_weights=given.score_weights,
-    )
-    _check_chains(settings, policy.chains)
+    base = policy_of(catalogue.name)
+    policy = replace(base, default_chain=settings.default_chain)
+    policy = _changed(policy, settings.changes, Source(str(settings.file)), settings, catalogue)
+    _check_chains(policy.chains, settings.changes, Source(str(settings.file)))
+    if named is not None:
+        source = Source(str(named.file), "" if named.file != settings.file else f"policies.{named.name}.")
+        policy = replace(policy, default_chain=named.keys.default_chain or policy.default_chain)
+        policy = learned(_changed(policy, named.tables, source, settings, catalogue))
+        _check_chains(policy.chains, named.tables, source)
+    if policy.default_chain not in policy.chains:
+        own = named is not None and named.keys.default_chain is not None
+        source_of = str(named.file) if named is not None and own else settings.source("default_chain")
+        raise ConfigurationError(f"default_chain in {source_of}: {_no_chain(policy.default_chain, policy.chains)}")
     if policy == base:
         return base
-    return replace(policy, version=f"{OWN}{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
+    prefix = OWN if named is None else f"{named.name}-"
+    return replace(policy, version=f"{prefix}{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
 
 
-def _chains(settings: Settings, built_in: Mapping[str, Chain]) -> dict[str, Chain]:
-    """The built-in chains and the user's; of one that has a built-in name, what is not given stays."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where tables are written, for an error about them."""
+
+    file: str
+    prefix: str = ""
+
+
+def _changed(policy: Policy, given: PolicySettings, source: Source, settings: Settings, catalogue: Catalogue) -> Policy:
+    """The policy with the tables' changes."""
+    for name, chain in given.chains.items():
+        _check_models(f"{source.prefix}chains.{name}.models", chain.models or (), source, settings, catalogue)
+    for name, panel in given.panels.items():
+        _check_models(f"{source.prefix}panels.{name}", panel, source, settings, catalogue)
+    of_task = {task: said for (task, one), said in given.matrix.items() if one is None}
+    of_class = {(task, one): said for (task, one), said in given.matrix.items() if one is not None}
+    return replace(
+        policy,
+        chains=_chains(policy.chains, given, source),
+        panels={**policy.panels, **given.panels},
+        matrix={**policy.matrix, **of_task},
+        by_capability={
+            **{key: said for key, said in policy.by_capability.items() if key[0] not in of_task},
+            **of_class,
+        },
+        score_weights=given.score_weights if given.score_weights != DEFAULT_WEIGHTS else policy.score_weights,
+    )
+
+
+def _chains(built_in: Mapping[str, Chain], given: PolicySettings, source: Source) -> dict[str, Chain]:
+    """The chains there are and the user's; of one that has such a name, what is not given stays."""
     chains = dict(built_in)
-    for name, own in settings.policy.chains.items():
+    for name, own in given.chains.items():
         if own.models is None and name not in built_in:
-            raise ConfigurationError(f"chains.{name}.models in {settings.file}: expected a list of 1 to 5 models")
+            key = f"{source.prefix}chains.{name}.models"
+            raise ConfigurationError(f"{key} in {source.file}: expected a list of 1 to 5 models")
         chains[name] = replace(
             built_in.get(name) or Chain(models=()),
             **{key: value for key, value in asdict(own).items() if value is not None},
@@ -88,21 +126,18 @@ def _chains(settings: Settings, built_in: Mapping[str, Chain]) -> dict[str, Chai
     return chains
 
 
-def _check_models(key: str, models: tuple[str, ...], settings: Settings, catalogue: Catalogue) -> None:
+def _check_models(key: str, models: tuple[str, ...], source: Source, settings: Settings, catalogue: Catalogue) -> None:
     for name in models:
         if catalogue.get(name) is None and not is_known_model(name):
             try:
                 find_model(catalogue, name)
             except InvalidRequest as error:
-                raise ConfigurationError(f"{key} in {settings.file}: {error}") from None
+                raise ConfigurationError(f"{key} in {source.file}: {error}") from None
 
 
-def _check_chains(settings: Settings, chains: Mapping[str, Chain]) -> None:
-    if settings.default_chain not in chains:
-        source = settings.source("default_chain")
-        raise ConfigurationError(f"default_chain in {source}: {_no_chain(settings.default_chain, chains)}")
-    for name in settings.policy.chains:
-        where, passed, backup = f"chains.{name}.backup in {settings.file}", [name], chains[name].backup
+def _check_chains(chains: Mapping[str, Chain], given: PolicySettings, source: Source) -> None:
+    for name in given.chains:
+        where, passed, backup = f"{source.prefix}chains.{name}.backup in {source.file}", [name], chains[name].backup
         while backup is not None:
             if backup not in chains:
                 raise ConfigurationError(f"{where}: {_no_chain(backup, chains)}")
@@ -129,10 +164,10 @@ def unknown_chain(name: str, policy: Policy, catalogue: Catalogue) -> str:
 
 def policy_json(policy: Policy) -> str:
     """Everything a decision of the policy rests on, beside the code of its version."""
-    document = {
+    document: dict[str, Any] = {
         "policy": policy.version,
         "assessor": ASSESSOR,
-        "scorer": SCORER,
+        "scorer": policy.scorer,
         "default_max_tokens": DEFAULT_MAX_TOKENS,
         "expected_output_tokens": EXPECTED_OUTPUT,
         "chains": {
@@ -148,6 +183,10 @@ def policy_json(policy: Policy) -> str:
         },
         "score_weights": asdict(policy.score_weights),
     }
+    if policy.router is not None:
+        document["router"] = {"weights": policy.router, "target": policy.target}
+    if policy.explore:
+        document["explore"] = policy.explore
     return json.dumps(document, sort_keys=True)
 
 
@@ -173,6 +212,7 @@ def replayable_policy(text: str) -> Policy:
 def policy_from_json(text: str) -> Policy:
     """The policy of a stored document."""
     document: dict[str, Any] = json.loads(text)
+    router = document.get("router") or {"weights": None, "target": DEFAULT_TARGET}
     return Policy(
         version=document["policy"],
         chains={
@@ -189,4 +229,13 @@ def policy_from_json(text: str) -> Policy:
             for one, strategy in document["by_capability"].items()
         },
         score_weights=ScoreWeights(**document["score_weights"]),
+        router=router["weights"],
+        target=Probability(router["target"]),
+        scorer=document["scorer"] if _is_other_scorer(document["scorer"]) else SCORER,
+        explore=Probability(document.get("explore", 0)),
     )
+
+
+def _is_other_scorer(scorer: str) -> bool:
+    """Whether the document names a scorer that is not the heuristics, whatever their version was then."""
+    return is_learned(scorer) or judge_of(scorer) is not None

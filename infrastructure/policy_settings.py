@@ -1,6 +1,8 @@
-"""The tables [chains.NAME], [panels], [matrix] and [score_weights] of the settings file: what is wrong in themselves.
+"""The tables [chains.NAME], [panels], [matrix] and [score_weights], of the settings file or of a policy with a name.
 
-Whether the models and chains they name exist is seen where the catalogue is known: see policy.py.
+A policy is a table [policies.NAME] of the settings file, or a TOML file of its own, named after the file. Here is seen
+what is wrong in the tables themselves. Whether the models and chains they name exist is seen where the catalogue is
+known: see policy.py.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from ..domain.strategies import PLANNED
 from ..domain.synthesis import DEFAULT_WEIGHTS, ScoreWeights
 from ..domain.units import Probability
 from . import setting_values as values
-from .setting_keys import Key, key, read, read_table, unknown
+from .setting_keys import Key, key, keys_of, read, read_table, unknown
 
 POLICY_TABLES = ("chains", "panels", "matrix", "score_weights")
+BUILT_IN = ("heuristic", "learned")
+SHIPPED = "shipped"  # the weights that come with the package
 PANELS = ("basic", "hard", *TaskType)  # of a task's own kind, else by how hard the prompt is
 _WEIGHT = key(values.whole(0, 1000), "a whole number, 0 to 1000")
 _PANEL = Key(values.names(2, 3), "a list of 2 or 3 models, each once")
@@ -54,6 +58,65 @@ class PolicySettings:
     panels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     matrix: Mapping[tuple[TaskType, ModelCapability | None], str] = field(default_factory=dict)  # None: of any class
     score_weights: ScoreWeights = DEFAULT_WEIGHTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyKeys:
+    """What a policy with a name says beside its tables; None leaves it as it is without the policy."""
+
+    default_chain: str | None = field(default=None, metadata=key(values.text, "the name of a chain"))
+    router: str | None = field(default=None, metadata=key(values.text, "shipped, or a file of weights"))
+    target: Probability | None = field(default=None, metadata=key(values.share, "0 to 1, such as 0.8"))
+    scorer: str | None = field(default=None, metadata=key(values.text, "heuristic-1, learned or judge:MODEL"))
+    scorer_weights: str | None = field(default=None, metadata=key(values.text, "shipped, or a file of weights"))
+    explore: Probability | None = field(default=None, metadata=key(values.share, "0 to 1, such as 0.05"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPolicy:
+    """A policy that has a name: what it changes of the built-in one and the settings' tables."""
+
+    name: str
+    keys: PolicyKeys = PolicyKeys()
+    tables: PolicySettings = PolicySettings()
+    file: Path | None = None  # where it is written; weights are looked for beside it
+
+    def weights(self, given: str | None) -> Path | None:
+        """The file of weights that a key names; None: the shipped ones."""
+        if given is None or given == SHIPPED:
+            return None
+        path = Path(given).expanduser()
+        return path if path.is_absolute() or self.file is None else self.file.parent / path
+
+
+LEARNED_POLICY = NamedPolicy(name="learned", keys=PolicyKeys(router=SHIPPED, scorer="learned"))
+
+
+def read_policies(tables: object, file: Path | None, sources: dict[str, str]) -> dict[str, NamedPolicy]:
+    """The tables [policies.NAME]. Raises ConfigurationError."""
+    if not isinstance(tables, Mapping):
+        raise ConfigurationError(f"policies in {file}: expected tables such as [policies.NAME]")
+    for name, table in tables.items():
+        if name in BUILT_IN:
+            raise ConfigurationError(f"policies.{name} in {file}: {name} is built in; give yours another name")
+        if not isinstance(table, Mapping):
+            raise ConfigurationError(f"policies.{name} in {file}: expected a table, [policies.{name}]")
+        sources.update({f"policies.{name}.{one}": str(file) for one in table})
+    return {name: named_policy(name, table, file, prefix=f"policies.{name}.") for name, table in tables.items()}
+
+
+def named_policy(name: str, table: Mapping[str, Any], file: Path | None, *, prefix: str = "") -> NamedPolicy:
+    """A policy as its table has it. Raises ConfigurationError."""
+    rest = {one: value for one, value in table.items() if one not in POLICY_TABLES}
+    for one in rest:
+        if one not in keys_of(PolicyKeys):
+            raise unknown(f"{prefix}{one}", one, {**keys_of(PolicyKeys), **dict.fromkeys(POLICY_TABLES)}, str(file))
+    keys = PolicyKeys(**read_table(PolicyKeys, rest, prefix=prefix.rstrip("."), source=str(file)))
+    if keys.scorer_weights is not None and keys.scorer != "learned":
+        raise ConfigurationError(f'{prefix}scorer_weights in {file}: expected beside scorer = "learned"')
+    if keys.target is not None and keys.router is None:
+        raise ConfigurationError(f'{prefix}target in {file}: expected beside a router, such as router = "{SHIPPED}"')
+    return NamedPolicy(name=name, keys=keys, tables=read_policy(table, file, {}), file=file)
 
 
 def read_policy(tables: Mapping[str, Any], file: Path | None, sources: dict[str, str]) -> PolicySettings:

@@ -24,7 +24,7 @@ from .content_cipher import OuterKey, OuterKeys
 from .database_url import default_database_url, masked, parse_database_url
 from .model_settings import KEY_VARIABLES as KEY_VARIABLES
 from .model_settings import ModelSettings, ProviderSettings, read_models, read_providers
-from .policy_settings import POLICY_TABLES, PolicySettings, read_policy
+from .policy_settings import POLICY_TABLES, NamedPolicy, PolicySettings, read_policies, read_policy
 from .secret import Secret
 from .setting_keys import key, keys_of, read, unknown
 
@@ -32,7 +32,7 @@ FILE_NAME = "model-orchestrator.toml"
 PREFIX = "MODEL_ORCHESTRATOR_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 CATALOGUES = ("seed", "current")
-TABLES = ("providers", "models", *POLICY_TABLES)
+TABLES = ("providers", "models", *POLICY_TABLES, "policies")
 SECRETS = {PREFIX + "CONTENT_KEY": "content_key", PREFIX + "OLD_CONTENT_KEY": "old_content_key"}
 
 
@@ -83,6 +83,14 @@ class Settings:
         default=1024,
         metadata=key(
             values.whole(1, 100_000_000), "a number of tokens, 1 or more", "the longest answer asked for, in tokens"
+        ),
+    )
+    policy: str = field(
+        default="heuristic",
+        metadata=key(
+            values.text,
+            "heuristic, learned, one of your [policies.NAME], or a TOML file",
+            "how models are chosen and answers scored",
         ),
     )
     default_chain: str = field(
@@ -144,7 +152,8 @@ class Settings:
     )
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
-    policy: PolicySettings = PolicySettings()
+    changes: PolicySettings = PolicySettings()  # of the built-in policy
+    policies: Mapping[str, NamedPolicy] = field(default_factory=dict)  # the user's own
     keys: Mapping[str, Secret] = field(default_factory=dict)  # by environment variable; only those that are set
     content_key: Secret | None = None  # 32 bytes as base64; from the environment only
     old_content_key: Secret | None = None
@@ -163,14 +172,16 @@ class Settings:
         _from_arguments(overrides, found, sources)
         providers = read_providers(tables.get("providers", {}), env, file, sources)
         models = read_models(tables.get("models", {}), file, sources)
-        policy = read_policy(tables, file, sources)
+        changes = read_policy(tables, file, sources)
+        policies = read_policies(tables.get("policies", {}), file, sources)
         named = chain((one.api_key_env for one in providers.values()), (one.api_key_env for one in models.values()))
         variables = {*KEY_VARIABLES.values(), *named}
         return cls(
             **found,
             providers=MappingProxyType(providers),
             models=MappingProxyType(models),
-            policy=policy,
+            changes=changes,
+            policies=MappingProxyType(policies),
             keys=MappingProxyType({name: _key(name, env[name]) for name in variables if name and name in env}),
             sources=MappingProxyType(sources),
             file=file,

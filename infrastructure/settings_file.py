@@ -64,6 +64,13 @@ _TAIL = """
 # confidence = 5
 # capability = 3
 # length = 2
+
+# A policy of your own, for --policy and `policy`; its tables are as above, such as [policies.careful.matrix].
+# [policies.careful]
+# router = "shipped"        # weights that predict each model's success, or a file of your own
+# target = 0.9              # 0 to 1: the cheapest model whose predicted success reaches it is asked
+# scorer = "learned"        # heuristic-1, learned or judge:MODEL
+# explore = 0.05            # 0 to 1: how often any candidate is asked instead of the best
 """
 
 

@@ -9,7 +9,21 @@ import msgspec
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}  # (type, from version) -> to the next version
+
+def _without_scorer(fields: dict[str, Any]) -> dict[str, Any]:
+    """RunStarted 1 knew judges and the heuristic scorer, and nothing was drawn."""
+    return {**fields, "settings": {**fields["settings"], "scorer": None, "explore": 0}}
+
+
+def _without_forecast(fields: dict[str, Any]) -> dict[str, Any]:
+    """RoutingDecided 1 read the assessment only, and asked the best candidate."""
+    return {**fields, "forecast": None, "exploration": None}
+
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {  # (type, from version) -> to the next version
+    ("RunStarted", 1): _without_scorer,
+    ("RoutingDecided", 1): _without_forecast,
+}
 
 
 def upcast(type_name: str, schema_version: int, target: int, payload: str) -> str:

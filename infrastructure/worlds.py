@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from ..application.leasing import LEASE
 from ..application.limits import Breakers, Limits, RateLimiter
@@ -18,12 +19,15 @@ from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
 from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
 from ..domain.run import Run
+from ..domain.scorers import AnswerScorer
 from .availability import access, account, availability
 from .catalogues import catalogue_from_json, catalogue_hash, catalogue_json, find_model, is_known_model, load_catalogue
 from .logging import RunLogging
-from .policy import load_policy, policy_from_json, policy_json, unknown_chain
+from .policies import PolicyInForce, policy_in_force
+from .policy import policy_from_json, policy_json, unknown_chain
 from .run_log import StoredRunLog
 from .settings import Settings, resolve_provider
+from .weights_store import Weights, scorer_weights, stored_router, stored_scorer
 
 OnWait = Callable[[ModelName, float], None]  # a call waits so many seconds for the model's rate limit
 
@@ -37,7 +41,8 @@ class Worlds:
         self._on_wait = on_wait
         self.logging = RunLogging(settings.log_level, settings.log_format)
         self._catalogues: dict[str, Catalogue] = {}
-        self._policies: dict[str, Policy] = {}
+        self._policies: dict[tuple[str, str], PolicyInForce] = {}
+        self._scorer: Weights[AnswerScorer] | None = None  # the shipped one
         self._introduced: set[str] = set()  # hashes the database is known to hold
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
         self.lease = LEASE
@@ -55,27 +60,49 @@ class Worlds:
             self._catalogues[provider] = load_catalogue(self._settings, provider)
         return self._catalogues[provider]
 
-    def policy(self, asked: str | None) -> Policy:
-        """The policy for this provider's catalogue. Raises ConfigurationError where the user's part of it is off."""
-        catalogue = self.catalogue(self.provider(asked)[0])
-        if catalogue.name not in self._policies:
-            self._policies[catalogue.name] = load_policy(self._settings, catalogue)
-        return self._policies[catalogue.name]
+    def policy(self, asked: str | None, name: str | None = None) -> PolicyInForce:
+        """The policy for this provider's catalogue, the settings' where none is named.
 
-    def check_chain(self, asked: str | None, chain: Sequence[ModelName]) -> None:
+        Raises ConfigurationError where the user's part of it is off, InvalidRequest for an unknown one.
+        """
+        catalogue, name = self.catalogue(self.provider(asked)[0]), name or self._settings.policy
+        key = catalogue.name, name
+        if key not in self._policies:
+            self._policies[key] = policy_in_force(self._settings, catalogue, name)
+        return self._policies[key]
+
+    def scorer(self, policy: PolicyInForce) -> Weights[AnswerScorer]:
+        """The learned scorer of a run: the policy's, else the shipped one."""
+        if policy.scorer is not None:
+            return policy.scorer
+        if self._scorer is None:
+            self._scorer = scorer_weights(None)
+        return self._scorer
+
+    def check_chain(self, asked: str | None, chain: Sequence[ModelName], policy: Policy) -> None:
         """A chain of one name may be a misspelt chain. Raises InvalidRequest with the nearest chain or model."""
         if len(chain) == 1 and not is_known_model(chain[0]):
             catalogue = self.catalogue(self.provider(asked)[0])
             if catalogue.get(chain[0]) is None:
-                raise InvalidRequest(unknown_chain(chain[0], self.policy(asked), catalogue))
+                raise InvalidRequest(unknown_chain(chain[0], policy, catalogue))
 
-    def world(self, asked: str | None, *, models: Sequence[ModelName] = ()) -> World:
-        """The world as the settings make it. Raises InvalidRequest for a named model that is unknown, or retired."""
+    def world(
+        self,
+        asked: str | None,
+        *,
+        models: Sequence[ModelName] = (),
+        policy: PolicyInForce | None = None,
+        scorer: AnswerScorer | None = None,
+    ) -> World:
+        """The world as the settings make it, under their policy where no other is given.
+
+        Raises InvalidRequest for a named model that is unknown, or retired.
+        """
         provider, _ = self.provider(asked)
         if provider not in ("live", "simulated"):
             raise InvalidRequest(f"provider {provider!r}: this release has no recorded answers to play")
         catalogue = self.catalogue(provider)
-        policy = self.policy(asked)
+        policy = policy or self.policy(asked)
         for model in models:
             find_model(catalogue, model, settings=self._settings, provider=provider)
         usable, unusable = availability(catalogue, self._settings, provider)
@@ -85,34 +112,44 @@ class Worlds:
             provider=provider,
             catalogue=catalogue,
             catalogue_hash=catalogue_hash(catalogue),
-            policy=policy,
-            policy_hash=hashlib.sha256(policy_json(policy).encode()).hexdigest(),
+            policy=policy.policy,
+            policy_hash=hashlib.sha256(policy_json(policy.policy).encode()).hexdigest(),
             usable=usable,
             unusable=unusable,
             client_for=self._simulated if provider == "simulated" else self._live,
             worker=self._worker,
             observe=self.logging.observe,
             draw=random.random,
+            router=policy.router.model if policy.router else None,
+            scorer=scorer,
         )
 
     async def introduction(self, world: World, log: StoredRunLog) -> Append | None:
-        """Catalogue and policy as contents under their hashes, where the database does not hold them yet."""
+        """Catalogue, policy and weights as contents, where the database does not hold them yet."""
         texts = {
-            world.catalogue_hash: ("catalogue-" + world.catalogue_hash, catalogue_json(world.catalogue)),
-            world.policy_hash: ("policy-" + world.policy_hash, policy_json(world.policy)),
+            "catalogue-" + world.catalogue_hash: catalogue_json(world.catalogue),
+            "policy-" + world.policy_hash: policy_json(world.policy),
+            **self._weights(world),
         }
-        missing = {digest: text for digest, text in texts.items() if digest not in self._introduced}
+        missing = {ref: text for ref, text in texts.items() if ref not in self._introduced}
         if not missing:
             return None
-        stored = await log.store.contents([ref for ref, _ in missing.values()])
-        self._introduced.update(digest for digest, (ref, _) in missing.items() if ref in stored)
-        new = [(ref, body) for ref, body in missing.values() if ref not in stored]
+        stored = await log.store.contents(list(missing))
+        self._introduced.update(ref for ref in missing if ref in stored)
+        new = [(ref, body) for ref, body in missing.items() if ref not in stored]
         if not new:
             return None
         contents = tuple(Content(ref=ref, stream="catalogue", subject=None, salt=b"", body=body) for ref, body in new)
         published = PriceListPublished(catalogue=world.catalogue_hash, name=world.catalogue.name)
         events = log.new_events("catalogue", [published])
         return Append(streams=(StreamAppend("catalogue", Expected.ANY, events),), contents=contents)
+
+    def _weights(self, world: World) -> dict[str, str]:
+        """The texts of the weights that the world uses, by reference."""
+        known: list[Weights[Any] | None] = [self._scorer]
+        known += [one for policy in self._policies.values() for one in (policy.router, policy.scorer)]
+        used = (world.router, world.scorer)
+        return {one.ref: one.text for one in known if one is not None and any(one.model is model for model in used)}
 
     async def world_of(self, run: Run, log: StoredRunLog) -> World:
         """The world that a run was started in: its own catalogue, and who is usable today.
@@ -129,6 +166,7 @@ class Worlds:
                     f"{run.id} was started with another policy, and has no plan yet: cancel it, ask again"
                 )
             world = replace(world, policy=policy or world.policy, policy_hash=started.policy)
+        world = await self._with_weights(world, run, log)
         if world.catalogue_hash != started.catalogue:
             ref = "catalogue-" + started.catalogue
             stored = await log.store.contents([ref])
@@ -145,6 +183,25 @@ class Worlds:
             reasons = "; ".join(f"{one.model}: {exclusion_text(one)}" for one in world.unusable if one.model in missing)
             raise InvalidRequest(f"{run.id} cannot be resumed now: {reasons or ', '.join(missing)}")
         return world
+
+    async def _with_weights(self, world: World, run: Run, log: StoredRunLog) -> World:
+        """The world with the weights that the run was started with, as the database keeps them.
+
+        Raises InvalidRequest where it does not hold them.
+        """
+        assert run.started is not None, "only a started run has a world"
+        router, scorer = None, None
+        if world.policy.router is not None and run.routing is None:
+            router = await stored_router(log.store, world.policy.router)
+            if router is None:
+                raise InvalidRequest(f"{run.id} needs the weights {world.policy.router}, which the database lacks")
+        if run.started.settings.scorer is not None:
+            scorer = await stored_scorer(log.store, run.started.settings.scorer)
+            if scorer is None:
+                raise InvalidRequest(
+                    f"{run.id} needs the weights {run.started.settings.scorer}: the database lacks them"
+                )
+        return replace(world, router=router.model if router else None, scorer=scorer.model if scorer else None)
 
     def opened_leases(self) -> LeaseStore:
         """The leases of the database."""

@@ -34,6 +34,7 @@ from ..domain.events import (
     Synthesized,
 )
 from ..domain.exclusions import exclusion_text
+from ..domain.forecast import predicted
 from ..domain.units import MILLION, Timestamp, Usd, fraction, plain
 
 
@@ -188,8 +189,11 @@ def _decided(event: RoutingDecided) -> Iterator[str]:
     yield f"strategy {event.strategy}: {event.reason}"
     yield from (_planned(call) for call in event.plan)
     yield from map(_held, event.holds)
+    success = predicted(event.forecast)
     for candidate in event.candidates:
-        yield f"candidate {candidate.model}: expected {_usd(candidate.expected_cost)}"
+        likely = f", right with {fraction(success[candidate.model]):.2f}" if candidate.model in success else ""
+        yield f"candidate {candidate.model}: expected {_usd(candidate.expected_cost)}{likely}"
+    yield from _learned(event)
     for one in event.excluded:
         yield f"excluded {one.model}: {exclusion_text(one)}"
     for budget in event.headroom:
@@ -201,6 +205,20 @@ def _decided(event: RoutingDecided) -> Iterator[str]:
         yield f"left out for the budget: {', '.join(event.dropped)}"
     if event.needed is not None:
         yield f"{_usd(event.needed)} would let a plan through"
+
+
+def _learned(event: RoutingDecided) -> Iterator[str]:
+    """What weights said, and what was drawn."""
+    if event.forecast is not None:
+        yield f"target {fraction(event.forecast.target):.2f} by weights {event.forecast.weights}"
+        unknown = [one.model for one in event.forecast.predictions if one.success is None]
+        if unknown:
+            yield f"by class, for the weights do not know them: {', '.join(unknown)}"
+    if event.exploration is not None:
+        one = event.exploration
+        yield f"explores {fraction(one.epsilon):.2f}, drew {fraction(one.draw):.6f}"
+        for share in one.propensities:
+            yield f"propensity {share.model} {fraction(share.probability):.6f}"
 
 
 def _held(hold: Hold) -> str:

@@ -62,6 +62,8 @@ def test_an_unknown_option_is_refused_with_the_nearest(name: str, complaint: str
 
 
 WRONG = {
+    "policy": 5,
+    "explore": "0.5",
     "messages": 5,
     "strategy": 5,
     "model": b"gpt-4o",

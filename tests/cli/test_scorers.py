@@ -22,7 +22,11 @@ def test_scorers_list_says_what_each_reads_and_costs() -> None:
     assert "heuristic-1 (default)  1" in said
     assert "judge:MODEL reads the conversation and the answer" in said
     rows = command("scorers", "list", "--json").document["scorers"]
-    assert [(row["name"], row["is_default"]) for row in rows] == [("heuristic-1", True), ("judge:MODEL", False)]
+    assert [(row["name"], row["is_default"]) for row in rows] == [
+        ("heuristic-1", True),
+        ("learned", False),
+        ("judge:MODEL", False),
+    ]
     assert rows[0]["costs"] == "nothing"
 
 
@@ -51,8 +55,8 @@ def test_a_named_model_or_vendor_does_not_keep_the_judge_away() -> None:
 @pytest.mark.parametrize(
     ("scorer", "complaint"),
     [
-        ("heuristic-7", "scorer 'heuristic-7' is unknown: expected heuristic-1, or judge:MODEL"),
-        ("judge:", "scorer 'judge:' is unknown: expected heuristic-1, or judge:MODEL"),
+        ("heuristic-7", "scorer 'heuristic-7' is unknown: expected heuristic-1, learned or judge:MODEL"),
+        ("judge:", "scorer 'judge:' is unknown: expected heuristic-1, learned or judge:MODEL"),
         ("judge:gpt-4oo", "unknown model 'gpt-4oo' in the catalogue seed; did you mean"),
     ],
 )
