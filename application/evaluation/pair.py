@@ -41,7 +41,8 @@ class ModelPair:
                 f"({mean(self.weak):.4f}), so there is no gap to recover: exchange them, or choose another pair"
             )
         self._is_cascade = is_cascade
-        self.costs = _costs(data, weak, strong, second)
+        self._alone = (data.costs(weak), data.costs(strong))
+        self.costs = _costs(*self._alone, [0.0] * len(self.weak) if second is None else data.costs(second))
 
     @property
     def gains(self) -> list[float]:
@@ -50,11 +51,14 @@ class ModelPair:
 
     def measured(self, needs: Sequence[float]) -> Measured:
         """The figures of a ranking, with its resamples."""
-        return Measured(_Ranked(self, needs).figures, len(needs))
+        return Measured(_Ranked(self, needs, HALF).figures, len(needs))
 
-    def row(self, name: str, needs: Sequence[float], measured: Measured | None = None) -> Row:
-        """The figures of a ranking and its curve; without `measured`, no intervals."""
-        ranked = _Ranked(self, needs)
+    def row(self, name: str, needs: Sequence[float], measured: Measured | None = None, *, share: float = HALF) -> Row:
+        """The figures of a ranking and its curve; without `measured`, no intervals.
+
+        Quality and cost are those where this share of the prompts is sent to the strong model.
+        """
+        ranked = _Ranked(self, needs, share)
         if measured is None:
             return Row(name=name, figures=ranked.figures(None), points=ranked.points())
         return Row(name=name, figures=measured.figures, intervals=measured.intervals(), points=ranked.points())
@@ -62,8 +66,8 @@ class ModelPair:
     def always(self, place: int) -> Row:
         """One of the two for every prompt: 0 the weak model, 1 the strong."""
         figures = {"quality": mean((self.weak, self.strong)[place])}
-        if self.costs is not None:
-            figures["usd_per_1000"] = 1000 * mean(self.costs[place])
+        if (costs := self._alone[place]) is not None:
+            figures["usd_per_1000"] = 1000 * mean(costs)
         x = figures.get("usd_per_1000", float(place))
         return Row(name=f"always {self.names[place]}", figures=figures, points=[(x, figures["quality"])])
 
@@ -82,21 +86,22 @@ class ModelPair:
 class _Ranked:
     """A pair under one ranking."""
 
-    def __init__(self, pair: ModelPair, needs: Sequence[float]) -> None:
+    def __init__(self, pair: ModelPair, needs: Sequence[float], share: float) -> None:
         ranking = Ranking(needs)
+        self._share = share
         self._grades = RankedPair(ranking, pair.weak, pair.strong)
         bill, costs = pair.bill(), pair.sent_costs()
         self._bill = None if bill is None else RankedBill(ranking, bill)
         self._costs = None if costs is None else RankedPair(ranking, *costs)
 
     def figures(self, counts: Counts | None) -> Figures:
-        """Those of RouteLLM, the cost at equal quality, and quality and cost where half the prompts are sent."""
+        """Those of RouteLLM, the cost at equal quality, and quality and cost where the share is sent."""
         curve = self._grades.curve(counts)
         found = {"apgr": curve.apgr, "cpt50": curve.cpt(0.5), "cpt80": curve.cpt(0.8)}
-        found |= {"pgr20": curve.pgr(0.2), "pgr50": curve.pgr(0.5), "quality": curve.at(HALF)}
+        found |= {"pgr20": curve.pgr(0.2), "pgr50": curve.pgr(0.5), "quality": curve.at(self._share)}
         if self._bill is not None and self._costs is not None:
             found |= dict(zip(TARGETS, self._bill.shares(list(TARGETS.values()), counts), strict=True))
-            found["usd_per_1000"] = 1000 * self._costs.curve(counts).at(HALF)
+            found["usd_per_1000"] = 1000 * self._costs.curve(counts).at(self._share)
         return found
 
     def points(self) -> list[Point]:
@@ -118,10 +123,6 @@ def thinned(points: Sequence[Point]) -> list[Point]:
 
 
 def _costs(
-    data: RecordedSet, weak: ModelName, strong: ModelName, second: ModelName | None
-) -> tuple[list[float], list[float]] | None:
-    cheap, dear = data.costs(weak), data.costs(strong)
-    beside = [0.0] * len(data.examples) if second is None else data.costs(second)
-    if cheap is None or dear is None or beside is None:
-        return None
-    return list(map(add, cheap, beside)), dear
+    cheap: Sequence[float] | None, dear: Sequence[float] | None, beside: Sequence[float] | None
+) -> tuple[Sequence[float], Sequence[float]] | None:
+    return None if cheap is None or dear is None or beside is None else (list(map(add, cheap, beside)), dear)
