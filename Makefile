@@ -15,7 +15,7 @@ export PROMPT DATABASE
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock prices bench stress e2e wheel clean
+.PHONY: help run test check lock prices bench evaluate stress e2e wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.* ## (.*)/make \1\t\2/' | expand -t 14
@@ -83,6 +83,9 @@ bench: .venv/dev ## measure
 	@$(BIN)/python -m tests.benchmarks.bench_store
 	@$(BIN)/python -m tests.benchmarks.bench_projections
 	@$(BIN)/python -m tests.benchmarks.bench_monitor
+
+evaluate: .venv/dev ## judge every policy on recorded outcomes into docs/results.md: make evaluate DATA=FOLDER
+	@$(BIN)/python -m tests.benchmarks.results $(DATA)
 
 stress: .venv/dev ## prove that money cannot leak: make stress ARGS="--rounds 3"
 	@$(BIN)/python -m tests.stress.budget $(ARGS)

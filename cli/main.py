@@ -30,6 +30,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "budgets": ("budgets:app", "Set, list, show and remove budgets."),
     "costs": ("costs:app", "Report what was spent, export, reprice and reconcile it."),
     "projections": ("projections:app", "Show how the read models stand, or build them anew."),
+    "evaluate": ("evaluate:app", "Judge routing, confidence, cascades and ensembles on recorded outcomes."),
     "models": ("models:app", "List the models, what they cost and how they do."),
     "monitor": ("monitor:app", "Watch spending, calls, failures and runs as they happen."),
     "config": ("config:app", "Write or show the settings."),

@@ -1,0 +1,117 @@
+"""A cascade: the weak model always answers, and the strong one where that answer is not trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...domain.catalogue import ModelCapability, ModelName
+from ...domain.conclusion import check
+from ...domain.metrics.ranking import mean
+from ...domain.policy import Chain
+from ...domain.synthesis import Member
+from ...domain.units import Probability, fraction
+from .chosen import ORACLE, RANDOM, Chosen, point
+from .confidence import ANSWER_LENGTH, Scored, confidences_of
+from .pair import ModelPair
+from .policies import AnswerScorer
+from .recorded_set import RecordedSet
+from .report import Evaluation, Row
+from .resampling import Counts, Figures, Measured
+
+THRESHOLD = fraction(Chain(models=()).threshold)  # as of a chain that names none
+
+
+def evaluate_cascade(
+    data: RecordedSet,
+    scorer: AnswerScorer,
+    weak: ModelName,
+    strong: ModelName,
+    *,
+    second: ModelName | None = None,
+    threshold: float = THRESHOLD,
+) -> Evaluation:
+    """What it reaches and costs at the threshold, and at every other. Raises InvalidRequest.
+
+    The second cheap model, where there is one, is paid for every prompt too.
+    """
+    pair, right = ModelPair(data, weak, strong, is_cascade=True, second=second), data.right(weak)
+    confidences = confidences_of(data, scorer, weak, second)
+    row = _measured(pair, confidences, right, threshold)
+    sent = row.figures["share"]
+    needs = [-confidence for confidence in confidences]
+    rest = [
+        _at_share(pair, ANSWER_LENGTH, [float(len(text)) for text in data.texts(weak)], sent),
+        _at_share(pair, RANDOM, [0.0] * len(right), sent),
+        _at_share(pair, ORACLE, pair.gains, sent),
+        pair.always(0),
+        pair.always(1),
+    ]
+    if second is not None:
+        rest.insert(0, _agreement(pair, agreements(data, weak, second), right, f"{second} agrees"))
+    asked = {"weak": weak, "strong": strong, "threshold": threshold}
+    return Evaluation(
+        kind="cascade",
+        data=data,
+        asked=asked if second is None else {**asked, "second": second},
+        policy=replace(row, name=scorer.version, points=pair.row("", needs).points),
+        references=rest,
+        predictions=[{"id": one.id, "confidence": c} for one, c in zip(data.examples, confidences, strict=True)],
+        notes=[f"length, chance and oracle send on the share that the threshold does: {100 * sent:.1f} %"],
+    )
+
+
+def agreements(data: RecordedSet, first: ModelName, second: ModelName) -> list[float]:
+    """1 where a live chain that verifies by agreement would stop: both answers can be compared and are the same."""
+    rows = zip(data.questions(), data.texts(first), data.texts(second), strict=True)
+    return [float(check(_both(one, other), question).chosen is not None) for question, one, other in rows]
+
+
+def _both(*texts: str) -> list[Member]:
+    return [
+        Member(attempt=n, model=f"model {n}", capability=ModelCapability.BASIC, text=text, confidence=Probability(0))
+        for n, text in enumerate(texts, start=1)
+    ]
+
+
+def _measured(pair: ModelPair, confidences: Sequence[float], right: Sequence[bool], threshold: float) -> Row:
+    """The figures of a cascade that stops where the confidence reaches the threshold."""
+    scored, needs = Scored(confidences, right), [-confidence for confidence in confidences]
+    sent = [confidence < threshold for confidence in confidences]
+    at_threshold = _sent(pair, sent)
+
+    def figures(counts: Counts | None) -> Figures:
+        return {**scored.figures(counts), **at_threshold.figures(counts)}
+
+    ranked, measured = pair.measured(needs), Measured(figures, len(right))
+    found = {**ranked.figures, **measured.figures}
+    if pair.costs is not None:
+        found["cost_share"] = found["usd_per_1000"] / (1000 * mean(pair.costs[1]))
+    return Row(name="", figures=found, intervals={**ranked.intervals(), **measured.intervals()})
+
+
+def _agreement(pair: ModelPair, agreed: Sequence[float], right: Sequence[bool], name: str) -> Row:
+    """The one point that agreement has: what lies between its two values is the order of the prompts, no policy."""
+    row, kept = _measured(pair, agreed, right, 0.5), ("auroc", "quality", "usd_per_1000", "share", "cost_share")
+    figures = {key: row.figures[key] for key in kept if key in row.figures}
+    return Row(
+        name=name,
+        figures=figures,
+        intervals={key: one for key, one in row.intervals.items() if key in kept},
+        points=point(figures),
+    )
+
+
+def _sent(pair: ModelPair, sent: Sequence[bool]) -> Chosen:
+    grades = [strong if one else weak for one, weak, strong in zip(sent, pair.weak, pair.strong, strict=True)]
+    columns = pair.sent_costs()
+    costs = (
+        None if columns is None else [goes if one else stays for one, stays, goes in zip(sent, *columns, strict=True)]
+    )
+    return Chosen(grades, costs, {"share": sent})
+
+
+def _at_share(pair: ModelPair, name: str, needs: Sequence[float], share: float) -> Row:
+    """A ranking that sends on the same share of prompts."""
+    row = pair.row(name, needs, share=share)
+    return replace(row, figures={**row.figures, "share": share})

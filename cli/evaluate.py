@@ -1,0 +1,195 @@
+"""`evaluate`: what a policy is worth on recorded outcomes, at no cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import AsJson, Config, Database
+from .output import print_json, say
+
+if TYPE_CHECKING:
+    from ..application.evaluation.recorded_set import RecordedSet
+    from ..application.evaluation.report import Evaluation
+    from ..domain.events import Method
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Judge routing, confidence, cascades and ensembles on recorded outcomes; nothing is asked.",
+)
+Dataset = Annotated[str, typer.Option("--dataset", help="An imported set, or a file of recorded outcomes.")]
+Weak = Annotated[str | None, typer.Option("--weak", help="The cheaper model of a pair.")]
+Strong = Annotated[str | None, typer.Option("--strong", help="The better model of a pair.")]
+Models = Annotated[str | None, typer.Option("--models", help="Models a,b,c; all of the set unless given.")]
+Second = Annotated[str | None, typer.Option("--second", help="Another cheap model, whose answer is compared.")]
+Policy = Annotated[str | None, typer.Option("--policy", help="heuristic (default) or learned.")]
+Weights = Annotated[Path | None, typer.Option("--weights", help="Weights that `learn` wrote; default: those shipped.")]
+Predictions = Annotated[Path | None, typer.Option("--predictions", help="Write a JSON line for each prompt.")]
+Chart = Annotated[str | None, typer.Option("--chart", help="Draw it: a file that ends in .svg or .html.")]
+
+
+@app.command(epilog="Example: model-orchestrator evaluate routing --dataset FILE --weak gpt-4o-mini --strong gpt-4o")
+def routing(
+    dataset: Dataset,
+    weak: Weak = None,
+    strong: Strong = None,
+    models: Models = None,
+    target: Annotated[
+        float | None, typer.Option("--target", help="Of many models: the predicted success to reach, 0 to 1.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="Of many models: USD a prompt.")] = None,
+    policy: Policy = None,
+    weights: Weights = None,
+    predictions: Predictions = None,
+    chart: Chart = None,
+    as_json: AsJson = False,
+    database: Database = None,
+    config: Config = None,
+) -> None:
+    """Judge a router: between a weak and a strong model, or among many."""
+    from ..infrastructure.evaluated_policies import routing_policy, success_policy
+    from .evaluate_asked import checked_rule, listed, pair_of
+
+    pair = pair_of(weak, strong, models, target, budget)
+    if pair is not None:
+        from ..application.evaluation.routing import evaluate_routing
+
+        router = routing_policy(policy, weights)
+        _report(evaluate_routing(_data(dataset, config, database), router, *pair), predictions, chart, as_json)
+        return
+    from ..application.evaluation.choice import evaluate_choice
+
+    rule, chooser = checked_rule(target, budget), success_policy(policy, weights)
+    data = _data(dataset, config, database)
+    _report(evaluate_choice(data, chooser, listed(models, data), **rule), predictions, chart, as_json)
+
+
+@app.command(epilog="Example: model-orchestrator evaluate confidence --dataset FILE --model gpt-4o-mini-2024-07-18")
+def confidence(
+    dataset: Dataset,
+    model: Annotated[str, typer.Option("--model", help="Whose answers are scored.")],
+    second: Second = None,
+    policy: Policy = None,
+    weights: Weights = None,
+    predictions: Predictions = None,
+    chart: Chart = None,
+    as_json: AsJson = False,
+    database: Database = None,
+    config: Config = None,
+) -> None:
+    """Judge the confidence in a model's answers: does it tell right from wrong, and is it to be believed?"""
+    from ..application.evaluation.confidence import evaluate_confidence
+    from ..infrastructure.evaluated_policies import answer_scorer
+
+    scorer = answer_scorer(policy, weights)
+    found = evaluate_confidence(_data(dataset, config, database), scorer, model, second)
+    _report(found, predictions, chart, as_json)
+
+
+@app.command(epilog="Example: model-orchestrator evaluate cascade --dataset FILE --weak gpt-4o-mini --strong gpt-4o")
+def cascade(
+    dataset: Dataset,
+    weak: Annotated[str, typer.Option("--weak", help="The model that answers first.")],
+    strong: Annotated[str, typer.Option("--strong", help="The one asked where that answer is not trusted.")],
+    second: Second = None,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="The confidence that is enough, 0 to 1; default: 0.7.")
+    ] = None,
+    policy: Policy = None,
+    weights: Weights = None,
+    predictions: Predictions = None,
+    chart: Chart = None,
+    as_json: AsJson = False,
+    database: Database = None,
+    config: Config = None,
+) -> None:
+    """Judge a cascade: the weak model answers, and the strong one where that answer is not trusted."""
+    from ..application.evaluation.cascade import THRESHOLD, evaluate_cascade
+    from ..infrastructure.evaluated_policies import answer_scorer
+    from .evaluate_asked import share
+
+    scorer = answer_scorer(policy, weights)
+    enough = THRESHOLD if threshold is None else share("threshold", threshold)
+    data = _data(dataset, config, database)
+    found = evaluate_cascade(data, scorer, weak, strong, second=second, threshold=enough)
+    _report(found, predictions, chart, as_json)
+
+
+@app.command(epilog="Example: model-orchestrator evaluate ensemble --dataset FILE --models a,b,c --adaptive")
+def ensemble(
+    dataset: Dataset,
+    models: Models = None,
+    method: Annotated[
+        str | None, typer.Option("--method", help="vote or score; default: vote where answers can be compared.")
+    ] = None,
+    adaptive: Annotated[
+        bool, typer.Option("--adaptive", help="Ask the others only where the first two do not agree.")
+    ] = False,
+    policy: Policy = None,
+    weights: Weights = None,
+    predictions: Predictions = None,
+    chart: Chart = None,
+    as_json: AsJson = False,
+    database: Database = None,
+    config: Config = None,
+) -> None:
+    """Judge a panel whose answers become one; name the most trusted model first."""
+    from ..application.evaluation.ensemble import evaluate_ensemble
+    from ..infrastructure.evaluated_policies import answer_scorer
+    from .evaluate_asked import listed
+
+    rule, scorer = _method(method), answer_scorer(policy, weights)
+    data = _data(dataset, config, database)
+    found = evaluate_ensemble(data, scorer, listed(models, data), method=rule, is_adaptive=adaptive)
+    _report(found, predictions, chart, as_json)
+
+
+def _data(dataset: str, config: Path | None, database: str | None) -> RecordedSet:
+    """The set by the name of its file, or its own."""
+    from ..application.evaluation.recorded_set import recorded_set
+    from ..infrastructure.datasets import name_of, open_dataset
+    from ..infrastructure.settings import Settings
+
+    url = database if config is None else Settings.load(config, database_url=database).database_url
+    return recorded_set(name_of(Path(dataset)), open_dataset(dataset, url))
+
+
+def _method(method: str | None) -> Method | None:
+    from ..domain.errors import InvalidRequest
+    from ..domain.events import Method
+
+    if method not in (None, Method.VOTE, Method.SCORE):
+        raise InvalidRequest(f"method {method!r}: expected vote or score; judge and fuse would ask a model")
+    return None if method is None else Method(method)
+
+
+def _report(found: Evaluation, predictions: Path | None, chart: str | None, as_json: bool) -> None:
+    """Print it; write the files that were asked for."""
+    from .evaluate_table import evaluation_dict, evaluation_text, write_predictions
+
+    if chart is not None:
+        _draw(found, chart)
+    if predictions is not None:
+        write_predictions(found, predictions)
+        say(f"{predictions}: {found.prompts:,} predictions")
+    if as_json:
+        print_json(evaluation_dict(found))
+    else:
+        print(evaluation_text(found))
+
+
+def _draw(found: Evaluation, path: str) -> None:
+    from ..application.chart_page import charts_html
+    from ..application.cost_reports import chart_kind
+    from ..application.curve_chart import curve_svg
+    from ..application.evaluation.picture import picture
+
+    kind, chart = chart_kind(path), picture(found)
+    text = curve_svg(chart) if kind == "svg" else charts_html(chart.title, [chart])
+    Path(path).write_text(text, encoding="utf-8")
+    say(f"{path}: {chart.title}")
