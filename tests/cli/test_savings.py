@@ -69,6 +69,17 @@ def test_every_call_of_a_run_counts_on_the_side_of_what_was_paid() -> None:
     assert min(Decimal(row["saved"]) for row in simulated["rows"]) < 0
 
 
+def test_the_usage_is_that_of_the_answer_that_stands() -> None:
+    """Not of the member that was asked last."""
+    members = "claude-haiku-3.5,claude-sonnet-3.5,gpt-4o-mini"
+    result = answered("What is 23 * 19?", "--strategy", "ensemble", "--full-panel", "--models", members)
+    attempts = result["metadata"]["attempts"]
+    assert attempts[-1]["model"] != result["model_used"]
+    rows = command("costs", "savings", "--json").document["simulated"]["rows"]
+    (stands,) = [one for one in attempts if one["model"] == result["model_used"]]
+    assert [row["would_cost"] for row in rows if not row["estimated"]] == [stands["cost"]]
+
+
 def test_a_panel_that_asked_two_of_three_counts_what_it_asked() -> None:
     """Both calls are paid, the third was not made, and the usage is that of the answer that stands."""
     models = ("--strategy", "ensemble", "--models", "claude-haiku-3.5,claude-sonnet-3.5,claude-opus-3")
