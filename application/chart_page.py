@@ -16,9 +16,10 @@ _STYLE = f"""
 body {{ margin: 0 auto; padding: 24px 16px; max-width: 992px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 {FONT} }}
 figure {{ margin: 0 0 32px }}
-svg {{ display: block; width: 100%; height: auto }}
+h1 {{ margin: 0 0 16px; font-size: 24px }}
+svg {{ display: block; width: 100%; min-width: 720px; height: auto }}
 summary {{ margin: 8px 0; color: var(--soft); cursor: pointer }}
-.figures {{ overflow-x: auto }}
+.wide {{ overflow-x: auto }}
 table {{ border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }}
 th, td {{ padding: 4px 12px 4px 0; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line) }}
 th:first-child, td:first-child {{ text-align: left }}
@@ -39,8 +40,8 @@ def charts_html(title: str, charts: Sequence[Chart]) -> str:
 
 def _figure(chart: Chart, id: str) -> str:
     return (
-        f"<figure>\n{chart_svg(chart, id=id)}"
-        f'<details><summary>Figures</summary>\n<div class="figures">{_table(chart)}</div></details>\n</figure>'
+        f'<figure>\n<div class="wide">{chart_svg(chart, id=id)}</div>\n'
+        f'<details><summary>Figures</summary>\n<div class="wide">{_table(chart)}</div></details>\n</figure>'
     )
 
 
