@@ -54,12 +54,20 @@ async def list_budgets(store: EventStore, scope: str | None = None, period: str 
     ]
 
 
+async def marked_budgets(
+    store: EventStore, log: RunLog, scope: str | None = None, period: str | None = None
+) -> list[Budget]:
+    """The same with their alerts, and which of them were told."""
+    found = await list_budgets(store, scope, period)
+    return [_with_marks(one, await budget_events(store, log, budget_stream(one.scope, one.period))) for one in found]
+
+
 async def show_budgets(store: EventStore, log: RunLog, scope: str, period: str | None = None) -> list[Budget]:
     """A scope's budgets, with their alerts and which of them were told. Raises InvalidRequest where there is none."""
-    found = await list_budgets(store, scope_of(scope), None if period is None else period_of(period))
+    found = await marked_budgets(store, log, scope_of(scope), None if period is None else period_of(period))
     if not found:
         raise no_budget(scope, period)
-    return [_with_marks(one, await budget_events(store, log, budget_stream(scope, one.period))) for one in found]
+    return found
 
 
 async def budget_history(
@@ -82,7 +90,17 @@ async def budget_history(
 
 
 def budget_dict(budget: Budget) -> dict[str, Any]:
-    """For JSON: amounts as decimal strings."""
+    """For JSON: amounts as decimal strings; its alerts, and those that were told, in order."""
+    told = [
+        {
+            "period": one.period_key,
+            "money": one.money.value,
+            "percent": one.percent,
+            "spent": plain(one.spent),
+            "limit": plain(one.limit),
+        }
+        for one in budget.told
+    ]
     return {
         "scope": budget.scope,
         "period": budget.period,
@@ -97,22 +115,9 @@ def budget_dict(budget: Budget) -> dict[str, Any]:
             }
             for one in budget.balances
         ],
+        "alerts": list(budget.alerts),
+        "told": told,
     }
-
-
-def shown_dict(budget: Budget) -> dict[str, Any]:
-    """The same with its alerts, and those that were told, in order."""
-    told = [
-        {
-            "period": one.period_key,
-            "money": one.money.value,
-            "percent": one.percent,
-            "spent": plain(one.spent),
-            "limit": plain(one.limit),
-        }
-        for one in budget.told
-    ]
-    return budget_dict(budget) | {"alerts": list(budget.alerts), "told": told}
 
 
 def fact_dict(fact: BudgetFact) -> dict[str, Any]:

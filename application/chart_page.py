@@ -17,9 +17,10 @@ _STYLE = f"""
 body {{ margin: 0 auto; padding: 24px 16px; max-width: 992px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 {FONT} }}
 figure {{ margin: 0 0 32px }}
-svg {{ display: block; width: 100%; height: auto }}
+h1 {{ margin: 0 0 16px; font-size: 24px }}
+svg {{ display: block; width: 100%; min-width: 720px; height: auto }}
 summary {{ margin: 8px 0; color: var(--soft); cursor: pointer }}
-.figures {{ overflow-x: auto }}
+.wide {{ overflow-x: auto }}
 table {{ border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }}
 th, td {{ padding: 4px 12px 4px 0; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line) }}
 th:first-child, td:first-child {{ text-align: left }}
@@ -44,8 +45,12 @@ def _figure(chart: Chart | CurveChart, id: str) -> str:
     else:
         picture, figures = chart_svg(chart, id=id), _table(chart)
     return (
-        f"<figure>\n{picture}"
-        f'<details><summary>Figures</summary>\n<div class="figures">{figures}</div></details>\n</figure>'
+        f'<figure>
+<div class="wide">{picture}</div>
+'
+        f'<details><summary>Figures</summary>
+<div class="wide">{figures}</div></details>
+</figure>'
     )
 
 
@@ -55,8 +60,12 @@ def _points(chart: CurveChart) -> str:
     points += [(mark.name, mark.point) for mark in chart.marks]
     rows = [_row("td", [name, written(x, chart.x.unit), written(y, chart.y.unit)]) for name, (x, y) in points]
     return (
-        f"<table>\n<caption>{clean(chart.title)}</caption>\n"
-        f"<thead>{_row('th', ['', chart.x.title, chart.y.title])}</thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
+        f"<table>
+<caption>{clean(chart.title)}</caption>
+"
+        f"<thead>{_row('th', ['', chart.x.title, chart.y.title])}</thead>
+<tbody>{''.join(rows)}</tbody>
+</table>"
     )
 
 

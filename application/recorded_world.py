@@ -58,7 +58,11 @@ def routing_inputs(run: Run, event: RoutingDecided, basis: Basis, request: Reque
     """What the decision read; without the request by the size its plan shows. None where it planned no call either."""
     assert run.assessment is not None, "a route is decided after the assessment"
     world = recorded_world(run, event, basis)
-    inputs = recorded_decisions(run, world, request, {}).routing_inputs(run, event.headroom)
+    inputs = replace(
+        recorded_decisions(run, world, request, {}).routing_inputs(run, event.headroom),
+        forecast=event.forecast,
+        draw=event.exploration.draw if event.exploration else None,
+    )
     if request is not None:
         return inputs
     shown = recorded_size(event, run.assessment, basis.catalogue)

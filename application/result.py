@@ -93,7 +93,6 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
     assert run.routing is not None
     assert isinstance(run.ended, RunCompleted)
     scored = run.attempt(run.ended.attempt).confidence if run.ended.attempt is not None else None
-    synthesis = run.synthesis
     return {
         "simulated": answer.money is Money.SIMULATED,
         "task_type": run.assessment.task_type.value,
@@ -113,6 +112,15 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
         "cached": _cached(run.cached),
         "threshold": None if run.routing.threshold is None else fraction(run.routing.threshold),
         "escalations": [_escalation(one) for one in run.escalations],
+        **synthesis_dict(run),
+        "tool_calls": [asdict(call) for call in answer.tool_calls],
+    }
+
+
+def synthesis_dict(run: Run) -> dict[str, Any]:
+    """How several answers became one; `agreement` is null where nothing was compared."""
+    synthesis = run.synthesis
+    return {
         "method": synthesis.method.value if synthesis else None,
         "members": [
             {"attempt": one.attempt, "model": run.attempt(one.attempt).model, "score": fraction(one.score)}
@@ -120,7 +128,6 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
         ],
         "agreement": fraction(synthesis.agreement) if synthesis and synthesis.agreement is not None else None,
         "dissent": [run.attempt(number).model for number in synthesis.dissent] if synthesis else [],
-        "tool_calls": [asdict(call) for call in answer.tool_calls],
     }
 
 

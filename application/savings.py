@@ -35,7 +35,8 @@ class Savings:
     money: Money
     runs: int
     cost: Decimal  # USD of all their calls: retries, checks, members and judges too
-    left_out: int  # runs whose cost is not known
+    agreed: int  # runs that ended as soon as two answers agreed: what was planned beyond them was not asked
+    left_out: int  # runs whose cost, or whose answer's usage, is not known
     assumed: int  # runs whose catalogue is not in the database: priced by the one in force
     alternatives: tuple[Alternative, ...]  # the dearest first; the models with a price in every catalogue used
     cached: int  # runs that were given an earlier answer
@@ -67,6 +68,7 @@ def savings(
                 money=money,
                 runs=sum(one.runs for one in known),
                 cost=usd(sum(one.cost for one in known)),
+                agreed=sum(one.agreed for one in known),
                 left_out=sum(one.runs for one in mine if not one.is_known),
                 assumed=sum(one.runs for one in known if one.catalogue not in catalogues),
                 alternatives=_alternatives(known, of),

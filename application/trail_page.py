@@ -81,6 +81,7 @@ td.good, td.bad {{ color: var(--of) }}
 .events strong {{ color: var(--of) }}
 .events div {{ overflow-wrap: anywhere }}
 .events ul {{ margin: 4px 0 0; padding: 0; list-style: none; color: var(--soft); font-size: 13px }}
+@media (max-width: 560px) {{ .events > li {{ grid-template-columns: 62px 14px minmax(0, 1fr); column-gap: 8px }} }}
 @media print {{ body {{ padding: 0 }} .events, .wide, .sums div {{ border: 0; padding: 0 }} }}
 """
 

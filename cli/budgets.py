@@ -48,13 +48,13 @@ def set_(
     config: Config = None,
 ) -> None:
     """Allow so many US dollars in each period; a plan that could cost more than is left does not start."""
-    from ..application.budget_reports import shown_dict
+    from ..application.budget_reports import budget_dict
     from ..application.budgets import alerts_of, period_of, scope_of
 
     where, kind, limit, alerts = scope_of(scope), period_of(period), _limit(amount), alerts_of(alert)
 
     async def define(orchestrator: Orchestrator) -> dict[str, Any]:
-        return shown_dict(await orchestrator.set_budget(where, limit, period=kind, alerts=alerts))
+        return budget_dict(await orchestrator.set_budget(where, limit, period=kind, alerts=alerts))
 
     budget = _with_orchestrator(config, database, define)
     if as_json:
@@ -69,12 +69,12 @@ def set_(
 @app.command("list", epilog="Example: model-orchestrator budgets list")
 def list_(as_json: AsJson = False, database: Database = None, config: Config = None) -> None:
     """List the budgets with what is held, spent and left in each period."""
-    from ..application.budget_reports import budget_dict, list_budgets
+    from ..application.budget_reports import budget_dict, marked_budgets
 
     async def load(orchestrator: Orchestrator) -> list[dict[str, Any]]:
         if not orchestrator.has_database():
             return []
-        return [budget_dict(budget) for budget in await list_budgets(orchestrator.store)]
+        return [budget_dict(budget) for budget in await marked_budgets(orchestrator.store, orchestrator.log)]
 
     budgets = _with_orchestrator(config, database, load)
     if as_json:
@@ -88,7 +88,7 @@ def show(
     scope: Scope, period: AnyPeriod = None, as_json: AsJson = False, database: Database = None, config: Config = None
 ) -> None:
     """Show a scope's budgets: limit, alerts and which of them were told, and each period's figures."""
-    from ..application.budget_reports import show_budgets, shown_dict
+    from ..application.budget_reports import budget_dict, show_budgets
     from ..application.budgets import no_budget, period_of, scope_of
 
     where, kind = scope_of(scope), None if period is None else period_of(period)
@@ -96,7 +96,7 @@ def show(
     async def load(orchestrator: Orchestrator) -> list[dict[str, Any]]:
         if not orchestrator.has_database():
             raise no_budget(where, kind)
-        return [shown_dict(budget) for budget in await show_budgets(orchestrator.store, orchestrator.log, where, kind)]
+        return [budget_dict(budget) for budget in await show_budgets(orchestrator.store, orchestrator.log, where, kind)]
 
     budgets = _with_orchestrator(config, database, load)
     if as_json:

@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .asked import Since, Until, Where, Zone, calendar, conditions
 from .options import AsJson, Config, Database
 from .output import print_json, say
 
 if TYPE_CHECKING:
     from ..application.repricing import Group, Repriced
     from ..domain.events import Money
-    from ..projections.run_report import Range
 
-Since = Annotated[str | None, typer.Option("--since", help="Runs started from then on: today, 7d, 2026-11, a date.")]
-Until = Annotated[str | None, typer.Option("--until", help="Runs started up to then, itself included.")]
-Zone = Annotated[str, typer.Option("--tz", help="The time zone of dates, as in Europe/Berlin.")]
 FIGURES = ("calls", "charged", "repriced", "difference", "unknown", "unknown_charged")
 
 
@@ -28,7 +25,8 @@ def reprice(
     ] = "model",
     since: Since = None,
     until: Until = None,
-    tz: Zone = "UTC",
+    zone: Zone = "UTC",
+    where: Where = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     database: Database = None,
@@ -37,9 +35,11 @@ def reprice(
     """Show what calls cost as charged beside what they cost on other prices; nothing that is recorded changes."""
     import asyncio
 
+    from ..application.cost_reports import span_of
     from ..application.repricing import check_by
     from ..application.repricing import reprice as repriced
     from ..domain.errors import InvalidRequest
+    from ..domain.filters import CALL_FIELDS
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.price_files import price_cards
     from ..infrastructure.settings import Settings
@@ -48,15 +48,17 @@ def reprice(
         raise InvalidRequest("--json or --csv, not both")
     groups = [word.strip() for word in by.split(",") if word.strip()] or ["model"]
     check_by(groups)
+    reading = calendar(zone)
+    span, asked = span_of(reading.between(since, until)), conditions(where, CALL_FIELDS, reading)
     settings = Settings.load(config, database_url=database)
-    span, cards = _span(since, until, tz), price_cards(card, settings)
+    cards = price_cards(card, settings)
 
     async def ask() -> dict[Money, dict[Group, Repriced]]:
         async with Orchestrator(settings) as orchestrator:
             orchestrator.expect_runs()
             models = orchestrator.read_models
             models.tell = say
-            return repriced(models.attempts(span=span, oldest_first=True), cards, groups)
+            return repriced(models.attempts(span=span, conditions=asked, oldest_first=True), cards, groups)
 
     found = asyncio.run(ask())
     if as_json:
@@ -65,15 +67,6 @@ def reprice(
         _print_csv(groups, found)
     else:
         _print_tables(groups, found, card)
-
-
-def _span(since: str | None, until: str | None, tz: str) -> Range:
-    from ..application.dates import Calendar, zone_named
-    from ..infrastructure.clock import SystemClock
-    from ..projections.run_report import ALWAYS
-
-    found = Calendar(SystemClock().now(), zone_named(tz)).between(since, until)
-    return ALWAYS[0] if found.start is None else found.start, ALWAYS[1] if found.end is None else found.end
 
 
 def _total(lines: dict[Group, Repriced]) -> Repriced:

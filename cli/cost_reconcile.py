@@ -138,11 +138,17 @@ def _document(
         },
         "double": [_pair(one) for one in found.double],
         "mispriced": [_pair(one) for one in found.mispriced],
-        "to_settle": [_pair(one) for one in found.to_settle if one not in settled],
+        "to_settle": [_pair(one) for one in _waiting(found, settled)],
         "settled": [_pair(one) for one in settled],
         "refused": refused,
         "bad_lines": [{"line": line.number, "message": line.error} for line in bad],
     }
+
+
+def _waiting(found: Reconciliation, settled: Sequence[Match]) -> list[Match]:
+    """What is still to be settled."""
+    done = {one.call.id for one in settled}
+    return [one for one in found.to_settle if one.call.id not in done]
 
 
 def _pair(one: Match) -> dict[str, Any]:
@@ -180,7 +186,6 @@ def _ours(call: Call) -> dict[str, Any]:
 
 def _print(found: Reconciliation, settled: list[Match], *, apply: bool) -> None:
     pairs = ("line", "attempt", "model", "theirs", "ours", "difference")
-    waiting = [one for one in found.to_settle if one not in settled]
     sections: list[tuple[str, Sequence[str], Iterable[dict[str, Any]]]] = [
         ("mispriced", pairs, map(_pair, found.mispriced)),
         ("double in the export", pairs, map(_pair, found.double)),
@@ -191,7 +196,11 @@ def _print(found: Reconciliation, settled: list[Match], *, apply: bool) -> None:
         ),
         ("ours only", ("attempt", "request_id", "time", "model", "status", "cost"), map(_ours, found.ours)),
         ("lost calls settled", pairs[:4], map(_pair, settled)),
-        ("lost calls to settle" if apply else "lost calls that --apply settles", pairs[:4], map(_pair, waiting)),
+        (
+            "lost calls to settle" if apply else "lost calls that --apply settles",
+            pairs[:4],
+            map(_pair, _waiting(found, settled)),
+        ),
     ]
     matched = f"{len(found.matched):,} matched"
     print(f"{matched}: {sum(one.by == 'id' for one in found.matched):,} by request id, the others by time and model")

@@ -150,6 +150,7 @@ def savings(
     until: Until = None,
     zone: Zone = "UTC",
     where: Where = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     database: Database = None,
@@ -163,17 +164,19 @@ def savings(
     from ..application.savings import savings as reckoned
     from ..domain.filters import RUN_FIELDS
     from ..infrastructure.stored_catalogues import catalogue_in_force, stored_catalogues
-    from .asked import calendar, conditions
+    from .asked import calendar, conditions, moment
     from .savings_table import savings_columns, savings_dict, savings_rows, savings_text
 
     reading = calendar(zone)
     span = span_of(reading.between(since, until))
     asked = conditions(where, RUN_FIELDS, reading, category)
+    then = None if as_of is None else moment(as_of, reading)
 
     async def ask(orchestrator: Orchestrator) -> list[Savings]:
         known = await stored_catalogues(orchestrator.store)
         in_force = partial(catalogue_in_force, orchestrator.settings)
-        return reckoned(orchestrator.read_models, known, in_force, span=span, conditions=asked)
+        models = orchestrator.read_models if then is None else orchestrator.read_models.as_of(then)
+        return reckoned(models, known, in_force, span=span, conditions=asked)
 
     found = _opened(config, database, ask)
     if as_json:

@@ -24,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="List, show, resume and cancel runs.",
 )
+_HEAD = ("run_id", "status", "started_at", "strategy", "category", "tags", "error", "model", "confidence")
 RunName = Annotated[str, typer.Argument(help="A run id, the beginning of one, or last.")]
 
 
@@ -81,9 +82,11 @@ def show(run: RunName, as_json: AsJson = False, database: Database = None, confi
     if as_json:
         print_json(data)
         return
-    for name in ("run_id", "status", "started_at", "strategy", "category", "tags", "error", "model", "confidence"):
+    for name in (*_HEAD, "stop_reason", "method", "agreement"):
         if data[name] not in (None, {}):
             print(f"{name:<12}{data[name]}")
+    if data["dissent"]:
+        print(f"{'dissent':<12}{', '.join(data['dissent'])}")
     print(f"{'cost':<12}{data['cost'] or 'unknown'} {data['money'] or ''}".rstrip())
     for attempt in data["attempts"]:
         print(f"{'attempt':<12}{attempt['attempt']}: {attempt['model']} {attempt['error'] or attempt['status']}")
@@ -189,7 +192,7 @@ def _row(logged: LoggedRun) -> dict[str, Any]:
 
 async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any]:
     from ..application.privacy import erasure_dict, erasure_of
-    from ..application.result import attempt_dict, warnings
+    from ..application.result import attempt_dict, synthesis_dict, warnings
     from ..domain.events import RunCompleted, RunFailed
     from ..domain.units import fraction
 
@@ -201,6 +204,8 @@ async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any
         "tags": run.started.tags if run.started else {},
         "error": run.ended.kind.value if isinstance(run.ended, RunFailed) else None,
         "confidence": fraction(run.ended.confidence) if isinstance(run.ended, RunCompleted) else None,
+        "stop_reason": run.ended.stop_reason.value if isinstance(run.ended, RunCompleted) else None,
+        **synthesis_dict(run),
         "attempts": [attempt_dict(attempt) for attempt in run.attempts],
         "warnings": warnings(run),
         "prompt": request.prompt if request else None,

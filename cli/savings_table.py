@@ -47,6 +47,7 @@ def _dict(one: Savings) -> dict[str, Any]:
     return {
         "total": plain(one.cost),
         "runs": one.runs,
+        "agreed": one.agreed,
         "left_out": one.left_out,
         "assumed": one.assumed,
         "cache": {"runs": one.cached, "saved": plain(one.cache_saved)},
@@ -81,8 +82,10 @@ def _section(one: Savings) -> str:
     lines += [table(columns, rows)] if rows else []
     if any(other.estimated for other in one.alternatives):
         lines.append("estimated: the share of runs that another model answered, whose tokens are taken as they were")
+    if one.agreed:
+        lines.append(f"ended as soon as two answers agreed, asking nobody else: {one.agreed:,}")
     if one.left_out:
-        lines.append(f"left out for their unknown cost: {one.left_out:,}")
+        lines.append(f"left out for their unknown cost or usage: {one.left_out:,}")
     if one.assumed:
         lines.append(f"priced by the catalogue in force, as theirs is not in the database: {one.assumed:,}")
     if one.cached:

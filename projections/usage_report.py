@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..domain.events import StopReason
 from ..domain.filters import RUN_FIELDS, Compare, Condition, Op
 from ..domain.pricing import Usage
 from ..domain.units import MILLION
@@ -15,20 +16,23 @@ from .run_report import RUN_COST, Range, from_runs
 
 COMPLETED = Compare(RUN_FIELDS["status"], Op.EQUAL, "completed")
 _INPUT = "(a.input_uncached + a.cache_read + a.cache_write)"
-_TOKENS = ", ".join(f"sum(a.{name})" for name in ("input_uncached", "cache_read", "cache_write", "output", "reasoning"))
+_TOKENS = ", ".join(
+    f"coalesce(sum(a.{name}), 0)" for name in ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedUsage:
-    """Completed runs that were asked under one catalogue and last answered by one model."""
+    """Completed runs that were asked under one catalogue and whose answer is by one model."""
 
     catalogue: str  # its hash
     money: str
     model: str
-    is_known: bool  # whether these runs' whole cost is known
+    is_known: bool  # whether these runs' whole cost and their answers' usage are known
     runs: int
-    cost: int  # picodollars of all their calls; 0 where it is not known
-    usage: Usage  # the sum of each run's last answer
+    agreed: int  # of them: ended as soon as two agreed, so that the rest of the plan was not asked
+    cost: int  # picodollars of all their calls, as far as it is known
+    usage: Usage  # the sum of the call each run's answer is by: the last one, where that wrote no answer of its own
     longest: int  # input tokens of one call; all of the group lie between the same two of the bounds asked for
 
 
@@ -55,17 +59,21 @@ def observed_usage(
     which = from_runs(runs, attempts, tables.dialect, search=search, span=span, conditions=(COMPLETED, *conditions))
     tier = " + ".join(["0", *(f"(CASE WHEN {_INPUT} > {int(bound)} THEN 1 ELSE 0 END)" for bound in bounds)])
     table = attempts(ATTEMPTS.name)
-    known = "(CASE WHEN r.cost IS NULL THEN 0 ELSE 1 END)"
+    known = "(CASE WHEN r.cost IS NULL OR a.input_uncached IS NULL THEN 0 ELSE 1 END)"
+    agreed = f"sum(CASE WHEN r.stop_reason = '{StopReason.AGREEMENT}' THEN 1 ELSE 0 END)"
+    answer = "(CASE WHEN w.purpose = 'answer' THEN w.number END)"
     query = (
-        f"SELECT r.catalogue, r.money, a.model, {known}, {tier}, count(*), sum(coalesce(r.cost, 0) / {MILLION}), "
-        f"sum(coalesce(r.cost, 0) % {MILLION}), {_TOKENS}, max({_INPUT}) "
-        f"FROM (SELECT r.run AS run, r.catalogue AS catalogue, r.money AS money, {RUN_COST} AS cost {which.text}) r "
-        f"JOIN {table} a ON a.run = r.run AND a.input_uncached IS NOT NULL AND a.number = (SELECT max(b.number) "
-        f"FROM {table} b WHERE b.run = r.run AND b.purpose = 'answer' AND b.status = 'answered') "
+        f"SELECT r.catalogue, r.money, a.model, {known}, {tier}, count(*), {agreed}, "
+        f"sum(coalesce(r.cost, 0) / {MILLION}), sum(coalesce(r.cost, 0) % {MILLION}), {_TOKENS}, "
+        f"coalesce(max({_INPUT}), 0) "
+        f"FROM (SELECT r.run AS run, r.catalogue AS catalogue, r.money AS money, r.stop_reason AS stop_reason, "
+        f"{answer} AS answer, {RUN_COST} AS cost {which.text}) r "
+        f"JOIN {table} a ON a.run = r.run AND a.number = coalesce(r.answer, (SELECT max(b.number) "
+        f"FROM {table} b WHERE b.run = r.run AND b.purpose = 'answer' AND b.status = 'answered')) "
         "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
     )
     found = []
-    for catalogue, money, model, is_known, _, count, micros, rest, *tokens, longest in tables.execute(
+    for catalogue, money, model, is_known, _, count, agreed, micros, rest, *tokens, longest in tables.execute(
         query, which.parameters
     ):
         uncached, read, write, output, reasoning = map(int, tokens)
@@ -76,6 +84,7 @@ def observed_usage(
                 model=model,
                 is_known=bool(is_known),
                 runs=int(count),
+                agreed=int(agreed),
                 cost=int(micros) * MILLION + int(rest),
                 usage=Usage(
                     input_uncached=uncached, cache_read=read, cache_write=write, output=output, reasoning=reasoning

@@ -14,7 +14,7 @@ from .sqlite_connection import connect_reader, translated
 from .sqlite_transaction import COLUMNS
 from .verify import RawEvent
 
-PAGE = 5000  # events in one statement, so that no snapshot is held for long
+PAGE = 500  # events in one statement: no snapshot is held for long, and the rows stay in the processor's cache
 
 _POSTGRES_COLUMNS: LiteralString = (
     "position, convert_to(stream, 'UTF8'), version, event_id, convert_to(type, 'UTF8'), schema_version, occurred_at, "

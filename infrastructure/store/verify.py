@@ -16,6 +16,7 @@ PAGE = 1000
 RawEvent = tuple[int, bytes, int, bytes, bytes, int, int, int, bytes | None, bytes, bytes, bytes, bytes, bytes]
 Problem = tuple[int, str]  # a position, and what differs there
 _ABSENT = b"\xff\xff\xff\xff"
+_LENGTH, _MOMENT, _LINK = struct.Struct(">I"), struct.Struct(">Iq"), struct.Struct(">qqq")
 _MOST_KEPT = 50_000  # prefixed texts
 
 
@@ -72,7 +73,8 @@ class RangeCheck:
 
     def read(self, events: Iterable[RawEvent]) -> None:
         """Check the next events. From each on what is stored is trusted, so that one change is reported once."""
-        sha256, pack, prefixed = hashlib.sha256, struct.pack, self._prefixed
+        sha256, length, moment, link = hashlib.sha256, _LENGTH.pack, _MOMENT.pack, _LINK.pack
+        prefixed = self._prefixed
         problems, first, last = self.found.problems, self.found.first, self.found.last
         chain, recorded_before, expected, count = self._chain, self._recorded_at, self.position + 1, 0
         for position, stream, version, id, type, schema, occurred_at, recorded_at, cause, correlation, actor, payload, \
@@ -92,24 +94,25 @@ class RangeCheck:
                 recorded_before = recorded_at
             data = b"".join(
                 (
-                    pack(">I", len(id)),
+                    length(len(id)),
                     id,
                     prefixed.get(stream) or self._prefix(stream),
                     prefixed.get(type) or self._prefix(type),
                     prefixed.get(schema) or self._prefix(schema),
-                    pack(">Iq", 8, occurred_at),
-                    _ABSENT if cause is None else pack(">I", len(cause)) + cause,
+                    moment(8, occurred_at),
+                    _ABSENT if cause is None else length(len(cause)),
+                    cause or b"",
                     prefixed.get(correlation) or self._prefix(correlation),
                     prefixed.get(actor) or self._prefix(actor),
-                    pack(">I", len(payload)),
+                    length(len(payload)),
                     payload,
                 )
             )
             if sha256(data).digest() != event_hash:
                 problems.append((expected, "event_hash is not the hash of the event's fields"))
             if chain is not None:
-                link = CHAIN_TAG + chain + pack(">qqq", position, version, recorded_at) + event_hash
-                if sha256(link).digest() != chain_hash:
+                linked = CHAIN_TAG + chain + link(position, version, recorded_at) + event_hash
+                if sha256(linked).digest() != chain_hash:
                     problems.append((expected, "chain_hash is not the hash of the previous one and this event"))
             chain, expected = chain_hash, position + 1
         self._chain, self._recorded_at, self.position = chain, recorded_before, expected - 1

@@ -22,6 +22,7 @@ OBSERVED = ObservedUsage(
     model="one",
     is_known=True,
     runs=2,
+    agreed=1,
     cost=10**12,
     usage=Usage(input_uncached=150_000, output=0),
     longest=100_000,
@@ -76,7 +77,7 @@ def test_what_cannot_be_priced_is_told() -> None:
     """Runs of unknown cost are left out; a catalogue that is gone is assumed to be the one in force."""
     unknown = replace(OBSERVED, is_known=False, cost=0)
     found = reckoned(Usages(OBSERVED, unknown, replace(OBSERVED, catalogue="gone")), {"a": catalogue("2")})
-    assert (found.runs, found.left_out, found.assumed) == (4, 2, 2)
+    assert (found.runs, found.agreed, found.left_out, found.assumed) == (4, 2, 2, 2)
     assert found.alternatives[0].cost == Decimal("0.3") + Decimal("1.05")
 
 

@@ -79,10 +79,12 @@ def test_several_scopes_from_the_first_setting_to_the_last_removal() -> None:
             "left": left,
         }
         assert budgets("show", scope) == budgets("show", scope, "--period", period)
-        assert budgets("show", scope)[0].items() > listed[scope].items()
+        assert budgets("show", scope) == [listed[scope]]
+        assert (listed[scope]["alerts"], listed[scope]["told"]) == ([50, 90], [])
     low = {scope: budgets("set", scope, spent, "--period", SCOPES[scope]) for scope in SCOPES}
     assert [(one["percent"], one["spent"]) for one in low["global"]["told"]] == [(50, spent), (90, spent)]
     assert low["global"]["alerts"] == [50, 90]
+    assert {one["scope"]: one["told"] for one in budgets("list")} == {scope: one["told"] for scope, one in low.items()}
     error = ask().error
     assert [one["scope"] for one in error["budgets"]] == [
         "category:chat",

@@ -116,6 +116,22 @@ def test_groups_dates_and_csv(calls: Database) -> None:
     assert nothing.stdout == "nothing was spent in this time\n"
 
 
+def test_only_calls_that_meet_every_condition_are_repriced(calls: Database) -> None:
+    """The same words as of the other reports; totals are of what is left."""
+    card = prices(gpt_4o_mini={"input": 1, "output": 1})
+
+    def total(*conditions: str) -> tuple[int, str | None]:
+        words = [word for condition in conditions for word in ("--where", condition)]
+        found = command("costs", "reprice", "--card", card, *words, "--json").document["real"]["total"]
+        return found["calls"], found["charged"]
+
+    assert total() == (4, "0.01")
+    assert total("status = answered") == (2, "0.01")
+    assert total("status = answered", "category != chat") == (1, None)
+    assert total("tag:team = search") == total("cost < 0.1", "category = chat") == (1, "0.01")
+    assert total("model = nobody") == (0, None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -127,6 +143,7 @@ def test_groups_dates_and_csv(calls: Database) -> None:
         (("--by", "colour"), "cannot group by 'colour'"),
         (("--json", "--csv"), "not both"),
         (("--since", "soon"), "expected today"),
+        (("--where", "colour = red"), "there is no field 'colour'"),
     ],
 )
 def test_misuse_is_one_line(database: Database, arguments: tuple[str, ...], complaint: str) -> None:

@@ -121,6 +121,22 @@ def test_a_run_is_shown_with_its_texts() -> None:
     assert f"answer      {result['response']}\n" in text
 
 
+def test_an_ensemble_is_shown_with_how_its_answers_became_one() -> None:
+    """Why it stopped, how many agreed, and who disagreed."""
+    result = answered("What is 23 * 19?", "--strategy", "ensemble")
+    shown, told = runs("show", "last", "--json").document, result["metadata"]
+    for name in ("stop_reason", "method", "members", "agreement", "dissent"):
+        assert shown[name] == told[name], name
+    assert (shown["stop_reason"], len(shown["members"]), len(shown["dissent"])) == ("synthesized", 3, 1)
+    text = runs("show", "last").stdout
+    assert f"dissent     {shown['dissent'][0]}\n" in text
+    assert f"stop_reason synthesized\nmethod      vote\nagreement   {shown['agreement']}\n" in text
+    answered("hi")
+    single = runs("show", "last", "--json").document
+    assert (single["method"], single["members"], single["agreement"], single["dissent"]) == (None, [], None, [])
+    assert "dissent" not in runs("show", "last").stdout
+
+
 def test_a_failed_run_is_shown_with_its_reason() -> None:
     """It has no answer."""
     command("run", "hi", "--max-cost", "0")
