@@ -109,7 +109,7 @@ class OutcomeRecorder:
         self._keep_content = keep_content
 
     def answered(self, started: AttemptStarted, answer: Answer, latency: Duration) -> Outcome:
-        """A whole answer, and what it cost: exact from its usage, else the most the call could cost, marked so."""
+        """A whole answer, and what it cost: as it says, else by its usage, else at most, marked estimated."""
         answer_ref, contents = self._keep(_answer_text(answer))
         raw_ref, raw_contents = self._keep(_raw_text(answer))
         called = ModelCalled(
@@ -125,11 +125,12 @@ class OutcomeRecorder:
         )
         card = started.price_card
         exact = cost(answer.usage, card) if card is not None and answer.usage is not None else None
+        is_known = answer.cost is not None or answer.usage is not None
         incurred = CostIncurred(
             attempt=started.attempt,
-            amount=started.max_cost if answer.usage is None else exact,
+            amount=(exact if answer.cost is None else answer.cost) if is_known else started.max_cost,
             price_card=None if card is None else card.id,
-            estimated=answer.usage is None,
+            estimated=not is_known,
             settles=(),
             money=answer.money,
         )

@@ -94,6 +94,7 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
     synthesis = run.synthesis
     return {
         "simulated": answer.money is Money.SIMULATED,
+        "money": answer.money.value,
         "task_type": run.assessment.task_type.value,
         "capability": run.assessment.capability.value,
         "prompt_signals": dict(run.assessment.signals),

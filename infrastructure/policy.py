@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from difflib import get_close_matches
 from typing import Any
 
+from ..application.world import dataset_of
 from ..domain.catalogue import Catalogue, ModelCapability
 from ..domain.complexity import ASSESSOR, TaskType
 from ..domain.confidence import SCORER
@@ -50,8 +51,14 @@ def policy_of(catalogue: str) -> Policy:
 def load_policy(settings: Settings, catalogue: Catalogue) -> Policy:
     """The policy in force: the built-in one with the user's changes, which give it a version of its own.
 
-    Raises ConfigurationError for a chain or a model that does not exist, and for backups that go in a circle.
+    A data set brings chains and panels of its own models; of the user's part only what auto chooses and the weights
+    hold there. Raises ConfigurationError for a chain or a model that does not exist, and for backups in a circle.
     """
+    if (dataset := dataset_of(catalogue.name)) is not None:
+        from .recorded import load_recorded, recorded_policy
+
+        built_in = recorded_policy(load_recorded(settings.database_url, dataset))
+        return _named(_with_own_choices(settings, built_in), built_in)
     given, base = settings.policy, policy_of(catalogue.name)
     for name, chain in given.chains.items():
         _check_models(f"chains.{name}.models", chain.models or (), settings, catalogue)
@@ -62,11 +69,24 @@ def load_policy(settings: Settings, catalogue: Catalogue) -> Policy:
         chains=_chains(settings, base.chains),
         default_chain=settings.default_chain,
         panels={**base.panels, **given.panels},
+    )
+    _check_chains(settings, policy.chains)
+    return _named(_with_own_choices(settings, policy), base)
+
+
+def _with_own_choices(settings: Settings, base: Policy) -> Policy:
+    """With the user's matrix and weights."""
+    given = settings.policy
+    return replace(
+        base,
         matrix={**base.matrix, **{task: said for (task, one), said in given.matrix.items() if one is None}},
         by_capability={(task, one): said for (task, one), said in given.matrix.items() if one is not None},
         score_weights=given.score_weights,
     )
-    _check_chains(settings, policy.chains)
+
+
+def _named(policy: Policy, base: Policy) -> Policy:
+    """What differs from the built-in policy has a version of its own."""
     if policy == base:
         return base
     return replace(policy, version=f"own-{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
