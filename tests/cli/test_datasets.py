@@ -2,6 +2,10 @@
 
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -242,6 +246,31 @@ def test_a_hold_covers_every_recorded_answer(zeroeval: Database) -> None:
     assert Decimal(summary["recorded_cost"]) == sum(recorded(row, "gpt-4o-2024-08-06").cost for row in ROWS)
     for hold, spent in zeroeval.rows("SELECT held, settled FROM log.balances WHERE money = 'recorded'"):
         assert (hold, spent > 0) == (0, True)
+
+
+def dying(**plan: Any) -> int:
+    """How a worker ended that goes by the plan."""
+    words = [sys.executable, "-m", "tests.dying_worker", json.dumps(plan)]
+    return subprocess.run(words, env={**os.environ, "PYTHONPATH": path_of_imports()}, check=False).returncode
+
+
+def path_of_imports() -> str:
+    return os.pathsep.join([str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)])
+
+
+def test_a_run_whose_worker_died_goes_on_from_the_set(zeroeval: Database) -> None:
+    """Its world is made again; the answer that was heard is not asked again, and a set that is gone is said."""
+    options = {"strategy": "fallback", "threshold": 1.0, "provider": "recorded:zeroeval"}
+    for _ in range(2):
+        assert dying(run={"prompt": TORN.prompt, **options}, after_answer=2, lease=0.01) == -signal.SIGKILL
+    first, second = [one["run_id"] for one in command("runs", "list", "--json").document]
+    assert command("runs", "resume", first, "--json").code == 0
+    shown = command("runs", "show", first, "--json").document
+    chain = ["gemini-1.5-flash", "gpt-4o-mini-2024-07-18", "gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06"]
+    assert [one["model"] for one in shown["attempts"]][:4] == chain
+    assert shown["attempts"][1]["status"] == "lost"
+    command("datasets", "remove", "zeroeval")
+    assert "there is no data set 'zeroeval'" in command("runs", "resume", second).complaint
 
 
 def test_contaminated_rows_are_not_asked(database: Database) -> None:
