@@ -134,6 +134,7 @@ def test_a_killed_import_leaves_nothing(tables: DatasetTables, database: Databas
     process.join(60)
     assert process.exitcode == 9
     assert tables.every() == []
+    assert database.count("dataset_rows") == 0
     assert import_dataset(tables, "set", lambda: ROWS)[1]
     assert database.count("dataset_rows") == len(ROWS)
 
