@@ -99,15 +99,16 @@ def crashed(run: Run) -> list[AttemptLost]:
     ]
 
 
-def incurred(started: AttemptStarted, usage: Usage | None, money: Money) -> CostIncurred:
-    """What an answered attempt cost: exact from its usage, else the most the call could cost, marked so."""
+def incurred(started: AttemptStarted, usage: Usage | None, money: Money, charged: Usd | None = None) -> CostIncurred:
+    """What an answered attempt cost: what was charged, else exact from its usage, else at most, marked estimated."""
     card = started.price_card
     exact = cost(usage, card) if card is not None and usage is not None else None
+    is_known = charged is not None or usage is not None
     return CostIncurred(
         attempt=started.attempt,
-        amount=started.max_cost if usage is None else exact,
+        amount=(exact if charged is None else charged) if is_known else started.max_cost,
         price_card=None if card is None else card.id,
-        estimated=usage is None,
+        estimated=not is_known,
         settles=(),
         money=money,
     )
@@ -123,7 +124,7 @@ class OutcomeRecorder:
         self._keep_content = keep_content
 
     def answered(self, started: AttemptStarted, answer: Answer, latency: Duration) -> Outcome:
-        """A whole answer, and what it cost."""
+        """A whole answer, and what it cost: as it says, else by its usage, else at most, marked estimated."""
         answer_ref, contents = self._keep(_answer_text(answer))
         raw_ref, raw_contents = self._keep(_raw_text(answer))
         called = ModelCalled(
@@ -137,7 +138,7 @@ class OutcomeRecorder:
             latency=latency,
             first_token=answer.first_token,
         )
-        return [called, incurred(started, answer.usage, answer.money)], contents + raw_contents
+        return [called, incurred(started, answer.usage, answer.money, answer.cost)], contents + raw_contents
 
     def failed(
         self, started: AttemptStarted, error: ModelError, latency: Duration, *, retry_in: Duration | None = None

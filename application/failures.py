@@ -21,6 +21,7 @@ from ..domain.exclusions import exclusion_text
 from ..domain.run import Attempt, AttemptStatus, Run
 from ..domain.units import MILLION, Usd
 from .refusals import least_refusal, refused
+from .world import dataset_of
 
 ADVICE = {
     ErrorKind.RATE_LIMITED: "rate limited: wait, or ask another model",
@@ -43,6 +44,10 @@ ADVICE = {
     ErrorKind.BREAKER: "not asked, because it failed again and again a moment ago: try again in a minute",
 }
 
+NOT_RECORDED = (
+    "the data set has no answer of it to this prompt that --max-tokens and --max-cost allow: raise them, or ask "
+    "another model of the set"
+)
 NOT_MEANT = (ExclusionReason.NOT_ASKED, ExclusionReason.PROVIDER)
 
 
@@ -108,7 +113,9 @@ def _attempt_text(run: Run, kind: ErrorKind) -> str:
     status = _status(attempt)
     lost = attempt is not None and attempt.status is AttemptStatus.LOST
     money = "; whether it was billed is unknown" if lost else ""
-    return f"{where}{ADVICE.get(kind, kind.value)}{status}{money}"
+    is_recorded = run.started is not None and dataset_of(run.started.provider) is not None
+    advice = NOT_RECORDED if is_recorded and kind is ErrorKind.BAD_REQUEST else ADVICE.get(kind, kind.value)
+    return f"{where}{advice}{status}{money}"
 
 
 def _status(attempt: Attempt | None) -> str:

@@ -12,7 +12,7 @@ from ..domain.events import ContentRef, Money, RunEvent
 from ..domain.finish import FinishReason
 from ..domain.pricing import Usage
 from ..domain.request import Request, ToolCallPart
-from ..domain.units import Duration, Timestamp
+from ..domain.units import Duration, Timestamp, Usd
 
 # ---- the event store ------------------------------------------------------------------------------------------------
 
@@ -343,6 +343,7 @@ class Answer:
     provider_request_id: str | None = None
     first_token: Duration | None = None  # from the call to the first delta; None where it was not streamed
     money: Money = Money.REAL
+    cost: Usd | None = None  # as whoever answered states it; None: by the price card
 
 
 DeltaSink = Callable[[str], None]  # gets each piece of answer text as it arrives

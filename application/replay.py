@@ -25,6 +25,7 @@ from ..domain.events import (
     CostIncurred,
     Escalated,
     ModelCalled,
+    Money,
     PromptAssessed,
     RoutingDecided,
     RunCompleted,
@@ -185,7 +186,8 @@ class _Reader:
     def _incurred(self, run: Run, event: CostIncurred) -> CostIncurred:
         attempt = run.attempt(event.attempt)
         assert isinstance(attempt.outcome, ModelCalled), "only an answer costs"
-        return incurred(attempt.started, attempt.outcome.usage, event.money)
+        charged = event.amount if event.money is Money.RECORDED else None  # a data set tells its costs
+        return incurred(attempt.started, attempt.outcome.usage, event.money, charged)
 
     def _performed(self, run: Run, action: Action, event: RunEvent) -> RunEvent | None:
         match action, event:

@@ -95,6 +95,7 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
     scored = run.attempt(run.ended.attempt).confidence if run.ended.attempt is not None else None
     return {
         "simulated": answer.money is Money.SIMULATED,
+        "money": answer.money.value,
         "task_type": run.assessment.task_type.value,
         "capability": run.assessment.capability.value,
         "prompt_signals": dict(run.assessment.signals),

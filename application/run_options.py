@@ -33,7 +33,7 @@ class RunOptions(TypedDict, total=False):
     messages: Sequence[Message | Mapping[str, str]]  # instead of a prompt; a mapping has role and content
     strategy: str
     model: str | None
-    provider: str | None  # live, simulated, anthropic or openai
+    provider: str | None  # live, simulated, anthropic, openai or recorded:NAME
     max_cost: Decimal | str | int | float | None  # USD
     category: str | None
     tags: Mapping[str, str] | None

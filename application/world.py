@@ -18,6 +18,7 @@ from .limits import Breakers, Limits, RateLimiter
 from .ports import Append, IdempotencyClaim, LeaseStore, ModelClient
 from .session import Observer
 
+RECORDED = "recorded:"  # begins the name of a provider that is a data set
 HOW_HARD = ("max_attempts", "on_unknown")  # settings that say how an answer is reached, not which
 
 
@@ -60,6 +61,11 @@ class StartRun:
 def money_of(provider: str) -> Money:
     """Whose money a run spends, by who answers it."""
     return Money(provider.split(":")[0]) if provider != "live" else Money.REAL
+
+
+def dataset_of(provider: str) -> str | None:
+    """The data set that answers, of a provider or a catalogue called `recorded:NAME`; None of any other."""
+    return provider.removeprefix(RECORDED) if provider.startswith(RECORDED) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..domain.budget import NOTHING
 from ..domain.errors import InvalidRequest
 from .output import money, print_json, say
 from .run import RunCommand, parse_tags
 from .signals import on_signal
 
 if TYPE_CHECKING:
+    from ..application.batch_lines import BatchLine
     from ..infrastructure.batch import Batch, BatchSummary
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -24,7 +28,9 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 @app.command(cls=RunCommand, epilog="Example: model-orchestrator batch prompts.jsonl --output answers.jsonl")
 def batch(
-    file: Annotated[Path, typer.Argument(help='JSONL, each line such as {"prompt": "hi"}; or CSV with a heading.')],
+    file: Annotated[
+        Path, typer.Argument(help='JSONL, each line such as {"prompt": "hi"}; CSV with a heading; or recorded:NAME.')
+    ],
     output: Annotated[Path | None, typer.Option("--output", help="Where results go; default: stdout.")] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", help="Runs at once, 1 to 1000.")] = 8,
     name: Annotated[
@@ -33,7 +39,9 @@ def batch(
     ] = None,
     strategy: Annotated[str | None, typer.Option("--strategy", help="Of lines that name none.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Likewise.")] = None,
-    provider: Annotated[str | None, typer.Option("--provider", help="live, simulated, anthropic or openai.")] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="live, simulated, anthropic, openai or recorded:NAME.")
+    ] = None,
     max_cost: Annotated[str | None, typer.Option("--max-cost", help="The most each run may cost, in USD.")] = None,
     policy: Annotated[str | None, typer.Option("--policy", help="A policy's name, or a TOML file.")] = None,
     explore: Annotated[
@@ -58,10 +66,12 @@ def batch(
 
     A line holds what `run_orchestration` takes: prompt or messages, strategy, category, tags, idempotency_key, and an
     id of its own that comes back with the result. Every run is tagged batch=NAME, so that a budget can cap the batch.
+    recorded:NAME asks every prompt of an imported data set, which answers itself where no other provider is named.
     """
     import asyncio
 
     from ..application.run_options import label_of
+    from ..application.world import dataset_of
     from ..infrastructure.batch import Batch
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
@@ -72,6 +82,8 @@ def batch(
         raise InvalidRequest(f"--output {output}: expected a file of its own for the results")
     if not 1 <= concurrency <= 1000:
         raise InvalidRequest(f"concurrency {concurrency} is not possible: expected 1 to 1000")
+    if (dataset := dataset_of(str(file))) is not None:
+        provider = provider or str(file)
     given = {
         "strategy": strategy,
         "model": model,
@@ -92,17 +104,18 @@ def batch(
     orchestrator = Orchestrator(Settings.load(config, database_url=database))
     orchestrator.prepare("any", **defaults)  # the caller's mistakes are found before anything is opened
     label = label_of("name", name or file.name[-48:])
+    lines = partial(_lines, file, dataset, orchestrator.settings.database_url)
     if not quiet and (notice := orchestrator.provider_notice(provider)):
         say(notice)
 
-    async def work() -> tuple[BatchSummary, bool]:
+    async def answered() -> tuple[BatchSummary, bool]:
         async with orchestrator:
-            lines = Batch(orchestrator, label, defaults, concurrency=concurrency)
-            _stop_gently(lines, quiet=quiet)
-            return await _write(lines, file, output, quiet=quiet), lines.is_stopping
+            work = Batch(orchestrator, label, defaults, concurrency=concurrency)
+            _stop_gently(work, quiet=quiet)
+            return await _write(work, lines, output, quiet=quiet), work.is_stopping
 
     try:
-        summary, is_stopped = asyncio.run(work())
+        summary, is_stopped = asyncio.run(answered())
     except (KeyboardInterrupt, asyncio.CancelledError):
         say("interrupted: the same command goes on, and pays no answered line again")
         raise typer.Exit(130) from None
@@ -117,9 +130,21 @@ def batch(
         raise typer.Exit(1)
 
 
-async def _write(batch: Batch, file: Path, output: Path | None, *, quiet: bool) -> BatchSummary:
-    """Write each result as it is due; a file of results takes its name when it is whole."""
+def _lines(file: Path, dataset: str | None, database_url: str) -> Iterator[BatchLine]:
+    """The lines of the file, or of a data set."""
     from ..application.batch_lines import read_batch
+
+    if dataset is None:
+        return read_batch(file)
+    from ..infrastructure.dataset_lines import dataset_lines
+
+    return dataset_lines(dataset, database_url)
+
+
+async def _write(
+    batch: Batch, lines: Callable[[], Iterator[BatchLine]], output: Path | None, *, quiet: bool
+) -> BatchSummary:
+    """Write each result as it is due; a file of results takes its name when it is whole."""
     from ..infrastructure.batch import BatchSummary
 
     summary = BatchSummary()
@@ -128,9 +153,9 @@ async def _write(batch: Batch, file: Path, output: Path | None, *, quiet: bool) 
         target: IO[str] = sys.stdout if part is None else stack.enter_context(part.open("w", encoding="utf-8"))
         bar: Any = None
         if not quiet and sys.stderr.isatty():
-            length = sum(1 for _ in read_batch(file))
+            length = sum(1 for _ in lines())
             bar = stack.enter_context(_progress(length, summary))
-        results = await stack.enter_async_context(aclosing(batch.results(read_batch(file))))
+        results = await stack.enter_async_context(aclosing(batch.results(lines())))
         async for done in results:
             target.write(json.dumps(done.to_dict(), ensure_ascii=part is None) + "\n")
             summary.add(done)
@@ -145,7 +170,8 @@ def _progress(length: int, summary: BatchSummary) -> Any:
     """A bar on stderr with what was paid so far and the time left."""
 
     def so_far(item: BatchSummary | None) -> str:
-        return "" if item is None else money(item.paid or item.simulated, simulated=not item.paid)
+        spent = {} if item is None else item.spent
+        return ", ".join(money(amount, kind=kind) for kind, amount in spent.items() if amount)
 
     return typer.progressbar(length=length, label="lines", show_pos=True, item_show_func=so_far, file=sys.stderr)
 
@@ -176,9 +202,8 @@ def _show(summary: BatchSummary, name: str) -> None:
     say(f"batch {name}: {summary.lines} lines: {', '.join(words) or 'none'}")
     for model, count in summary.models.most_common():
         say(f"  {model:<24}{count:>8}")
-    if summary.paid or not summary.simulated:
-        say(f"  {'cost':<24}{money(summary.paid)}")
-    if summary.simulated:
-        say(f"  {'cost':<24}{money(summary.simulated, simulated=True)}")
+    spent = [(kind.value, amount) for kind, amount in summary.spent.items() if amount]
+    for kind, amount in spent or [("real", NOTHING)]:
+        say(f"  {'cost':<24}{money(amount, kind=kind)}")
     if summary.unknown_costs:
         say(f"  {'of unknown cost':<24}{summary.unknown_costs:>8}: see `attempts list --lost`")

@@ -25,7 +25,8 @@ def compare(
     ] = None,
     file: Annotated[Path | None, typer.Option("--file", help="Read the prompt from a file.")] = None,
     provider: Annotated[
-        str | None, typer.Option("--provider", help="live, simulated, anthropic or openai.", show_default=False)
+        str | None,
+        typer.Option("--provider", help="live, simulated, anthropic, openai or recorded:NAME.", show_default=False),
     ] = None,
     policy: Annotated[str | None, typer.Option("--policy", help="A policy's name, or a TOML file.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Run them and show their answers; needs --max-cost.")] = False,
@@ -50,7 +51,7 @@ def compare(
     if as_json:
         print_json({"simulated": simulated, "strategies": [row.to_dict() for row in rows]})
     else:
-        _show(rows, simulated=simulated)
+        _show(rows)
 
 
 def _rows(orchestrator: Orchestrator, text: str, options: dict[str, Any], *, live: bool) -> list[Compared]:
@@ -74,10 +75,10 @@ def _rows(orchestrator: Orchestrator, text: str, options: dict[str, Any], *, liv
         raise typer.Exit(130) from None
 
 
-def _show(rows: list[Compared], *, simulated: bool) -> None:
+def _show(rows: list[Compared]) -> None:
     ran = any(row.result for row in rows)
     header = ("STRATEGY", "MODELS", "PRICE", "EXPECTED", *(("COST", "TIME") if ran else ()))
-    print_table(header, [_row(row, ran=ran, simulated=simulated) for row in rows])
+    print_table(header, [_row(row, ran=ran) for row in rows])
     for row in rows:
         if row.is_chosen_by_auto:
             say(f"auto would choose {row.strategy}")
@@ -88,7 +89,7 @@ def _show(rows: list[Compared], *, simulated: bool) -> None:
             print(f"\n{row.strategy}: {row.result.response}")
 
 
-def _row(row: Compared, *, ran: bool, simulated: bool) -> tuple[str, ...]:
+def _row(row: Compared, *, ran: bool) -> tuple[str, ...]:
     """Models of a chain in their order, of an ensemble side by side."""
     calls = row.plan.calls if row.plan else ()
     joint = " + " if row.strategy == "ensemble" else " > "
@@ -98,5 +99,5 @@ def _row(row: Compared, *, ran: bool, simulated: bool) -> tuple[str, ...]:
     cells = (row.strategy, joint.join(call.model for call in calls) or "none", price, expected)
     if not ran:
         return cells
-    cost = money(row.result.cost, simulated=simulated) if row.result else ""
+    cost = money(row.result.cost, kind=row.result.metadata["money"]) if row.result else ""
     return (*cells, cost, f"{row.result.latency:.2f} s" if row.result else "")

@@ -97,7 +97,9 @@ def vacuum(database: Database = None, config: Config = None, as_json: AsJson = F
     from ..infrastructure.store.sqlite_upkeep import vacuum
 
     url = _url(database, config)
-    tables = "log.contents, log.content_uses, log.content_keys, log.idempotency_keys, log.cached_answers"
+    tables = (
+        "log.contents, log.content_uses, log.content_keys, log.idempotency_keys, log.cached_answers, log.dataset_rows"
+    )
     path = _sqlite(url, "psql", f"--command='VACUUM (FULL) {tables}'")
     before = status(url).size
     vacuum(path)

@@ -33,6 +33,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "evaluate": ("evaluate:app", "Judge routing, confidence, cascades and ensembles on recorded outcomes."),
     "models": ("models:app", "List the models, what they cost and how they do."),
     "monitor": ("monitor:app", "Watch spending, calls, failures and runs as they happen."),
+    "datasets": ("datasets:app", "Take in recorded answers of models, list and show them."),
     "config": ("config:app", "Write or show the settings."),
     "privacy": ("privacy:app", "Destroy stored texts, and encrypt them."),
     "db": ("db:app", "Upgrade, back up, restore and vacuum the database, or show how it stands."),

@@ -39,10 +39,10 @@ def exit_code(error: OrchestratorError) -> int:
     return 2 if isinstance(error, InvalidRequest | ConfigurationError) else 1
 
 
-def money(amount: Decimal | None, *, simulated: bool = False) -> str:
-    """An amount for people: plain digits, or that it is unknown; simulated money says so."""
+def money(amount: Decimal | None, *, kind: str = "real") -> str:
+    """An amount for people: plain digits, or that it is unknown; simulated and recorded money says so."""
     text = "cost unknown" if amount is None else f"${plain(amount)}"
-    return f"{text} (simulated)" if simulated else text
+    return text if kind == "real" else f"{text} ({kind})"
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -46,7 +46,8 @@ def run(
     strategy: Annotated[str, typer.Option("--strategy", help="cheapest, fallback, ensemble or auto.")] = "cheapest",
     model: Annotated[str | None, typer.Option("--model", help="Ask this model and no other.")] = None,
     provider: Annotated[
-        str | None, typer.Option("--provider", help="live, simulated, anthropic or openai.", show_default=False)
+        str | None,
+        typer.Option("--provider", help="live, simulated, anthropic, openai or recorded:NAME.", show_default=False),
     ] = None,
     max_cost: Annotated[str | None, typer.Option("--max-cost", help="The most the run may cost, in USD.")] = None,
     category: Annotated[str | None, typer.Option("--category", help="What the run is reported by.")] = None,
@@ -210,7 +211,7 @@ def _show_result(result: OrchestrationResult, *, as_json: bool, streamed: bool, 
         _show_how(result)
     for warning in result.metadata["warnings"]:
         say(f"warning: {warning}")
-    cost = money(result.cost, simulated=result.metadata["simulated"])
+    cost = money(result.cost, kind=result.metadata["money"])
     if cached := result.metadata["cached"]:
         saved = None if cached["saved"] is None else Decimal(cached["saved"])
         say(f"from the cache: the answer of {cached['run']}, saving {money(saved)}")

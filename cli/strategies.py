@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .options import Database
 from .output import print_json, print_table
 
 if TYPE_CHECKING:
@@ -30,17 +31,19 @@ def root() -> None:
 @app.command()
 def show(
     provider: Annotated[
-        str | None, typer.Option("--provider", help="live, simulated, anthropic or openai.", show_default=False)
+        str | None,
+        typer.Option("--provider", help="live, simulated, anthropic, openai or recorded:NAME.", show_default=False),
     ] = None,
     policy: Annotated[str | None, typer.Option("--policy", help="Of this policy: a name, or a TOML file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    database: Database = None,
     config: Annotated[Path | None, typer.Option("--config", help="A settings file.")] = None,
 ) -> None:
     """Show the chains with their thresholds, the ensembles' panels, and which strategy auto chooses for which task."""
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
 
-    settings = Settings.load(config)
+    settings = Settings.load(config, database_url=database)
     shown = Orchestrator(settings).policy(provider, policy).policy
     if as_json:
         print_json(_document(shown, settings))

@@ -15,8 +15,10 @@ from typing import Any
 from ..application.batch_lines import BatchLine
 from ..application.result import OrchestrationResult
 from ..application.runs import load_run
+from ..application.world import money_of
 from ..domain.budget import total
 from ..domain.errors import InvalidRequest, RunFailure
+from ..domain.events import Money
 from ..domain.run import RunStatus
 from ..domain.units import Usd, plain
 from .bootstrap import Orchestrator
@@ -33,7 +35,7 @@ class LineResult:
     result: OrchestrationResult | None = None
     error: dict[str, Any] | None = None
     cost: Usd | None = None  # USD; None where it is unknown
-    is_simulated: bool = False  # whether that is nobody's money
+    money: Money = Money.REAL
 
     def to_dict(self) -> dict[str, Any]:
         """A line of the output: `error` null where there is an answer, the answer's fields null where there is none."""
@@ -56,14 +58,13 @@ class LineResult:
 
 @dataclass(slots=True)
 class BatchSummary:
-    """The counts of a batch; `paid` is USD known to be spent now, `simulated` likewise of simulated money."""
+    """The counts of a batch; `spent` is USD known to be spent now, by kind of money."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
     repeats: int = 0
     cached: int = 0
-    paid: Usd = Usd(0)
-    simulated: Usd = Usd(0)
+    spent: dict[Money, Usd] = field(default_factory=lambda: dict.fromkeys(Money, Usd(0)))
     unknown_costs: int = 0
 
     def add(self, done: LineResult) -> None:
@@ -78,10 +79,8 @@ class BatchSummary:
                 return
         if done.status != "invalid" and done.cost is None:
             self.unknown_costs += 1
-        elif done.is_simulated:
-            self.simulated = total((self.simulated, done.cost))
         else:
-            self.paid = total((self.paid, done.cost))
+            self.spent[done.money] = total((self.spent[done.money], done.cost))
 
     @property
     def lines(self) -> int:
@@ -95,8 +94,9 @@ class BatchSummary:
             **{status: self.statuses[status] for status in ("completed", "failed", "invalid")},
             "repeats": self.repeats,
             "cached": self.cached,
-            "cost": plain(self.paid),
-            "simulated_cost": plain(self.simulated),
+            "cost": plain(self.spent[Money.REAL]),
+            "simulated_cost": plain(self.spent[Money.SIMULATED]),
+            "recorded_cost": plain(self.spent[Money.RECORDED]),
             "unknown_costs": self.unknown_costs,
             "models": dict(self.models.most_common()),
         }
@@ -156,11 +156,11 @@ class Batch:
             return _invalid(line, str(error))
         except RunFailure as error:
             details = {"kind": error.kind, "message": str(error), "run_id": error.run_id}
-            simulated = self._orchestrator.provider_name(options.get("provider")) == "simulated"
+            money = money_of(self._orchestrator.provider_name(options.get("provider")))
             cost = await self._cost_of(error.run_id)
-            return LineResult(line, "failed", error=details, cost=cost, is_simulated=simulated)
-        simulated = result.metadata["simulated"]
-        return LineResult(line, "completed", result=result, cost=_usd(result.cost), is_simulated=simulated)
+            return LineResult(line, "failed", error=details, cost=cost, money=money)
+        money = Money(result.metadata["money"])
+        return LineResult(line, "completed", result=result, cost=_usd(result.cost), money=money)
 
     def _base_key(self, line: BatchLine) -> str:
         """The batch, a digest of what is asked, and which of equal lines it is."""

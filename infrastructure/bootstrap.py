@@ -152,6 +152,7 @@ class Orchestrator:
         if on_delta is not None and options.get("on_unknown") is None:
             options["on_unknown"] = "fail"  # what was shown cannot be taken back
         command, world = self.prepare(prompt, **options)
+        self._worlds.check(command, world)
         log, started_at = self.log, self._clock.now()
         sink = None if on_delta is None else PassingOn(on_delta)
         claim = await claim_of(log, command, world.provider)
@@ -282,6 +283,7 @@ class Orchestrator:
         Raises InvalidRequest, and RunFailure where no usable model can answer.
         """
         command, world = self.prepare(prompt, **options)
+        self._worlds.check(command, world)
         decision = _decided(command, world)
         if not decision.plan:
             raise no_plan(decision, command.settings, command.max_cost)
@@ -313,7 +315,8 @@ class Orchestrator:
     def prepare(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> tuple[StartRun, World]:
         """The command of a run and the models it would see; nothing is opened. Raises InvalidRequest."""
         settings, given = self.settings, checked_options(options)
-        given.setdefault("max_tokens", settings.max_output_tokens)
+        longest = self._worlds.longest_answer(given.get("provider"))
+        given.setdefault("max_tokens", settings.max_output_tokens if longest is None else longest)
         given.setdefault("max_attempts", settings.max_attempts)
         given.setdefault("on_unknown", settings.on_unknown)
         provider = given.get("provider")

@@ -7,6 +7,7 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
+from ..application.world import dataset_of
 from ..domain.catalogue import Catalogue, Feature, ModelCapability, ModelConfig, ModelProvider
 from ..domain.errors import ConfigurationError, InvalidRequest
 from ..domain.events import Exclusion, ExclusionReason
@@ -62,7 +63,12 @@ def load_catalogue(settings: Settings, provider: str) -> Catalogue:
     """The models of a run. Raises ConfigurationError where a [models.NAME] table does not make a model.
 
     A table without `provider` changes a known model, in the catalogues that have it; one with it adds a model to any.
+    A data set's catalogue is its own. Raises InvalidRequest where there is no such set.
     """
+    if (dataset := dataset_of(provider)) is not None:
+        from .recorded import load_recorded, recorded_catalogue
+
+        return recorded_catalogue(dataset, load_recorded(settings.database_url, dataset))
     catalogue = named_catalogue(catalogue_name(settings, provider))
     models = {model.name: model for model in catalogue.models}
     for name, changes in settings.models.items():

@@ -1,4 +1,4 @@
-"""Data sets as files: JSON lines, plain or gzip, one prompt a line with every model's outcome.
+"""Data sets as files: JSON lines or CSV, plain or gzip, one prompt a row with every model's outcome.
 
 What cannot be used is an error that names the file and the line; nothing is skipped.
 """
@@ -9,40 +9,50 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
 from ..domain.dataset import Example
 from ..domain.errors import InvalidRequest
+from .dataset_csv import Column, csv_rows
 from .dataset_rows import Damaged, example
 
 GZIP = b"\x1f\x8b"
 LONGEST = 50_000_000  # characters of a line
 
 
-def read_examples(path: Path) -> Iterator[Example]:
+def read_examples(path: Path, columns: Mapping[str, Column] | None = None) -> Iterator[Example]:
     """Every prompt of the file, the contaminated ones included, in constant memory but for 8 bytes of each id.
 
-    Raises InvalidRequest for a file that cannot be read, has no rows, or has one that cannot be used.
+    By its name a .csv file is CSV, whose `columns` say what they hold where their headings do not. Raises
+    InvalidRequest for a file that cannot be read, has no rows, or has one that cannot be used.
     """
-    number, seen, models = 0, set[bytes](), frozenset[str]()
+    seen, models = set[bytes](), frozenset[str]()
     with opened(path) as file:
-        for number, row in _rows(file, path):
+        rows = csv_rows(file, str(path), columns or {}) if is_csv(path) else _rows(file, path)
+        for number, row in rows:
             try:
                 found = example(row)
                 models = models or frozenset(found.outcomes)
-                check_like_the_others(found, models, seen)
+                _check_like_the_others(found, models, seen)
             except Damaged as error:
                 raise _off(path, number, str(error)) from None
             yield found
     if not models:
-        raise InvalidRequest(f"{path}: it has no rows; expected one JSON object a line, a prompt each")
+        expected = "a heading, then a row a prompt" if is_csv(path) else "one JSON object a line, a prompt each"
+        raise InvalidRequest(f"{path}: it has no rows; expected {expected}")
 
 
-def check_like_the_others(found: Example, models: frozenset[str], seen: set[bytes]) -> None:
+def is_csv(path: Path) -> bool:
+    """Whether the file is CSV, by its name."""
+    return path.name.lower().endswith((".csv", ".csv.gz"))
+
+
+def _check_like_the_others(found: Example, models: frozenset[str], seen: set[bytes]) -> None:
     """A row has an id of its own and the models that every row has. Raises Damaged."""
     digest = hashlib.blake2b(found.id.encode(), digest_size=8).digest()
     if digest in seen:
@@ -60,8 +70,9 @@ def opened(path: Path) -> Iterator[IO[str]]:
     try:
         with path.open("rb") as raw:
             packed = raw.peek(2)[:2] == GZIP
-            with gzip.open(raw, "rt", encoding="utf-8-sig") if packed else path.open(encoding="utf-8-sig") as file:
-                yield file
+            bytes_: Any = gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw)
+            with bytes_ as file, TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+                yield text
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise InvalidRequest(f"{path}: its gzip data is damaged or cut short; get the file again") from None
     except UnicodeDecodeError:

@@ -134,7 +134,7 @@ def recorded_example(tables: DatasetTables, name: str, prompt: str) -> Example |
 
 def name_of(path: Path) -> str:
     """What a file's data set is called where no name is given: the file's name without what says its format."""
-    return next((path.name.removesuffix(end) for end in ENDINGS if path.name.endswith(end)), path.stem)
+    return next((path.name.removesuffix(end) for end in ENDINGS if path.name.endswith(end)), path.name)
 
 
 def _settings_url() -> str:

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..application.recorded_world import NotReplayable
+from ..application.world import dataset_of
 from ..domain.catalogue import Catalogue, ModelCapability
 from ..domain.complexity import ASSESSOR, TaskType
 from ..domain.confidence import SCORER
@@ -63,13 +64,19 @@ def load_policy(
 ) -> Policy:
     """The policy in force: the built-in one with the user's changes, which give it a version of its own.
 
-    A named policy's tables go over those; `learned` adds its weights and what goes with them.
+    A named policy's tables go over those; `learned` adds its weights and what goes with them. A data set brings chains
+    and panels of its own models; of the settings only what auto chooses and the weights of scores hold there.
     Raises ConfigurationError for a chain or a model that does not exist, and for backups that go in a circle.
     """
-    base = policy_of(catalogue.name)
+    base, given = policy_of(catalogue.name), settings.changes
     policy = replace(base, default_chain=settings.default_chain)
-    policy = _changed(policy, settings.changes, Source(str(settings.file)), settings, catalogue)
-    _check_chains(policy.chains, settings.changes, Source(str(settings.file)))
+    if (dataset := dataset_of(catalogue.name)) is not None:
+        from .recorded import load_recorded, recorded_policy
+
+        policy = base = recorded_policy(load_recorded(settings.database_url, dataset))
+        given = replace(given, chains={}, panels={})
+    policy = _changed(policy, given, Source(str(settings.file)), settings, catalogue)
+    _check_chains(policy.chains, given, Source(str(settings.file)))
     if named is not None:
         source = Source(str(named.file), "" if named.file != settings.file else f"policies.{named.name}.")
         policy = replace(policy, default_chain=named.keys.default_chain or policy.default_chain)

@@ -49,6 +49,14 @@ def one_of(choices: Iterable[str]) -> Parse:
     return parse
 
 
+def provider(value: object) -> str:
+    """live or simulated, in any case, or a data set as recorded:NAME."""
+    word = text(value)
+    if word.startswith("recorded:") and word != "recorded:":
+        return word
+    return str(one_of(("live", "simulated"))(value))
+
+
 def words_of(choices: Iterable[str]) -> Parse:
     """A list of these words."""
     word = one_of(choices)

@@ -60,8 +60,8 @@ class Settings:
     provider: str | None = field(
         default=None,
         metadata=key(
-            values.one_of(("live", "simulated")),
-            "live or simulated",
+            values.provider,
+            "live, simulated or recorded:NAME",
             "who answers; default: live where a key or base_url is set, else simulated",
         ),
     )

@@ -7,12 +7,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..application.leasing import LEASE
 from ..application.limits import Breakers, Limits, RateLimiter
 from ..application.ports import Append, Content, Expected, LeaseStore, ModelClient, StreamAppend
-from ..application.world import World
+from ..application.world import StartRun, World, dataset_of
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName, ModelProvider
 from ..domain.errors import InvalidRequest
 from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
@@ -28,6 +28,9 @@ from .policy import policy_from_json, policy_json, unknown_chain
 from .run_log import StoredRunLog
 from .settings import Settings, resolve_provider
 from .weights_store import Weights, scorer_weights, stored_router, stored_scorer
+
+if TYPE_CHECKING:
+    from .recorded import RecordedSets
 
 OnWait = Callable[[ModelName, float], None]  # a call waits so many seconds for the model's rate limit
 
@@ -46,6 +49,7 @@ class Worlds:
         self._introduced: set[str] = set()  # hashes the database is known to hold
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
         self.lease = LEASE
+        self._sets: RecordedSets | None = None
         self._leases: LeaseStore | None = None
         self._limiter: RateLimiter | None = None
         self._breakers: Breakers | None = None
@@ -99,11 +103,11 @@ class Worlds:
         Raises InvalidRequest for a named model that is unknown, or retired.
         """
         provider, _ = self.provider(asked)
-        if provider not in ("live", "simulated"):
-            raise InvalidRequest(f"provider {provider!r}: this release has no recorded answers to play")
         catalogue = self.catalogue(provider)
         policy = policy or self.policy(asked)
         for model in models:
+            if (name := dataset_of(provider)) is not None:
+                self._opened_sets().check_model(name, model)
             find_model(catalogue, model, settings=self._settings, provider=provider)
         usable, unusable = availability(catalogue, self._settings, provider)
         if asked in list(ModelProvider):
@@ -116,13 +120,23 @@ class Worlds:
             policy_hash=hashlib.sha256(policy_json(policy.policy).encode()).hexdigest(),
             usable=usable,
             unusable=unusable,
-            client_for=self._simulated if provider == "simulated" else self._live,
+            client_for=self._clients_of(provider),
             worker=self._worker,
             observe=self.logging.observe,
             draw=random.random,
             router=policy.router.model if policy.router else None,
             scorer=scorer,
         )
+
+    def longest_answer(self, asked: str | None) -> int | None:
+        """Output tokens of the longest answer that a data set can give; None where another provider is asked."""
+        provider = self.provider(asked)[0]
+        return max(one.max_tokens for one in self.catalogue(provider).models) if dataset_of(provider) else None
+
+    def check(self, command: StartRun, world: World) -> None:
+        """Raises InvalidRequest where a data set is asked for what it does not have."""
+        if (name := dataset_of(world.provider)) is not None:
+            self._opened_sets().check(name, command)
 
     async def introduction(self, world: World, log: StoredRunLog) -> Append | None:
         """Catalogue, policy and weights as contents, where the database does not hold them yet."""
@@ -240,14 +254,34 @@ class Worlds:
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
+        if self._sets is not None:
+            self._sets.close()
         for books in (self._limiter, self._breakers, self._leases):
             if books is not None:
                 await books.aclose()
+
+    def _clients_of(self, provider: str) -> Callable[[ModelConfig], ModelClient]:
+        if (name := dataset_of(provider)) is not None:
+            return partial(self._recorded, name)
+        return self._simulated if provider == "simulated" else self._live
 
     def _simulated(self, model: ModelConfig) -> ModelClient:
         from .providers.simulated import SimulatedClient
 
         return self._clients.setdefault(("simulated", "", ""), SimulatedClient())
+
+    def _recorded(self, name: str, model: ModelConfig) -> ModelClient:
+        from .providers.recorded import RecordedClient
+
+        find = partial(self._opened_sets().example, name)
+        return self._clients.setdefault(("recorded", name, ""), RecordedClient(find))
+
+    def _opened_sets(self) -> RecordedSets:
+        if self._sets is None:
+            from .recorded import RecordedSets
+
+            self._sets = RecordedSets(self._settings.database_url)
+        return self._sets
 
     def _live(self, model: ModelConfig) -> ModelClient:
         reached = access(model, self._settings)

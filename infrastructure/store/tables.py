@@ -32,6 +32,7 @@ def metadata(dialect: str) -> MetaData:
     _contents(tables)
     _money(tables)
     _keys(tables)
+    _datasets(tables)
     if postgresql:
         _leases(tables)
         _limits(tables)
@@ -150,6 +151,30 @@ def _keys(tables: MetaData) -> None:
         Column("attempt", Integer, nullable=False),
         Column("expires_at", Long, nullable=False),
         PrimaryKeyConstraint("owner", "fingerprint", name="pk_cached_answers"),
+    )
+
+
+def _datasets(tables: MetaData) -> None:
+    Table(
+        "datasets",
+        tables,
+        Column("name", Text, nullable=False),
+        Column("digest", LargeBinary, nullable=False),
+        Column("imported_at", Long, nullable=False),
+        Column("source", Text),
+        Column("licence", Text),
+        Column("summary", Text, nullable=False),
+        PrimaryKeyConstraint("name", name="pk_datasets"),
+    )
+    Table(
+        "dataset_rows",
+        tables,
+        Column("dataset", Text, nullable=False),
+        Column("number", Long, nullable=False),
+        Column("prompt", LargeBinary),
+        Column("body", Text, nullable=False),
+        PrimaryKeyConstraint("dataset", "number", name="pk_dataset_rows"),
+        Index("ix_dataset_rows_prompt", "dataset", "prompt"),
     )
 
 

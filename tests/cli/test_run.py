@@ -301,7 +301,7 @@ LIVE = {"MODEL_ORCHESTRATOR_PROVIDER": "live"}
         (["hi", "--model", "zzz"], "unknown model 'zzz' in the catalogue seed; known are: claude-haiku-3.5, "),
         (["hi", "--model", "\udcff"], "unknown model '\\udcff' in the catalogue seed"),
         (["hi", "--provider", "zzz"], "unknown provider 'zzz': expected live, simulated, anthropic, openai"),
-        (["hi", "--provider", "recorded:x"], "provider 'recorded:x': this release has no recorded answers to play"),
+        (["hi", "--provider", "recorded:x"], "there is no data set 'x': `datasets list`"),
         (["hi", "--provider", ""], "option provider is empty"),
         (["hi", "--category", ""], "option category is empty"),
         (["hi", "--category", "x" * 65], "is not a label of 1 to 64 printable characters"),

@@ -51,8 +51,8 @@ def model(provider: ModelProvider, name: str, **changes: Any) -> ModelConfig:
     return ModelConfig(name, provider, capabilities=[ModelCapability.BASIC], **changes)
 
 
-class ModelClientContract(ABC):
-    """The whole contract, less what can go wrong on the wire. Each test runs plain and streamed."""
+class AnsweringContract(ABC):
+    """What holds of every client, also of one that only looks answers up. Each test runs plain and streamed."""
 
     money = Money.SIMULATED
 
@@ -64,10 +64,6 @@ class ModelClientContract(ABC):
     @abstractmethod
     def client(self) -> ModelClient:
         """A client, made inside the event loop."""
-
-    @abstractmethod
-    def slow_client(self) -> ModelClient:
-        """A client whose provider holds its answer for longer than a test waits."""
 
     @abstractmethod
     def model(self) -> ModelConfig:
@@ -114,6 +110,14 @@ class ModelClientContract(ABC):
         assert replace(streamed, first_token=None, provider_request_id=None, raw_usage=None) == replace(
             plain, first_token=None, provider_request_id=None, raw_usage=None
         )
+
+
+class ModelClientContract(AnsweringContract):
+    """The whole contract, less what can go wrong on the wire."""
+
+    @abstractmethod
+    def slow_client(self) -> ModelClient:
+        """A client whose provider holds its answer for longer than a test waits."""
 
     def test_the_most_output_is_kept(self, streamed: bool) -> None:
         """An answer that does not fit is cut, and says so."""

@@ -203,7 +203,7 @@ def test_messages_stand_for_a_prompt() -> None:
         ("category", "", "option category is empty"),
         ("subject", "\udcff", "subject '.udcff' is not a label"),
         ("model", "gpt4o", "unknown model 'gpt4o' in the catalogue seed; did you mean gpt-4o"),
-        ("provider", "recorded:x", "this release has no recorded answers to play"),
+        ("provider", "recorded:x", "there is no data set 'x'"),
     ],
 )
 def test_a_mistake_is_found_before_anything_is_done(name: str, value: object, complaint: str) -> None:

@@ -46,7 +46,6 @@ def reasons(one: Settings, provider: str = "live", today: date = TODAY) -> dict[
 def test_simulated_runs_use_the_seed_and_live_ones_todays_models() -> None:
     """Unless one is named."""
     assert load_catalogue(settings(), "simulated").name == "seed"
-    assert load_catalogue(settings(), "recorded:lab").name == "seed"
     assert load_catalogue(settings(), "live").name == "current"
     assert load_catalogue(settings(catalogue="seed"), "live").name == "seed"
 
@@ -280,10 +279,9 @@ def test_the_vendors_address_spelt_out_is_still_the_vendors() -> None:
     assert "gpt-4" not in reasons(lookalike)
 
 
-@pytest.mark.parametrize("provider", ["simulated", "recorded:lab"])
-def test_simulated_and_recorded_runs_need_no_key_and_know_no_retirement(provider: str) -> None:
+def test_simulated_runs_need_no_key_and_know_no_retirement() -> None:
     """Every model can be tried out."""
-    assert reasons(settings(), provider) == {}
+    assert reasons(settings(), "simulated") == {}
 
 
 def test_a_named_key_must_be_there() -> None:

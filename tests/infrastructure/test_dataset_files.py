@@ -159,7 +159,12 @@ def test_a_name_without_a_set_says_how_to_get_one() -> None:
 
 @pytest.mark.parametrize(
     ("file", "name"),
-    [("zeroeval.jsonl", "zeroeval"), ("a/zeroeval.dev.jsonl.gz", "zeroeval.dev"), ("x.csv", "x"), ("x.data", "x")],
+    [
+        ("zeroeval.jsonl", "zeroeval"),
+        ("a/zeroeval.dev.jsonl.gz", "zeroeval.dev"),
+        ("x.csv", "x"),
+        ("zeroeval.dev", "zeroeval.dev"),
+    ],
 )
 def test_a_set_is_named_after_its_file(file: str, name: str) -> None:
     """Without what says the format."""

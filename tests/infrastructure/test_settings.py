@@ -103,11 +103,11 @@ def test_an_amount_in_a_file_is_exact() -> None:
         ("max_output_tokens = 0", "expected a number of tokens"),
         ("store_content = 'maybe'", "expected true or false"),
         ("catalogue = 'seeds'", "catalogue in {file}: expected seed or current, got 'seeds'"),
-        ("provider = 'openai'", "expected live or simulated"),
+        ("provider = 'openai'", "expected live, simulated or recorded:NAME"),
         ("category = ''", "expected a label"),
         ("log_level = []", "expected debug, info, warning or error"),
         ("timout = 3", "timout in {file}: there is no such setting; did you mean timeout?"),
-        ("[provider.openai]", "provider in {file}: expected live or simulated"),
+        ("[provider.openai]", "provider in {file}: expected live, simulated or recorded:NAME"),
         ("[providers.opanai]", "providers.opanai in {file}: there is no such setting; did you mean openai?"),
         (
             "[models.gpt-4]\ninput_prize = 1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +22,14 @@ from model_orchestrator.application.ports import (
     StreamAppend,
     VersionConflict,
 )
+from model_orchestrator.domain.dataset import Example, Outcome
 from model_orchestrator.domain.errors import EventIdReused, StoreUnavailable
 from model_orchestrator.domain.events import Money
 from model_orchestrator.domain.units import Timestamp
 from model_orchestrator.infrastructure.content_cipher import OuterKey, OuterKeys
+from model_orchestrator.infrastructure.datasets import import_dataset
 from model_orchestrator.infrastructure.store import postgres_connection
+from model_orchestrator.infrastructure.store.dataset_tables import open_dataset_tables
 from model_orchestrator.infrastructure.store.key_rotation import rotate
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
 from model_orchestrator.infrastructure.store.postgres_batch import APPEND, Batch
@@ -305,6 +309,25 @@ def role(postgres: PostgresServer, postgres_url: str) -> Any:
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"DROP OWNED BY {name}")
         connection.execute(f"DROP ROLE {name}")
+
+
+def test_a_plain_role_imports_and_removes_data_sets(postgres_url: str, role: str) -> None:
+    """These tables it writes itself; the log it can only read."""
+    row = Example(
+        id="1",
+        task=None,
+        prompt="hi",
+        reference=None,
+        input_tokens=None,
+        contaminated=False,
+        outcomes={"small": Outcome(score=1)},
+    )
+    with closing(open_dataset_tables(postgres_url.replace("postgres@", f"{role}@"))) as tables:
+        assert import_dataset(tables, "set", lambda: [row])[1]
+        assert import_dataset(tables, "set", lambda: [row, replace(row, id="2")], is_replacement=True)[1]
+        with tables.replacing("set") as writing:
+            writing.remove()
+        assert tables.every() == []
 
 
 def test_a_plain_role_encrypts_erases_and_changes_the_key(postgres_url: str, role: str) -> None:

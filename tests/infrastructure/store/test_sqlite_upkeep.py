@@ -176,7 +176,8 @@ def test_a_restored_log_is_the_backed_up_one_and_goes_on(path: Path) -> None:
 def test_a_backup_of_an_older_release_is_upgraded(path: Path) -> None:
     """On its way into place; one of a newer release is refused."""
     with closing(sqlite3.connect(path, isolation_level=None)) as older:
-        older.execute("DROP TABLE content_keys")
+        for table in ("content_keys", "datasets", "dataset_rows"):
+            older.execute(f"DROP TABLE {table}")
         older.execute(f"UPDATE alembic_version SET version_num = '{REVISIONS[1]}'")
     target = path.with_name("copy.db")
     backup(path, target)
