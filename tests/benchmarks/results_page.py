@@ -107,7 +107,7 @@ def _set(one: Found) -> str:
 def _models(found: Evaluation) -> str:
     asked = found.asked
     if found.kind == "confidence":
-        return asked["model"] + (f" beside {asked['second']}" if "second" in asked else "")
+        return f"{asked['model']}" + (f" beside {asked['second']}" if "second" in asked else "")
     if "weak" in asked:
         return f"{asked['weak']} → {asked['strong']}" + (f", beside {asked['second']}" if "second" in asked else "")
     return f"{len(asked['models'])} models"
