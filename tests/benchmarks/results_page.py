@@ -28,8 +28,8 @@ LEARNED = """
 prompts below are among those, its rows show how well it learned them, not how well it does on new ones.
 """
 AT_THRESHOLD = (
-    "at the threshold of 0.7: the share sent on, quality and cost; 100 %: the least that keeps the strong model's "
-    "quality, of the cost of always asking it, by the threshold that is best for these prompts"
+    "at the threshold trained for the pair, else 0.7: the share sent on, quality and cost; 100 %: the least that keeps "
+    "the strong model's quality, of the cost of always asking it, by the threshold that is best for these prompts"
 )
 TITLES = {
     "routing": ("Routing between two models", "length alone is the policy to beat: over length is the gain in APGR"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -21,6 +21,7 @@ from model_orchestrator.domain.choice import best_within, cheapest_reaching
 from model_orchestrator.domain.dataset import Example
 from model_orchestrator.domain.errors import InvalidRequest
 from model_orchestrator.domain.events import Method
+from model_orchestrator.domain.finish import FinishReason
 
 from ...recorded import BIG, OTHER, SMALL, Taught, example, sums, without
 
@@ -112,6 +113,44 @@ def test_a_threshold_sends_on_what_lies_below_it() -> None:
     all_ = evaluate_cascade(sums(), Taught(), SMALL, BIG, threshold=1.0).policy.figures
     assert [none["share"], none["quality"]] == pytest.approx([0, 2 / 3])
     assert [all_["share"], all_["quality"]] == pytest.approx([1, 0.9])
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A cascade that training fixed."""
+
+    second: str | None
+    gain: float
+
+
+class Trained(Taught):
+    """A scorer that was trained for one cascade: it sends on the negative answers."""
+
+    def gain(
+        self,
+        question: str,
+        answer: str,
+        *,
+        strong: str,
+        model: str | None = None,
+        finish_reason: FinishReason = FinishReason.STOP,
+        second: str | None = None,
+    ) -> float:
+        return 0.6 if "-" in answer else 0.1
+
+    def cascade(self, weak: str, strong: str, *, second: bool = False) -> Fixed | None:
+        return Fixed(OTHER if second else None, 0.5) if (weak, strong) == (SMALL, BIG) else None
+
+
+def test_a_cascade_that_was_trained_goes_by_its_own_threshold() -> None:
+    """For its own models, and where no threshold is named."""
+    own = evaluate_cascade(sums(), Trained(), SMALL, BIG)
+    assert own.asked["gain"] == 0.5
+    assert own.policy.figures["share"] == pytest.approx(1 / 3)
+    assert {one["score"] for one in own.predictions} == {0.6, 0.1}
+    assert evaluate_cascade(sums(), Trained(), SMALL, BIG, threshold=0.3).asked["threshold"] == 0.3
+    assert evaluate_cascade(sums(), Trained(), OTHER, BIG).asked["threshold"] == 0.7
+    assert "threshold" in evaluate_cascade(sums(), Trained(), SMALL, BIG, second=BIG).asked
 
 
 def test_an_adaptive_panel_asks_the_third_only_where_two_differ() -> None:
