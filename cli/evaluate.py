@@ -98,7 +98,7 @@ def cascade(
     strong: Annotated[str, typer.Option("--strong", help="The one asked where that answer is not trusted.")],
     second: Second = None,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", help="The confidence that is enough, 0 to 1; default: 0.7.")
+        float | None, typer.Option("--threshold", help="The confidence that is enough, 0 to 1.")
     ] = None,
     policy: Policy = None,
     weights: Weights = None,
@@ -109,12 +109,12 @@ def cascade(
     config: Config = None,
 ) -> None:
     """Judge a cascade: the weak model answers, and the strong one where that answer is not trusted."""
-    from ..application.evaluation.cascade import THRESHOLD, evaluate_cascade
+    from ..application.evaluation.cascade import evaluate_cascade
     from ..infrastructure.evaluated_policies import answer_scorer
     from .evaluate_asked import share
 
     scorer = answer_scorer(policy, weights)
-    enough = THRESHOLD if threshold is None else share("threshold", threshold)
+    enough = None if threshold is None else share("threshold", threshold)
     data = _data(dataset, config, database)
     found = evaluate_cascade(data, scorer, weak, strong, second=second, threshold=enough)
     _report(found, predictions, chart, as_json)

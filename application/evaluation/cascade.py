@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ...domain.catalogue import ModelCapability, ModelName
 from ...domain.conclusion import check
@@ -14,12 +14,23 @@ from ...domain.units import Probability, fraction
 from .chosen import ORACLE, RANDOM, Chosen, point
 from .confidence import ANSWER_LENGTH, Scored, confidences_of
 from .pair import ModelPair
-from .policies import AnswerScorer
+from .policies import AnswerScorer, CascadeScorer, checked
 from .recorded_set import RecordedSet
 from .report import Evaluation, Row
 from .resampling import Counts, Figures, Measured
 
 THRESHOLD = fraction(Chain(models=()).threshold)  # as of a chain that names none
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which answers are sent on: those whose need (one a prompt) is above the least."""
+
+    name: str  # of what is held against the bound
+    bound: float
+    said: str
+    needs: Sequence[float]
+    least: float
 
 
 def evaluate_cascade(
@@ -29,17 +40,19 @@ def evaluate_cascade(
     strong: ModelName,
     *,
     second: ModelName | None = None,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
 ) -> Evaluation:
     """What it reaches and costs at the threshold, and at every other. Raises InvalidRequest.
 
-    The second cheap model, where there is one, is paid for every prompt too.
+    The second cheap model, where there is one, is paid for every prompt too. Without a threshold of confidence: that of
+    the strong model's gain which a scorer was trained with for these models, else a chain's.
     """
     pair, right = ModelPair(data, weak, strong, is_cascade=True, second=second), data.right(weak)
     confidences = confidences_of(data, scorer, weak, second)
-    row = _measured(pair, confidences, right, threshold)
+    rule = None if threshold is not None else _trained(data, scorer, weak, strong, second)
+    rule = rule or _by_confidence(confidences, THRESHOLD if threshold is None else threshold)
+    row = _measured(pair, confidences, right, rule)
     sent = row.figures["share"]
-    needs = [-confidence for confidence in confidences]
     rest = [
         _at_share(pair, ANSWER_LENGTH, [float(len(text)) for text in data.texts(weak)], sent),
         _at_share(pair, RANDOM, [0.0] * len(right), sent),
@@ -49,16 +62,43 @@ def evaluate_cascade(
     ]
     if second is not None:
         rest.insert(0, _agreement(pair, agreements(data, weak, second), right, f"{second} agrees"))
-    asked = {"weak": weak, "strong": strong, "threshold": threshold}
+    asked = {"weak": weak, "strong": strong, rule.name: rule.bound}
     return Evaluation(
         kind="cascade",
         data=data,
         asked=asked if second is None else {**asked, "second": second},
-        policy=replace(row, name=scorer.version, points=pair.row("", needs).points),
+        policy=replace(row, name=scorer.version, points=pair.row("", rule.needs).points),
         references=rest,
-        predictions=[{"id": one.id, "confidence": c} for one, c in zip(data.examples, confidences, strict=True)],
-        notes=[f"length, chance and oracle send on the share that the threshold does: {100 * sent:.1f} %"],
+        predictions=[
+            {"id": one.id, "confidence": confidence, "score": need}
+            for one, confidence, need in zip(data.examples, confidences, rule.needs, strict=True)
+        ],
+        notes=[
+            f"sent to {strong}: {rule.said}",
+            f"length, chance and oracle send on the share that the threshold does: {100 * sent:.1f} %",
+        ],
     )
+
+
+def _by_confidence(confidences: Sequence[float], threshold: float) -> Rule:
+    needs = [-confidence for confidence in confidences]
+    return Rule("threshold", threshold, f"answers below the confidence {threshold}", needs, -threshold)
+
+
+def _trained(
+    data: RecordedSet, scorer: AnswerScorer, weak: ModelName, strong: ModelName, second: ModelName | None
+) -> Rule | None:
+    """The rule that a scorer was trained with for exactly these models."""
+    if not isinstance(scorer, CascadeScorer):
+        return None
+    fixed = scorer.cascade(weak, strong, second=second is not None)
+    if fixed is None or fixed.second != second:
+        return None
+    others: Sequence[str | None] = [None] * len(data.examples) if second is None else data.texts(second)
+    rows = zip(data.questions(), data.texts(weak), others, strict=True)
+    found = (scorer.gain(asked, text, strong=strong, model=weak, second=other) for asked, text, other in rows)
+    said = f"answers of which it is expected to gain more than {fixed.gain:.4f}, as fixed in training"
+    return Rule("gain", fixed.gain, said, checked(scorer.version, found), fixed.gain)
 
 
 def agreements(data: RecordedSet, first: ModelName, second: ModelName) -> list[float]:
@@ -74,16 +114,14 @@ def _both(*texts: str) -> list[Member]:
     ]
 
 
-def _measured(pair: ModelPair, confidences: Sequence[float], right: Sequence[bool], threshold: float) -> Row:
-    """The figures of a cascade that stops where the confidence reaches the threshold."""
-    scored, needs = Scored(confidences, right), [-confidence for confidence in confidences]
-    sent = [confidence < threshold for confidence in confidences]
-    at_threshold = _sent(pair, sent)
+def _measured(pair: ModelPair, confidences: Sequence[float], right: Sequence[bool], rule: Rule) -> Row:
+    """The figures of a cascade that sends on by a rule."""
+    scored, at_threshold = Scored(confidences, right), _sent(pair, [need > rule.least for need in rule.needs])
 
     def figures(counts: Counts | None) -> Figures:
         return {**scored.figures(counts), **at_threshold.figures(counts)}
 
-    ranked, measured = pair.measured(needs), Measured(figures, len(right))
+    ranked, measured = pair.measured(rule.needs), Measured(figures, len(right))
     found = {**ranked.figures, **measured.figures}
     if pair.costs is not None:
         found["cost_share"] = found["usd_per_1000"] / (1000 * mean(pair.costs[1]))
@@ -92,7 +130,10 @@ def _measured(pair: ModelPair, confidences: Sequence[float], right: Sequence[boo
 
 def _agreement(pair: ModelPair, agreed: Sequence[float], right: Sequence[bool], name: str) -> Row:
     """The one point that agreement has: what lies between its two values is the order of the prompts, no policy."""
-    row, kept = _measured(pair, agreed, right, 0.5), ("auroc", "quality", "usd_per_1000", "share", "cost_share")
+    row, kept = (
+        _measured(pair, agreed, right, _by_confidence(agreed, 0.5)),
+        ("auroc", "quality", "usd_per_1000", "share", "cost_share"),
+    )
     figures = {key: row.figures[key] for key in kept if key in row.figures}
     return Row(
         name=name,

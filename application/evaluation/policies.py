@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ...domain.catalogue import ModelName
 from ...domain.confidence import SCORER, ConfidenceDetector
@@ -57,6 +57,38 @@ class AnswerScorer(Protocol):
         second: str | None = None,
     ) -> float:
         """The probability 0..1; `second` is another cheap model's answer to the same question."""
+
+
+class FixedCascade(Protocol):
+    """A cascade whose threshold was fixed in training."""
+
+    @property
+    def second(self) -> ModelName | None:
+        """The other cheap model that it asks for every prompt."""
+
+    @property
+    def gain(self) -> float:
+        """The strong model is asked where more is expected of it."""
+
+
+@runtime_checkable
+class CascadeScorer(AnswerScorer, Protocol):
+    """A scorer that knows the strong models too."""
+
+    def gain(
+        self,
+        question: str,
+        answer: str,
+        *,
+        strong: ModelName,
+        model: ModelName | None = None,
+        finish_reason: FinishReason = FinishReason.STOP,
+        second: str | None = None,
+    ) -> float:
+        """How much likelier the strong model is to be right than this answer, -1..1."""
+
+    def cascade(self, weak: ModelName, strong: ModelName, *, second: bool = False) -> FixedCascade | None:
+        """The one that was trained for this pair; None where there is none."""
 
 
 class HeuristicRouting:

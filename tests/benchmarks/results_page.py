@@ -28,8 +28,8 @@ LEARNED = """
 prompts below are among those, its rows show how well it learned them, not how well it does on new ones.
 """
 AT_THRESHOLD = (
-    "at the threshold of 0.7: the share sent on, quality and cost; 100 %: the least that keeps the strong model's "
-    "quality, of the cost of always asking it, by the threshold that is best for these prompts"
+    "at the threshold trained for the pair, else 0.7: the share sent on, quality and cost; 100 %: the least that keeps "
+    "the strong model's quality, of the cost of always asking it, by the threshold that is best for these prompts"
 )
 TITLES = {
     "routing": ("Routing between two models", "length alone is the policy to beat: over length is the gain in APGR"),
@@ -107,7 +107,7 @@ def _set(one: Found) -> str:
 def _models(found: Evaluation) -> str:
     asked = found.asked
     if found.kind == "confidence":
-        return asked["model"] + (f" beside {asked['second']}" if "second" in asked else "")
+        return f"{asked['model']}" + (f" beside {asked['second']}" if "second" in asked else "")
     if "weak" in asked:
         return f"{asked['weak']} → {asked['strong']}" + (f", beside {asked['second']}" if "second" in asked else "")
     return f"{len(asked['models'])} models"

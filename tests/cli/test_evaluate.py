@@ -1,0 +1,92 @@
+"""`evaluate` as a user meets it: a table, JSON with fixed keys, predictions, pictures, and errors that say why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from model_orchestrator.application.evaluation.report import KEYS
+
+from ..recorded import BIG, OTHER, SMALL, example, file_of
+from .command import command
+
+KINDS = {  # arguments, the field of a prediction, figures that are numbers
+    "routing": (("--weak", SMALL, "--strong", BIG), "score", {"apgr", "cpt50", "cpt80", "quality", "usd_per_1000"}),
+    "confidence": (("--model", SMALL), "confidence", {"auroc", "ece", "brier", "quality", "usd_per_1000"}),
+    "cascade": (("--weak", SMALL, "--strong", BIG, "--second", OTHER), "confidence", set(KEYS)),
+    "ensemble": (("--models", f"{BIG},{OTHER},{SMALL}", "--adaptive"), "model", {"quality", "usd_per_1000"}),
+}
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> str:
+    """A file of sums."""
+    return str(file_of(tmp_path / "sums.jsonl", [example(number) for number in range(1, 61)]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_told_in_full(kind: str, dataset: str, tmp_path: Path) -> None:
+    """JSON has every key, null where it means nothing; a line a prompt is written; the picture is well-formed."""
+    arguments, field, known = KINDS[kind]
+    lines, chart = tmp_path / "out.jsonl", tmp_path / "out.svg"
+    done = command(
+        "evaluate", kind, "--dataset", dataset, *arguments, "--json", "--predictions", str(lines), "--chart", str(chart)
+    )
+    assert done.code == 0, done
+    assert {key for key in KEYS if done.document[key] is not None} == known
+    assert done.document["prompts"] == 60
+    assert all(low <= high for low, high in done.document["intervals"].values())
+    predictions = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    fields = {"id", field, "score"} if kind == "cascade" else {"id", field}
+    assert [set(one) for one in predictions] == [fields] * 60
+    assert ElementTree.parse(chart).getroot().tag.endswith("svg")
+    text = command("evaluate", kind, "--dataset", dataset, *arguments)
+    assert text.code == 0
+    assert "60 prompts" in text.stdout.splitlines()[0]
+    assert "95 % intervals of" in text.stdout
+
+
+def test_a_page_is_drawn_too(dataset: str, tmp_path: Path) -> None:
+    """With the figures below it."""
+    page = tmp_path / "out.html"
+    done = command("evaluate", "routing", "--dataset", dataset, "--weak", SMALL, "--strong", BIG, "--chart", str(page))
+    assert done.code == 0
+    assert "<table>" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("routing", "--weak", SMALL), "name both --weak and --strong"),
+        (("routing", "--weak", SMALL, "--strong", BIG, "--target", "0.9"), "choose among many models"),
+        (("routing",), "policy heuristic does not know how likely"),
+        (("routing", "--policy", "learned", "--target", "2"), "target 2.0: expected 0 to 1"),
+        (("routing", "--policy", "learned", "--target", "0.5", "--budget", "1"), "not both"),
+        (("routing", "--policy", "learned", "--budget", "-1"), "budget -1.0: expected US dollars"),
+        (("routing", "--weak", SMALL, "--strong", "bog"), "has no model 'bog': did you mean big?"),
+        (("routing", "--weak", SMALL, "--strong", BIG, "--policy", "best"), "policy 'best': expected heuristic or"),
+        (("routing", "--weak", SMALL, "--strong", BIG, "--chart", "x.png"), "ends in .svg or .html"),
+        (("confidence", "--model", SMALL, "--policy", "heuristic", "--weights", "w"), "heuristic has no weights"),
+        (("cascade", "--weak", SMALL, "--strong", BIG, "--threshold", "7"), "threshold 7.0: expected 0 to 1"),
+        (("ensemble", "--method", "judge"), "expected vote or score"),
+        (("ensemble", "--models", f"{SMALL},{SMALL}"), "one is named twice"),
+        (("ensemble", "--models", f"{SMALL},"), "no model ''"),
+    ],
+)
+def test_misuse_is_told(arguments: tuple[str, ...], said: str, dataset: str) -> None:
+    """In one line, with exit 2."""
+    kind, *rest = arguments
+    done = command("evaluate", kind, "--dataset", dataset, *rest)
+    assert done.code == 2
+    assert said in done.complaint
+
+
+def test_a_set_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """By the name asked for."""
+    env = {"MODEL_ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path / 'x.db'}"}
+    done = command("evaluate", "confidence", "--dataset", "nope", "--model", SMALL, **env)
+    assert done.code == 2
+    assert "nope" in done.complaint
