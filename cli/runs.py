@@ -12,6 +12,7 @@ from ..domain.units import plain
 from .asked import Since, Until, Where, Zone, calendar, conditions
 from .options import AsJson, Config, Database
 from .output import print_json, say, say_wait
+from .replay import replay
 
 if TYPE_CHECKING:
     from ..application.runs import LoggedRun
@@ -157,6 +158,9 @@ def resume(
             print(one["response"])
     if not done:
         say("nothing is left to resume")
+
+
+app.command(epilog='Example: model-orchestrator runs replay --where "strategy = fallback"')(replay)
 
 
 def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
