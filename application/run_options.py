@@ -59,6 +59,7 @@ class RunOptions(TypedDict, total=False):
     idempotency_key: str | None  # 1 to 255 characters: the same key and request give the first run again
     cache: bool | str | None  # how long an answer may be given again: 90s, 10m, 24h, 7d; True: a day; False: not
     scorer: str | None  # of the confidence: heuristic-1, or judge:MODEL
+    expect: str | None  # the right answer: the run's answers are compared with it, and the outcome is feedback
 
 
 KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
@@ -91,6 +92,7 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "idempotency_key": (str,),
     "cache": (bool, str),
     "scorer": (str,),
+    "expect": (str,),
 }
 CHAIN_LENGTHS, PANEL_SIZES = range(1, 6), range(2, 4)
 ONLY_OF = {  # the strategy that each option shapes; `auto` may choose any

@@ -174,5 +174,7 @@ def _show(summary: BatchSummary, name: str) -> None:
         say(f"  {'cost':<24}{money(summary.paid)}")
     if summary.simulated:
         say(f"  {'cost':<24}{money(summary.simulated, simulated=True)}")
+    if summary.accuracy is not None:
+        say(f"  {'as expected':<24}{summary.right:>8} of {summary.labelled} ({summary.accuracy:.1%})")
     if summary.unknown_costs:
         say(f"  {'of unknown cost':<24}{summary.unknown_costs:>8}: see `attempts list --lost`")

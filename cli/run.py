@@ -74,6 +74,7 @@ def run(
         typer.Option("--cache", metavar="[TTL]", help="Take an answer given before: 10m, 24h (alone) or off."),
     ] = None,
     scorer: Annotated[str | None, typer.Option("--scorer", help="heuristic-1, or judge:MODEL.")] = None,
+    expect: Annotated[str | None, typer.Option("--expect", help="The right answer, to compare with.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was chosen.")] = False,
@@ -115,6 +116,7 @@ def run(
             "idempotency_key": idempotency_key,
             "cache": cache,
             "scorer": scorer,
+            "expect": expect,
         }
         if not quiet and (notice := orchestrator.provider_notice(provider)):
             say(notice)
@@ -204,6 +206,8 @@ def _show_result(result: OrchestrationResult, *, as_json: bool, streamed: bool, 
         _show_how(result)
     for warning in result.metadata["warnings"]:
         say(f"warning: {warning}")
+    if (as_expected := result.metadata.get("as_expected")) is not None:
+        say("as expected" if as_expected else "not as expected")
     cost = money(result.cost, simulated=result.metadata["simulated"])
     if cached := result.metadata["cached"]:
         saved = None if cached["saved"] is None else Decimal(cached["saved"])

@@ -15,7 +15,11 @@ from .output import print_json, say, say_wait
 from .replay import replay
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..application.ports import RunLog
     from ..application.runs import LoggedRun
+    from ..domain.events import FeedbackGiven
     from ..infrastructure.bootstrap import Orchestrator
 
 app = typer.Typer(
@@ -86,6 +90,9 @@ def show(run: RunName, as_json: AsJson = False, database: Database = None, confi
         if data[name] not in (None, {}):
             print(f"{name:<12}{data[name]}")
     print(f"{'cost':<12}{data['cost'] or 'unknown'} {data['money'] or ''}".rstrip())
+    for said in data["feedback"]:
+        whose = "" if said["attempt"] is None else f" of attempt {said['attempt']}"
+        print(f"{'feedback':<12}{said['value']:g}{whose} by {said['by']}{': ' + said['note'] if said['note'] else ''}")
     for attempt in data["attempts"]:
         print(f"{'attempt':<12}{attempt['attempt']}: {attempt['model']} {attempt['error'] or attempt['status']}")
     if data["erased"]:
@@ -191,9 +198,24 @@ def _row(logged: LoggedRun) -> dict[str, Any]:
     }
 
 
+async def _feedback(log: RunLog, given: Sequence[FeedbackGiven]) -> list[dict[str, Any]]:
+    from ..domain.units import fraction
+
+    notes = await log.texts([one.note for one in given if one.note])
+    return [
+        {
+            "value": fraction(one.value),
+            "by": one.by,
+            "attempt": one.attempt,
+            "note": notes.get(one.note.id) if one.note else None,
+        }
+        for one in given
+    ]
+
+
 async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any]:
     from ..application.privacy import erasure_dict, erasure_of
-    from ..application.result import attempt_dict, warnings
+    from ..application.result import attempt_dict, rescored_dict, warnings
     from ..domain.events import RunCompleted, RunFailed
     from ..domain.units import fraction
 
@@ -207,6 +229,8 @@ async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any
         "confidence": fraction(run.ended.confidence) if isinstance(run.ended, RunCompleted) else None,
         "attempts": [attempt_dict(attempt) for attempt in run.attempts],
         "warnings": warnings(run),
+        "feedback": await _feedback(log, run.feedback),
+        "rescored": [rescored_dict(one) for one in run.rescored],
         "prompt": request.prompt if request else None,
         "response": answer,
         "erased": None if erased is None else erasure_dict(erased),
