@@ -13,6 +13,7 @@ from .asked import Since, Until, Where, Zone, calendar, conditions
 from .options import AsJson, Config, Database
 from .output import print_json, say, say_wait
 from .replay import replay
+from .rescore import rescore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,6 +169,9 @@ def resume(
 
 
 app.command(epilog='Example: model-orchestrator runs replay --where "strategy = fallback"')(replay)
+
+
+app.command(epilog="Example: model-orchestrator runs rescore last --scorer judge:gpt-4o --max-cost 0.05")(rescore)
 
 
 def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
