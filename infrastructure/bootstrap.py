@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -52,7 +53,7 @@ from ..application.session import KeyIsTaken
 from ..application.world import StartRun, World
 from ..domain import routing
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
-from ..domain.events import FeedbackGiven, OnUnknown, RoutingDecided
+from ..domain.events import FeedbackGiven, OnUnknown, RoutingDecided, RunRescored
 from ..domain.policy import Policy
 from ..domain.request import prompt_request
 from ..domain.run import RunStatus
@@ -69,6 +70,7 @@ FOLLOWING = 0.1  # seconds between two looks at a run that another process works
 
 if TYPE_CHECKING:
     from ..application.budget_reports import Budget
+    from ..application.replay_report import Checked
     from .read_models.stored import StoredReadModels
 
 
@@ -193,6 +195,25 @@ class Orchestrator:
         said = FeedbackGiven(value=feedback_value(str(value)), by=label_of("by", by), attempt=None, note=None)
         keeps = self.settings.store_content
         return await give_feedback(self.log, run_id, [said], note=note, keeps_texts=keeps)
+
+    async def replay(self, run_id: str, *, scores: bool = True) -> Checked:
+        """Decide a run again from its recorded events; with `scores`, compute its scores anew from its texts."""
+        from .replaying import Recorded
+
+        return (await Recorded(self.log).checked([run_id], scores=scores))[0]
+
+    async def rescore(
+        self, run_id: str, scorer: str, *, by: str = "local", max_cost: Decimal | str | float | None = None
+    ) -> list[RunRescored]:
+        """Have a run's answers scored by another scorer; the new scores. `max_cost` is the most a judge may cost, USD.
+
+        Raises InvalidRequest for a scorer that there is not, and for a judge without a limit.
+        """
+        from .rescoring import Rescoring
+
+        limit = max_cost_of({"max_cost": max_cost}, None)
+        scoring = Rescoring(self, scorer, by=label_of("by", by), max_cost=limit)
+        return [event async for done in scoring.runs([run_id]) for event in done.new]
 
     async def _compare(self, result: OrchestrationResult, question: str, expected: str) -> OrchestrationResult:
         """Record as feedback whether the run's answers are the one expected."""
