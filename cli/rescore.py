@@ -57,7 +57,7 @@ def rescore(
                 async for one in recorded_scores(orchestrator, ids):
                     found.add(one.run, one.started_at)
                 return
-            scoring = Rescoring(orchestrator, scorer, by=author, max_cost=limit)
+            scoring = await Rescoring.of(orchestrator, scorer, by=author, max_cost=limit)
             async for one in scoring.runs(ids):
                 totals.add(one)
                 found.add(one.run, one.started_at)

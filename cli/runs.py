@@ -94,6 +94,8 @@ def show(run: RunName, as_json: AsJson = False, database: Database = None, confi
     for said in data["feedback"]:
         whose = "" if said["attempt"] is None else f" of attempt {said['attempt']}"
         print(f"{'feedback':<12}{said['value']:g}{whose} by {said['by']}{': ' + said['note'] if said['note'] else ''}")
+    for one in data["rescored"]:
+        print(f"{'rescored':<12}attempt {one['attempt']}: {one['score']:.2f} by {one['scorer']}")
     for attempt in data["attempts"]:
         print(f"{'attempt':<12}{attempt['attempt']}: {attempt['model']} {attempt['error'] or attempt['status']}")
     if data["erased"]:

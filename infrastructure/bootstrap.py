@@ -212,7 +212,7 @@ class Orchestrator:
         from .rescoring import Rescoring
 
         limit = max_cost_of({"max_cost": max_cost}, None)
-        scoring = Rescoring(self, scorer, by=label_of("by", by), max_cost=limit)
+        scoring = await Rescoring.of(self, scorer, by=label_of("by", by), max_cost=limit)
         return [event async for done in scoring.runs([run_id]) for event in done.new]
 
     async def _compare(self, result: OrchestrationResult, question: str, expected: str) -> OrchestrationResult:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from difflib import get_close_matches
@@ -25,7 +26,7 @@ from ..domain.units import Probability, probability
 from .catalogues import find_model, is_known_model
 from .settings import Settings
 
-OWN = "own-"  # how the version of a policy with a user's changes begins
+_OF_A_DOCUMENT = re.compile(r".+-[0-9a-f]{8}")  # a version that names its document, not a rule of this build
 
 # The seed's chains and panels with the models of today in the same classes.
 CURRENT_POLICY = Policy(
@@ -72,7 +73,7 @@ def load_policy(settings: Settings, catalogue: Catalogue) -> Policy:
     _check_chains(settings, policy.chains)
     if policy == base:
         return base
-    return replace(policy, version=f"{OWN}{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
+    return replace(policy, version=f"own-{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
 
 
 def _chains(settings: Settings, built_in: Mapping[str, Chain]) -> dict[str, Chain]:
@@ -162,7 +163,7 @@ def replayable_policy(text: str) -> Policy:
         ours = json.loads(policy_json(policy))
     except (KeyError, TypeError, ValueError):
         raise NotReplayable("its policy is of a form that this build cannot read") from None
-    if policy.version != POLICY_VERSION and not policy.version.startswith(OWN):
+    if policy.version != POLICY_VERSION and not _OF_A_DOCUMENT.fullmatch(policy.version):
         raise NotReplayable(f"its policy is {policy.version}, and this build decides by {POLICY_VERSION}")
     for part in {**document, **ours}:
         if part not in READ_FROM_THE_LOG and document.get(part) != ours.get(part):

@@ -10,21 +10,22 @@ from typing import Any
 from ..application.decisions import answers
 from ..application.rescore import OtherCourse, other_course, record_scores, unscored
 from ..application.runs import load_run
+from ..application.scoring import LeftBehind, TextScorer
 from ..domain.budget import less, total
 from ..domain.call_planning import features_asked
 from ..domain.catalogue import ModelCapability, ModelName
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure
-from ..domain.events import Money, RunRescored
+from ..domain.events import AttemptStarted, Money, RunRescored
 from ..domain.judging import parse_score, score_request
 from ..domain.request import Request
 from ..domain.run import Attempt, Run, evolve
-from ..domain.scorers import judge_of
+from ..domain.scorers import judge_of, judge_scorer
 from ..domain.strategies.progress import confidence_of
 from ..domain.synthesis import Member
 from ..domain.units import Probability, Timestamp, Usd
 from .bootstrap import Orchestrator
 from .replaying import Recorded, RecordedRun
-from .scorers import answer_scorer
+from .scorers import text_scorer
 
 CATEGORY = "rescore"  # of the runs in which a judge is asked
 AT_ONCE = 50  # runs read together
@@ -47,22 +48,33 @@ class Rescoring:
     """Scores runs anew. A judge's every call is a run of its own, with its hold, its cost and its events."""
 
     def __init__(
-        self, orchestrator: Orchestrator, scorer: str, *, by: str = "local", max_cost: Usd | None = None
+        self, orchestrator: Orchestrator, scorer: TextScorer | ModelName, by: str, max_cost: Usd | None
     ) -> None:
-        """`max_cost` is USD for all judging together. Raises InvalidRequest for a scorer that there is not."""
         self._orchestrator = orchestrator
-        self._judge: ModelName | None = judge_of(scorer)
-        self._scorer = None if self._judge else answer_scorer(scorer)
-        if self._judge is None and self._scorer is None:
-            raise InvalidRequest(f"scorer {scorer!r} is unknown: see `scorers list`")
-        if self._judge is not None and max_cost is None:
-            raise InvalidRequest(f"{scorer} is paid for each answer: say how much in all, with --max-cost USD")
-        self.version = self._scorer.version if self._scorer else scorer
+        self._scorer = scorer if isinstance(scorer, TextScorer) else None
+        self._judge = scorer if isinstance(scorer, str) else None
+        self.version = judge_scorer(scorer) if isinstance(scorer, str) else scorer.version
         self._by = by
         self._max_cost = max_cost
         self.spent: dict[Money, Usd] = {}  # on judging
         self.claimed = Usd(0)  # the same, and the most that calls of unknown cost may have cost
         self.stopped: str | None = None  # why no further answer is judged
+
+    @classmethod
+    async def of(
+        cls, orchestrator: Orchestrator, scorer: str, *, by: str = "local", max_cost: Usd | None = None
+    ) -> Rescoring:
+        """By a scorer's name. `max_cost` is USD for all judging together.
+
+        Raises InvalidRequest for a scorer that there is not, and for a judge without a limit.
+        """
+        judge = judge_of(scorer)
+        if judge is not None and max_cost is None:
+            raise InvalidRequest(f"{scorer} is paid for each answer: say how much in all, with --max-cost USD")
+        found = judge or await text_scorer(scorer, orchestrator.store)
+        if found is None:
+            raise InvalidRequest(f"scorer {scorer!r} is unknown: see `scorers list`")
+        return cls(orchestrator, found, by, max_cost)
 
     async def runs(self, run_ids: Iterable[str]) -> AsyncIterator[Rescored]:
         """Each run once it is done; none further after the money is used up."""
@@ -97,7 +109,7 @@ class Rescoring:
         request, answer = one.texts.request, one.texts.answers[attempt.number]
         assert request is not None, "only an answer with its request is scored"
         if self._scorer is not None:
-            found = self._scorer.score(request, answer, attempt.model)
+            found = self._scorer.score(request, answer, attempt.model, _left_behind(one, attempt))
             return self._event(attempt, found.score, dict(found.signals), None)
         member = Member(
             attempt=attempt.number,
@@ -162,6 +174,16 @@ class Rescoring:
             if attempt.cost is not None:
                 money = attempt.cost.money
                 self.spent[money] = total((self.spent.get(money, Usd(0)), attempt.cost.amount))
+
+
+def _left_behind(one: RecordedRun, attempt: Attempt) -> str | None:
+    """The answer that the chain did not trust before it asked for this one."""
+    left = LeftBehind(one.run, one.texts.answers)
+    for entry in one.events:
+        if isinstance(entry.event, AttemptStarted) and entry.event.attempt == attempt.number:
+            break
+        left.see(entry.event)
+    return left.text
 
 
 async def recorded_scores(orchestrator: Orchestrator, run_ids: Iterable[str]) -> AsyncIterator[Rescored]:

@@ -4,23 +4,34 @@ from typing import Any
 
 import pytest
 
-from model_orchestrator.application.scoring import AnswerScorer
+from model_orchestrator.application.ports import EventStore
+from model_orchestrator.application.scoring import TextScorer
 from model_orchestrator.domain.confidence import Confidence
 from model_orchestrator.domain.units import Probability
 from model_orchestrator.infrastructure import rescoring
-from model_orchestrator.infrastructure.scorers import answer_scorer
+from model_orchestrator.infrastructure.scorers import text_scorer
 
 from ..database import Database, database
 from .command import Done, command
 
 __all__ = ["database"]
-LOW = AnswerScorer("low-1", lambda request, answer, model: Confidence(score=Probability(100_000), signals={"low": -1}))
+
+
+def low(*of: object) -> Confidence:
+    return Confidence(score=Probability(100_000), signals={"low": -1})
+
+
+LOW = TextScorer("low-1", low)
 
 
 @pytest.fixture(autouse=True)
 def _here(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has a database of each kind, and a scorer that trusts nobody."""
-    monkeypatch.setattr(rescoring, "answer_scorer", lambda name: LOW if name == "low-1" else answer_scorer(name))
+
+    async def with_low(name: str, store: EventStore) -> TextScorer | None:
+        return LOW if name == "low-1" else await text_scorer(name, store)
+
+    monkeypatch.setattr(rescoring, "text_scorer", with_low)
 
 
 def asked(*arguments: str) -> str:
