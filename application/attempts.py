@@ -27,7 +27,7 @@ from ..domain.finish import FinishReason
 from ..domain.pricing import Usage, cost
 from ..domain.request import ToolCallPart
 from ..domain.run import AttemptStatus, Run
-from ..domain.units import MILLION, Duration, usd
+from ..domain.units import MILLION, Duration, Usd, usd
 from .ports import Answer, Content, HoldRefused, RunLog
 from .world import money_of
 

@@ -45,12 +45,8 @@ def _figure(chart: Chart | CurveChart, id: str) -> str:
     else:
         picture, figures = chart_svg(chart, id=id), _table(chart)
     return (
-        f'<figure>
-<div class="wide">{picture}</div>
-'
-        f'<details><summary>Figures</summary>
-<div class="wide">{figures}</div></details>
-</figure>'
+        f'<figure>\n<div class="wide">{picture}</div>\n'
+        f'<details><summary>Figures</summary>\n<div class="wide">{figures}</div></details>\n</figure>'
     )
 
 
@@ -60,12 +56,8 @@ def _points(chart: CurveChart) -> str:
     points += [(mark.name, mark.point) for mark in chart.marks]
     rows = [_row("td", [name, written(x, chart.x.unit), written(y, chart.y.unit)]) for name, (x, y) in points]
     return (
-        f"<table>
-<caption>{clean(chart.title)}</caption>
-"
-        f"<thead>{_row('th', ['', chart.x.title, chart.y.title])}</thead>
-<tbody>{''.join(rows)}</tbody>
-</table>"
+        f"<table>\n<caption>{clean(chart.title)}</caption>\n"
+        f"<thead>{_row('th', ['', chart.x.title, chart.y.title])}</thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
     )
 
 

@@ -17,6 +17,7 @@ from ..domain.events import (
     Purpose,
     RoutingDecided,
     RunCompleted,
+    RunRescored,
 )
 from ..domain.exclusions import exclusion_text, left_out_for_money
 from ..domain.finish import FinishReason
@@ -24,7 +25,7 @@ from ..domain.forecast import predicted
 from ..domain.run import Attempt, Run
 from ..domain.scorers import judge_scorer
 from ..domain.strategies.progress import is_refusal
-from ..domain.units import MILLION, Duration, Timestamp, fraction, plain
+from ..domain.units import MILLION, Duration, Probability, Timestamp, fraction, plain
 from .ports import Answer
 
 
@@ -168,6 +169,13 @@ def _escalation(one: Escalated) -> dict[str, Any]:
         "reason": one.reason.value,
         "confidence": None if one.confidence is None else fraction(one.confidence),
     }
+
+
+def rescored_dict(event: RunRescored) -> dict[str, Any]:
+    """A new score for JSON."""
+    signals = {name: fraction(Probability(value)) for name, value in event.signals.items()}
+    about = {"attempt": event.attempt, "score": fraction(event.score), "signals": signals}
+    return {**about, "scorer": event.scorer, "by": event.by, "judged_in": event.judged_in}
 
 
 def attempt_dict(attempt: Attempt) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class RunOptions(TypedDict, total=False):
     scorer: str | None  # of the confidence: heuristic-1, learned, or judge:MODEL
     policy: str | None  # heuristic, learned, one of the settings', or a TOML file
     explore: float | None  # 0..1: how often a candidate is asked that is not the best
+    expect: str | None  # the right answer: the run's answers are compared with it, and the outcome is feedback
 
 
 KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
@@ -95,6 +96,7 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "scorer": (str,),
     "policy": (str,),
     "explore": (int, float),
+    "expect": (str,),
 }
 CHAIN_LENGTHS, PANEL_SIZES = range(1, 6), range(2, 4)
 ONLY_OF = {  # the strategy that each option shapes; `auto` may choose any

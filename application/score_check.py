@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..domain.complexity import ASSESSOR
-from ..domain.events import ConfidenceScored, PromptAssessed
+from ..domain.events import ConfidenceScored, PromptAssessed, RunEvent
 from ..domain.judging import parse_score
-from ..domain.run import Attempt, AttemptStatus, Run
+from ..domain.run import Attempt, Run
 from ..domain.scorers import judge_of
 from ..domain.units import MILLION, Probability
 from .decisions import assess
-from .ports import Answer
 from .recorded_texts import Texts
-from .scoring import AnswerScorer
+from .scoring import LeftBehind, TextScorer
 
 CLOSE = 1e-9  # of a probability: less is no difference
-ScorerOf = Callable[[str], AnswerScorer | None]
+ScorerOf = Callable[[str], TextScorer | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +51,16 @@ class ScoreCheck:
         self.lacking += other.lacking
 
 
-def check_scores(run: Run, texts: Texts, scorer_of: ScorerOf) -> ScoreCheck:
-    """The run's assessment and each of its scores, from its texts."""
-    found = ScoreCheck()
+def check_scores(run: Run, events: Sequence[RunEvent], texts: Texts, scorer_of: ScorerOf) -> ScoreCheck:
+    """The run's assessment and each of its scores, from its texts. `events` are those it is folded from."""
+    found, left_behind = ScoreCheck(), LeftBehind(run, texts.answers)
     if run.assessment is not None:
         _check_assessment(run.assessment, texts, found)
-    for attempt in run.attempts:
-        if attempt.confidence is not None:
-            _check_score(run, attempt, attempt.confidence, texts, scorer_of, found)
+    for event in events:
+        left_behind.see(event)
+        if isinstance(event, ConfidenceScored):
+            again = _Again(run, run.attempt(event.attempt), texts, left_behind.text)
+            again.check(event, scorer_of, found)
     return found
 
 
@@ -78,39 +79,43 @@ def _check_assessment(recorded: PromptAssessed, texts: Texts, found: ScoreCheck)
             found.unequal.append(Unequal("assessment", said[0], said[1]))
 
 
-def _check_score(
-    run: Run, attempt: Attempt, recorded: ConfidenceScored, texts: Texts, scorer_of: ScorerOf, found: ScoreCheck
-) -> None:
-    if judge_of(recorded.scorer) is not None:
-        judge = _judge_of(run, attempt)
-        said = texts.answers.get(judge.number) if judge else None
-        again = None if said is None else parse_score(said.text)
-    else:
-        scorer, answer = scorer_of(recorded.scorer), texts.answers.get(attempt.number)
-        if scorer is None:
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What scoring an attempt's answer anew takes."""
+
+    run: Run
+    attempt: Attempt
+    texts: Texts
+    left_behind: str | None
+
+    def check(self, recorded: ConfidenceScored, scorer_of: ScorerOf, found: ScoreCheck) -> None:
+        """Count the score as equal, unequal, gone or not to be had."""
+        if judge_of(recorded.scorer) is not None:
+            score = self._judged()
+        elif (scorer := scorer_of(recorded.scorer)) is not None:
+            score = self._scored(scorer)
+        else:
             found.lacking[recorded.scorer] += 1
             return
-        again = _scored(scorer, attempt, answer, texts)
-    if again is None:
-        found.gone += 1
-    elif _close(again, recorded.score):
-        found.equal += 1
-    else:
-        found.unequal.append(Unequal(f"score of attempt {attempt.number}", recorded.score, again))
+        if score is None:
+            found.gone += 1
+        elif _close(score, recorded.score):
+            found.equal += 1
+        else:
+            found.unequal.append(Unequal(f"score of attempt {self.attempt.number}", recorded.score, score))
 
+    def _scored(self, scorer: TextScorer) -> Probability | None:
+        request, answer = self.texts.request, self.texts.answers.get(self.attempt.number)
+        if request is None or answer is None:
+            return None
+        return scorer.score(request, answer, self.attempt.model, self.left_behind).score
 
-def _scored(scorer: AnswerScorer, attempt: Attempt, answer: Answer | None, texts: Texts) -> Probability | None:
-    if answer is None or texts.request is None:
-        return None
-    return scorer.score(texts.request, answer, attempt.model).score
-
-
-def _judge_of(run: Run, attempt: Attempt) -> Attempt | None:
-    """The attempt that scored this one's answer."""
-    plan = run.routing.plan if run.routing else ()
-    calls = [index for index, call in enumerate(plan) if call.scores == attempt.started.call]
-    answered = [one for index in calls for one in run.of_call(index) if one.status is AttemptStatus.ANSWERED]
-    return answered[-1] if answered else None
+    def _judged(self) -> Probability | None:
+        """What the attempt that judged this one's answer said."""
+        plan = self.run.routing.plan if self.run.routing else ()
+        calls = [index for index, call in enumerate(plan) if call.scores == self.attempt.started.call]
+        answered = [one for index in calls for one in self.run.of_call(index) if one.number in self.texts.answers]
+        return parse_score(self.texts.answers[answered[-1].number].text) if answered else None
 
 
 def _alike(one: Mapping[str, int], other: Mapping[str, int]) -> bool:

@@ -205,5 +205,7 @@ def _show(summary: BatchSummary, name: str) -> None:
     spent = [(kind.value, amount) for kind, amount in summary.spent.items() if amount]
     for kind, amount in spent or [("real", NOTHING)]:
         say(f"  {'cost':<24}{money(amount, kind=kind)}")
+    if summary.accuracy is not None:
+        say(f"  {'as expected':<24}{summary.right:>8} of {summary.labelled} ({summary.accuracy:.1%})")
     if summary.unknown_costs:
         say(f"  {'of unknown cost':<24}{summary.unknown_costs:>8}: see `attempts list --lost`")

@@ -25,6 +25,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "policies": ("policies:app", "List and show the policies, and explain a run's decision."),
     "scorers": ("scorers:app", "List who can say how far an answer is trusted."),
     "runs": ("runs:app", "List, show, resume and cancel runs."),
+    "feedback": ("feedback:app", "Say how good an answer was."),
     "attempts": ("attempts:app", "List paid calls, and say what a lost one cost."),
     "audit": ("audit:app", "Read what a run did, and verify the whole log."),
     "budgets": ("budgets:app", "Set, list, show and remove budgets."),

@@ -79,6 +79,7 @@ def run(
     explore: Annotated[
         float | None, typer.Option("--explore", metavar="EPS", help="0 to 1: how often any candidate is asked.")
     ] = None,
+    expect: Annotated[str | None, typer.Option("--expect", help="The right answer, to compare with.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it arrives.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Say how the model was chosen.")] = False,
@@ -122,6 +123,7 @@ def run(
             "scorer": scorer,
             "policy": policy,
             "explore": explore,
+            "expect": expect,
         }
         if not quiet and (notice := orchestrator.provider_notice(provider)):
             say(notice)
@@ -211,6 +213,8 @@ def _show_result(result: OrchestrationResult, *, as_json: bool, streamed: bool, 
         _show_how(result)
     for warning in result.metadata["warnings"]:
         say(f"warning: {warning}")
+    if (as_expected := result.metadata.get("as_expected")) is not None:
+        say("as expected" if as_expected else "not as expected")
     cost = money(result.cost, kind=result.metadata["money"])
     if cached := result.metadata["cached"]:
         saved = None if cached["saved"] is None else Decimal(cached["saved"])

@@ -12,9 +12,15 @@ from ..domain.units import plain
 from .asked import Since, Until, Where, Zone, calendar, conditions
 from .options import AsJson, Config, Database
 from .output import print_json, say, say_wait
+from .replay import replay
+from .rescore import rescore
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..application.ports import RunLog
     from ..application.runs import LoggedRun
+    from ..domain.events import FeedbackGiven
     from ..infrastructure.bootstrap import Orchestrator
 
 app = typer.Typer(
@@ -88,6 +94,11 @@ def show(run: RunName, as_json: AsJson = False, database: Database = None, confi
     if data["dissent"]:
         print(f"{'dissent':<12}{', '.join(data['dissent'])}")
     print(f"{'cost':<12}{data['cost'] or 'unknown'} {data['money'] or ''}".rstrip())
+    for said in data["feedback"]:
+        whose = "" if said["attempt"] is None else f" of attempt {said['attempt']}"
+        print(f"{'feedback':<12}{said['value']:g}{whose} by {said['by']}{': ' + said['note'] if said['note'] else ''}")
+    for one in data["rescored"]:
+        print(f"{'rescored':<12}attempt {one['attempt']}: {one['score']:.2f} by {one['scorer']}")
     for attempt in data["attempts"]:
         print(f"{'attempt':<12}{attempt['attempt']}: {attempt['model']} {attempt['error'] or attempt['status']}")
     if data["erased"]:
@@ -162,6 +173,12 @@ def resume(
         say("nothing is left to resume")
 
 
+app.command(epilog='Example: model-orchestrator runs replay --where "strategy = fallback"')(replay)
+
+
+app.command(epilog="Example: model-orchestrator runs rescore last --scorer judge:gpt-4o --max-cost 0.05")(rescore)
+
+
 def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
@@ -190,9 +207,24 @@ def _row(logged: LoggedRun) -> dict[str, Any]:
     }
 
 
+async def _feedback(log: RunLog, given: Sequence[FeedbackGiven]) -> list[dict[str, Any]]:
+    from ..domain.units import fraction
+
+    notes = await log.texts([one.note for one in given if one.note])
+    return [
+        {
+            "value": fraction(one.value),
+            "by": one.by,
+            "attempt": one.attempt,
+            "note": notes.get(one.note.id) if one.note else None,
+        }
+        for one in given
+    ]
+
+
 async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any]:
     from ..application.privacy import erasure_dict, erasure_of
-    from ..application.result import attempt_dict, synthesis_dict, warnings
+    from ..application.result import attempt_dict, rescored_dict, synthesis_dict, warnings
     from ..domain.events import RunCompleted, RunFailed
     from ..domain.units import fraction
 
@@ -208,6 +240,8 @@ async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any
         **synthesis_dict(run),
         "attempts": [attempt_dict(attempt) for attempt in run.attempts],
         "warnings": warnings(run),
+        "feedback": await _feedback(log, run.feedback),
+        "rescored": [rescored_dict(one) for one in run.rescored],
         "prompt": request.prompt if request else None,
         "response": answer,
         "erased": None if erased is None else erasure_dict(erased),

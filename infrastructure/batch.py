@@ -52,6 +52,7 @@ class LineResult:
             "run_id": result.run_id if result else (self.error or {}).get("run_id"),
             "repeat": bool(result and result.metadata["repeat"]),
             "cached": bool(result and result.metadata["cached"]),
+            "as_expected": result.metadata.get("as_expected") if result else None,
             "error": self.error,
         }
 
@@ -66,6 +67,8 @@ class BatchSummary:
     cached: int = 0
     spent: dict[Money, Usd] = field(default_factory=lambda: dict.fromkeys(Money, Usd(0)))
     unknown_costs: int = 0
+    labelled: int = 0  # answers that were compared with one expected
+    right: int = 0
 
     def add(self, done: LineResult) -> None:
         """Count a line."""
@@ -74,6 +77,8 @@ class BatchSummary:
         if result is not None:
             self.models[result.model_used] += 1
             self.cached += bool(result.metadata["cached"])
+            self.labelled += "as_expected" in result.metadata
+            self.right += bool(result.metadata.get("as_expected"))
             if result.metadata["repeat"]:
                 self.repeats += 1
                 return
@@ -81,6 +86,11 @@ class BatchSummary:
             self.unknown_costs += 1
         else:
             self.spent[done.money] = total((self.spent[done.money], done.cost))
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the answers compared that were right; None where none was."""
+        return self.right / self.labelled if self.labelled else None
 
     @property
     def lines(self) -> int:
@@ -98,6 +108,8 @@ class BatchSummary:
             "simulated_cost": plain(self.spent[Money.SIMULATED]),
             "recorded_cost": plain(self.spent[Money.RECORDED]),
             "unknown_costs": self.unknown_costs,
+            "labelled": self.labelled,
+            "accuracy": self.accuracy,
             "models": dict(self.models.most_common()),
         }
 
@@ -165,6 +177,7 @@ class Batch:
     def _base_key(self, line: BatchLine) -> str:
         """The batch, a digest of what is asked, and which of equal lines it is."""
         options = {**self._defaults, **line.options}
+        options.pop("expect", None)  # a right answer that is put right asks nobody anew
         provider = self._orchestrator.provider_name(options.get("provider"))
         words = json.dumps([provider, options], sort_keys=True, default=str)
         digest = hashlib.sha256(words.encode(errors="replace")).hexdigest()[:32]

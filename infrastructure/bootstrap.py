@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -15,11 +16,13 @@ import uuid_utils
 from ..application.answer_cache import caching_of, earlier_answer
 from ..application.decisions import assess, with_forecast
 from ..application.failures import failure_of, no_plan
+from ..application.feedback import compared, feedback_value, give_feedback
 from ..application.idempotency import check_same_request, claim_of, finished_run
 from ..application.orchestrator import Finished, RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
 from ..application.privacy import Privacy
+from ..application.recorded_texts import texts_of
 from ..application.refusals import standing
 from ..application.result import OrchestrationResult, result_of
 from ..application.resume import (
@@ -50,7 +53,8 @@ from ..application.session import KeyIsTaken
 from ..application.world import StartRun, World
 from ..domain import routing
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
-from ..domain.events import OnUnknown, RoutingDecided
+from ..domain.events import FeedbackGiven, OnUnknown, RoutingDecided, RunRescored
+from ..domain.policy import Policy
 from ..domain.request import prompt_request
 from ..domain.run import RunStatus
 from ..domain.units import MILLION, Duration, Usd
@@ -67,6 +71,7 @@ FOLLOWING = 0.1  # seconds between two looks at a run that another process works
 
 if TYPE_CHECKING:
     from ..application.budget_reports import Budget
+    from ..application.replay_report import Checked
     from .read_models.stored import StoredReadModels
 
 
@@ -146,9 +151,17 @@ class Orchestrator:
     ) -> OrchestrationResult:
         """Answer a prompt. With `on_delta`, pieces of the answer are passed on as they arrive.
 
+        With `expect` the answers are compared with it: that is feedback, and the result's metadata `as_expected`.
         Raises InvalidRequest before anything is done, RunFailure where the run ended without an answer, and what
         `on_delta` raised, once the answer is recorded.
         """
+        expected = checked_options({"expect": options.pop("expect", None)}).get("expect")
+        result = await self._run(prompt, on_delta, options)
+        if expected is None:
+            return result
+        return await self._compare(result, request_of(prompt, options).prompt, expected)
+
+    async def _run(self, prompt: str | None, on_delta: DeltaSink | None, options: RunOptions) -> OrchestrationResult:
         if on_delta is not None and options.get("on_unknown") is None:
             options["on_unknown"] = "fail"  # what was shown cannot be taken back
         command, world = self.prepare(prompt, **options)
@@ -173,6 +186,44 @@ class Orchestrator:
             return await self._first_run(error.taken.run, command, sink)
         await self.alerts.after(finished.run, log, finished.started_at)
         return await self._result(finished, sink)
+
+    async def feedback(
+        self, run_id: str, value: float | str, *, by: str = "local", note: str | None = None
+    ) -> list[FeedbackGiven]:
+        """Say how good a run's answer was: good, bad or 0 to 1. What was recorded; nothing where `by` said so last.
+
+        Raises InvalidRequest for another value, and for a run without an answer.
+        """
+        said = FeedbackGiven(value=feedback_value(str(value)), by=label_of("by", by), attempt=None, note=None)
+        keeps = self.settings.store_content
+        return await give_feedback(self.log, run_id, [said], note=note, keeps_texts=keeps)
+
+    async def replay(self, run_id: str, *, scores: bool = True) -> Checked:
+        """Decide a run again from its recorded events; with `scores`, compute its scores anew from its texts."""
+        from .replaying import Recorded
+
+        return (await Recorded(self.log).checked([run_id], scores=scores))[0]
+
+    async def rescore(
+        self, run_id: str, scorer: str, *, by: str = "local", max_cost: Decimal | str | float | None = None
+    ) -> list[RunRescored]:
+        """Have a run's answers scored by another scorer; the new scores. `max_cost` is the most a judge may cost, USD.
+
+        Raises InvalidRequest for a scorer that there is not, and for a judge without a limit.
+        """
+        from .rescoring import Rescoring
+
+        limit = max_cost_of({"max_cost": max_cost}, None)
+        scoring = await Rescoring.of(self, scorer, by=label_of("by", by), max_cost=limit)
+        return [event async for done in scoring.runs([run_id]) for event in done.new]
+
+    async def _compare(self, result: OrchestrationResult, question: str, expected: str) -> OrchestrationResult:
+        """Record as feedback whether the run's answers are the one expected."""
+        run = (await load_run(self.log, result.run_id)).run
+        (texts,) = await texts_of(self.log, [run])
+        said = compared(run, texts, result.response, expected, question)
+        await give_feedback(self.log, run.id, said)
+        return replace(result, metadata=result.metadata | {"as_expected": bool(said[-1].value)})
 
     async def _first_run(self, run_id: str, command: StartRun, sink: PassingOn | None) -> OrchestrationResult:
         """What became of the run that has the command's key: waits for it, and takes it over where its worker is gone.

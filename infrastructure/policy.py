@@ -29,8 +29,7 @@ from .catalogues import find_model, is_known_model
 from .policy_settings import NamedPolicy, PolicySettings
 from .settings import Settings
 
-OWN = "own"  # how the version of a policy with a user's changes begins
-CHANGED = r".+-[0-9a-f]{8}"  # the version of one whose tables are stored with it
+_OF_A_DOCUMENT = re.compile(r".+-[0-9a-f]{8}")  # a version that names its document, not a rule of this build
 
 # The seed's chains and panels with the models of today in the same classes.
 CURRENT_POLICY = Policy(
@@ -88,7 +87,7 @@ def load_policy(
         raise ConfigurationError(f"default_chain in {source_of}: {_no_chain(policy.default_chain, policy.chains)}")
     if policy == base:
         return base
-    prefix = OWN if named is None else named.name
+    prefix = "own" if named is None else named.name
     return replace(policy, version=f"{prefix}-{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
 
 
@@ -210,7 +209,7 @@ def replayable_policy(text: str) -> Policy:
         ours = json.loads(policy_json(policy))
     except (KeyError, TypeError, ValueError):
         raise NotReplayable("its policy is of a form that this build cannot read") from None
-    if policy.version != POLICY_VERSION and not re.fullmatch(CHANGED, policy.version):
+    if policy.version != POLICY_VERSION and not _OF_A_DOCUMENT.fullmatch(policy.version):
         raise NotReplayable(f"its policy is {policy.version}, and this build decides by {POLICY_VERSION}")
     for part in {**document, **ours}:
         if part not in READ_FROM_THE_LOG and document.get(part) != ours.get(part):

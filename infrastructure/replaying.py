@@ -11,14 +11,16 @@ from ..application.ports import LoggedEvent
 from ..application.recorded_texts import Texts, texts_of
 from ..application.recorded_world import Basis, NotReplayable
 from ..application.replay import Replayed, replay
+from ..application.replay_report import Checked
 from ..application.score_check import ScoreCheck, check_scores
+from ..application.scoring import TextScorer
 from ..domain.catalogue import Catalogue
 from ..domain.policy import Policy
 from ..domain.run import Run, fold
 from .catalogues import catalogue_from_json, catalogue_hash
 from .policy import replayable_policy
 from .run_log import StoredRunLog
-from .scorers import answer_scorer
+from .scorers import text_scorer
 
 T = TypeVar("T")
 
@@ -34,14 +36,6 @@ class RecordedRun:
     why_not: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A run's replay, and its scores computed anew."""
-
-    replayed: Replayed
-    scores: ScoreCheck
-
-
 class Recorded:
     """Reads runs with all that they rested on; catalogues and policies once each."""
 
@@ -49,10 +43,27 @@ class Recorded:
         self._log = log
         self._catalogues: dict[str, Catalogue | NotReplayable] = {}
         self._policies: dict[str, Policy | NotReplayable] = {}
+        self._scorers: dict[str, TextScorer | None] = {}
 
-    async def checked(self, run_ids: Sequence[str]) -> list[Checked]:
-        """The runs decided again, in their order."""
-        return [_checked(one, self._log) for one in await self.read(run_ids)]
+    async def checked(self, run_ids: Sequence[str], *, scores: bool = True) -> list[Checked]:
+        """The runs decided again, and where asked for their scores computed anew, in their order."""
+        return [await self._checked(one, scores=scores) for one in await self.read(run_ids)]
+
+    async def _checked(self, one: RecordedRun, *, scores: bool) -> Checked:
+        found = await self._scores(one) if scores else None
+        why_not = one.why_not
+        if one.basis is not None:
+            try:
+                return Checked(replay(one.run.id, one.events, one.basis, one.texts, self._log.encode), found)
+            except NotReplayable as error:
+                why_not = str(error)
+        return Checked(Replayed(one.run.id, why_not=why_not), found)
+
+    async def _scores(self, one: RecordedRun) -> ScoreCheck:
+        for name in {attempt.confidence.scorer for attempt in one.run.attempts if attempt.confidence}:
+            if name not in self._scorers:
+                self._scorers[name] = await text_scorer(name, self._log.store)
+        return check_scores(one.run, [entry.event for entry in one.events], one.texts, self._scorers.get)
 
     async def read(self, run_ids: Sequence[str]) -> list[RecordedRun]:
         """The runs, in their order."""
@@ -118,14 +129,3 @@ def _found(one: T | NotReplayable) -> T:
     if isinstance(one, NotReplayable):
         raise one
     return one
-
-
-def _checked(one: RecordedRun, log: StoredRunLog) -> Checked:
-    run_id = one.run.id
-    scores = check_scores(one.run, one.texts, answer_scorer)
-    if one.basis is None:
-        return Checked(Replayed(run_id, why_not=one.why_not), scores)
-    try:
-        return Checked(replay(run_id, one.events, one.basis, one.texts, log.encode), scores)
-    except NotReplayable as error:
-        return Checked(Replayed(run_id, why_not=str(error)), scores)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..application.scoring import HEURISTIC, AnswerScorer
+from ..application.ports import EventStore
+from ..application.scoring import HEURISTIC, TextScorer
 
 
-def answer_scorer(name: str) -> AnswerScorer | None:
-    """The scorer of that name and version; None where this build has none such."""
+async def text_scorer(name: str, store: EventStore) -> TextScorer | None:
+    """The scorer of that name and version; None where neither this build nor the database has one."""
     known = {HEURISTIC.version: HEURISTIC}
     return known.get(name)

@@ -275,7 +275,7 @@ def resolve_provider(settings: Settings, asked: str | None) -> tuple[str, str | 
 
 def _from_file(file: Path, found: dict[str, Any], sources: dict[str, str]) -> dict[str, Any]:
     """Reads the plain values; returns the tables."""
-    document = _parse(file)
+    document = parse_toml(file)
     known = keys_of(Settings)
     for name, value in document.items():
         if name in TABLES:
@@ -287,19 +287,20 @@ def _from_file(file: Path, found: dict[str, Any], sources: dict[str, str]) -> di
     return document
 
 
-def _parse(file: Path) -> dict[str, Any]:
+def parse_toml(file: Path, what: str = "settings file") -> dict[str, Any]:
+    """The file's document, numbers as decimals. Raises ConfigurationError."""
     import tomllib
     from decimal import Decimal
 
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except OSError as error:
-        raise ConfigurationError(f"cannot read the settings file {file}: {error.strerror}") from None
+        raise ConfigurationError(f"cannot read the {what} {file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ArithmeticError) as error:
         text = (
             "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error) or "a number is too large"
         )
-        raise ConfigurationError(f"the settings file {file} is not TOML: {text}") from None
+        raise ConfigurationError(f"the {what} {file} is not TOML: {text}") from None
 
 
 def _from_environment(env: Mapping[str, str], found: dict[str, Any], sources: dict[str, str]) -> None:

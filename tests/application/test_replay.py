@@ -12,10 +12,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from model_orchestrator.application.ports import LoggedEvent
+from model_orchestrator.application.ports import Answer, LoggedEvent
 from model_orchestrator.application.recorded_texts import Texts
 from model_orchestrator.application.recorded_world import Basis, NotReplayable
 from model_orchestrator.application.replay import Difference, Replayed, Verdict, replay
+from model_orchestrator.application.score_check import check_scores
+from model_orchestrator.application.scoring import HEURISTIC, TextScorer
+from model_orchestrator.domain.catalogue import ModelName
+from model_orchestrator.domain.confidence import Confidence
 from model_orchestrator.domain.events import (
     AttemptStarted,
     CostIncurred,
@@ -28,7 +32,10 @@ from model_orchestrator.domain.events import (
     Synthesized,
 )
 from model_orchestrator.domain.policy import SEED_POLICY
+from model_orchestrator.domain.request import Request
+from model_orchestrator.domain.run import fold
 from model_orchestrator.domain.seed_catalogue import SEED
+from model_orchestrator.domain.strategies import fallback
 from model_orchestrator.domain.units import Usd, probability
 from model_orchestrator.infrastructure.event_codec import SCHEMA_VERSIONS, decode, encode
 
@@ -166,6 +173,41 @@ def test_a_strategy_that_this_build_lacks_is_not_replayable() -> None:
     stage = chain_run()
     with pytest.raises(NotReplayable, match="no strategy tournament"):
         replayed(with_change(logged_of(stage), RoutingDecided, ("strategy",), "tournament"))
+
+
+def test_code_that_decides_otherwise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain that trusts every answer would have stopped at the first."""
+    stage = chain_run()
+    logged, texts = logged_of(stage), asyncio.run(kept_texts(stage))
+    monkeypatch.setattr(fallback, "confidence_of", lambda attempt: 1_000_000)
+    found = replayed(logged, texts)
+    assert found.differences[0] == Difference(
+        version=index_of(logged, Escalated) + 1,
+        type="Escalated",
+        field="",
+        recorded="Escalated",
+        decided="due were: Complete",
+    )
+
+
+def test_a_score_is_computed_with_the_answer_that_was_left_behind() -> None:
+    """The first answer has none before it, the second has the first."""
+    stage = chain_run()
+    logged, texts = logged_of(stage), asyncio.run(kept_texts(stage))
+    seen: list[str | None] = []
+
+    def score(request: Request, answer: Answer, model: ModelName, second: str | None) -> Confidence:
+        seen.append(second)
+        return Confidence(score=probability(0.5), signals={})
+
+    run = fold(RUN, [entry.event for entry in logged])
+    events = [entry.event for entry in logged]
+    found = check_scores(run, events, texts, lambda name: TextScorer(name, score))
+    assert seen == [None, UNSURE]
+    assert (found.equal, [one.what for one in found.unequal]) == (1, ["score of attempt 1", "score of attempt 2"])
+    assert check_scores(run, events, texts, lambda name: None).lacking == {"heuristic-1": 2}
+    assert check_scores(run, events, Texts(), lambda name: HEURISTIC).gone == 3
+    assert check_scores(run, events, texts, lambda name: HEURISTIC).equal == 3
 
 
 def test_another_policy_decides_otherwise() -> None:

@@ -93,6 +93,7 @@ WRONG = {
     "idempotency_key": 1,
     "cache": 60,
     "scorer": 1,
+    "expect": 1,
 }
 
 

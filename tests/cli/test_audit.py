@@ -55,6 +55,30 @@ def test_the_trail_as_json_is_the_log() -> None:
     assert [row["position"] for row in rows] == sorted(row["position"] for row in rows)
 
 
+def test_step_by_step_the_state_stands_beside_each_event() -> None:
+    """Status, cost, holds and confidence, and what is due next: the next decision, until nothing is."""
+    command("budgets", "set", "global", "5")
+    command("run", "What is Erlang?", "--strategy", "fallback", "--threshold", "0.99")
+    rows = command("audit", "trail", "last", "--step", "--json").document
+    states = [row["state"] for row in rows]
+    assert [state["due"] for state in states[:2]] == [["assess the prompt"], ["decide the route"]]
+    assert states[2]["due"] == ["ask gpt-4o-mini"]
+    assert float(states[2]["held"]["global month"]) > 0
+    assert (states[3]["under_way"], states[3]["cost"], states[3]["known_cost"]) == ([1], None, "0")
+    escalated = next(index for index, row in enumerate(rows) if row["type"] == "Escalated")
+    assert states[escalated - 1]["due"] == ["go on from gpt-4o-mini to claude-haiku-3.5"]
+    assert (states[escalated]["stage"], states[escalated]["due"]) == (1, ["ask claude-haiku-3.5"])
+    assert (states[-1]["status"], states[-1]["due"], states[-1]["held"]) == ("completed", [], {})
+    assert states[-1]["cost"] == command("runs", "show", "last", "--json").document["cost"]
+    assert [row["payload"] for row in rows] == [
+        row["payload"] for row in command("audit", "trail", "last", "--json").document
+    ]
+    text = command("audit", "trail", "last", "--step").stdout
+    assert text.count("; due: ") == len(rows)
+    assert "due: ask gpt-4o-mini" in command("audit", "trail", "last", "--step", "--format", "html").stdout
+    assert "; due: " not in command("audit", "trail", "last").stdout
+
+
 def test_each_event_names_what_caused_it() -> None:
     """A chain from the first event to the last."""
     command("run", "hi")
