@@ -1,0 +1,1 @@
+"""What was learned from recorded outcomes, applied in plain Python: fixed order, no training here."""
