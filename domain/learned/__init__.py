@@ -1,1 +1,1 @@
-"""What was learned from recorded outcomes, applied in plain Python: fixed order, no training here."""
+"""What was learned from recorded outcomes, served in plain Python: floats in a fixed order, no clock, no I/O."""
