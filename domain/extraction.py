@@ -121,6 +121,16 @@ def offers_choice(question: str) -> bool:
     return len(options) > 2 and listed >= options.keys() and bool(_CHOOSING.search(window))
 
 
+def options_of(question: str) -> dict[str, str]:
+    """The options that the question lists, by letter; empty where it lists none."""
+    return _asked(question if len(question) <= 2 * WINDOW else f"{question[:WINDOW]}\n{question[-WINDOW:]}").options
+
+
+def asks_for_code(question: str) -> bool:
+    """Whether the question asks for the value of a program's expression."""
+    return bool(_CODE.search(question if len(question) <= 2 * WINDOW else f"{question[:WINDOW]}\n{question[-WINDOW:]}"))
+
+
 def goes_through(text: str) -> bool:
     """Whether the text itself lists options, as one that speaks of each does."""
     return len(_LISTED.findall(text[: 2 * WINDOW])) > 1

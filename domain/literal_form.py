@@ -40,6 +40,13 @@ def literal_form(text: str) -> str | None:
     return value if value and value == value.strip() and "\n" not in value else repr(value)
 
 
+def is_written_out(text: str) -> bool:
+    """Whether the text is a literal as Python itself writes it; the text inside a string's quotes is one too."""
+    bare = text.strip()
+    read = _read(bare)
+    return repr(read[0]) == bare if read is not None else not bare.startswith(tuple("'\"[({"))
+
+
 def _read(text: str) -> tuple[Any] | None:
     """The literal's value, boxed, since None is one."""
     bare = text.strip().translate(_CONTROL) if text[:1] in tuple("'\"") else text.strip()
