@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .catalogue import ModelName
@@ -18,6 +18,7 @@ class Outcome:
     score: float  # 1 right, 0 wrong, or a grade
     answer: str | None = None  # as the data set extracted it
     text: str | None = None  # the whole answer
+    input_tokens: int | None = None  # as this model counts them; None: as the example says
     output_tokens: int | None = None
     cost: Usd | None = None  # of the call
 
@@ -38,3 +39,8 @@ class Example:
     input_tokens: int | None
     contaminated: bool  # a near-duplicate of what a model under test was trained on: kept, never evaluated
     outcomes: Mapping[ModelName, Outcome]
+
+
+def evaluated(examples: Iterable[Example]) -> Iterator[Example]:
+    """Those that a result may be measured on: without the contaminated ones."""
+    return (example for example in examples if not example.contaminated)
