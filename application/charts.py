@@ -1,7 +1,7 @@
 """Stacked bars of cost by period as an SVG picture: hand-written, without script, link or font of another place.
 
-Colours stand twice: as attributes for the light scheme, which every viewer reads, and as a style for the dark one. The
-picture has a title and a description for those who do not see it, and each bar tells its exact figure when pointed at.
+The picture has a title and a description for those who do not see it, and each bar tells its exact figure when pointed
+at.
 """
 
 from __future__ import annotations
@@ -9,35 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from html import escape
 from math import ceil
-from unicodedata import east_asian_width
 
 from .amounts import dollars, percent, short_dollars
+from .svg import EDGE, INK, PALETTE, WIDTH, clean, cut, described, framed, px, svg_text, width_of
 
-WIDTH, PLOT = 960, 300  # pixels: the picture's width, the bars' height
+PLOT = 300  # pixels of the bars' height
 SHOWN = 8  # series with a colour of their own; the least of more become one
-# Light and dark: hues far apart for every kind of colour sight, each with 3:1 or a gap against its neighbours.
-PALETTE = (
-    ("#2a78d6", "#3987e5"),
-    ("#1baf7a", "#199e70"),
-    ("#eda100", "#c98500"),
-    ("#4a3aa7", "#9085e9"),
-    ("#e34948", "#e66767"),
-    ("#008300", "#2fa32f"),
-    ("#e87ba4", "#d55181"),
-    ("#eb6834", "#d95926"),
-)
 REST = ("#898781", "#898781")
-INK = {  # class: light, dark
-    "paper": ("#fcfcfb", "#1a1a19"),
-    "ink": ("#0b0b0b", "#ffffff"),
-    "soft": ("#52514e", "#c3c2b7"),
-    "grid": ("#e1e0d9", "#2c2c2a"),
-    "base": ("#c3c2b7", "#4a4a47"),
-}
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_EDGE, _GAP, _WIDEST_BAR, _CHARACTER = 24, 2, 56, 7.2
+_GAP, _WIDEST_BAR = 2, 56
 _STEPS = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 
 
@@ -80,26 +60,21 @@ def chart_svg(chart: Chart, *, id: str = "chart") -> str:
     below = _Plot.top + PLOT + 54
     height = below + 24 * ceil(len(drawn.series) / columns) + (8 if drawn.series else -16)
     total = dollars(chart.total)
-    room = (WIDTH - 2 * _EDGE) * 12 / 20 - _width(total) - 20
+    room = (WIDTH - 2 * EDGE) * 12 / 20 - width_of(total) - 20
     texts = [
-        _text(_cut(chart.title, room), _EDGE, 36, "ink", size=20, weight=600),
-        _text(chart.note, _EDGE, 60, "soft", size=13),
-        _text(total, WIDTH - _EDGE, 36, "ink", size=20, weight=600, anchor="end"),
+        svg_text(cut(chart.title, room), EDGE, 36, "ink", size=20, weight=600),
+        svg_text(chart.note, EDGE, 60, "soft", size=13),
+        svg_text(total, WIDTH - EDGE, 36, "ink", size=20, weight=600, anchor="end"),
     ]
     parts = [
-        f'<title id="{id}-title">{_clean(chart.title)}</title>',
-        f'<desc id="{id}-desc">{_clean(_described(chart))}</desc>',
+        *described(chart.title, _described(chart), id=id),
         f"<style>{_style(id, len(drawn.series))}</style>",
         f'<rect class="paper" width="{WIDTH}" height="{height}" rx="8" fill="{INK["paper"][0]}"/>',
         *texts,
         *_Plot(drawn).parts(),
         *_legend(drawn, columns, top=below),
     ]
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" id="{id}" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
-        f'height="{height}" role="img" aria-labelledby="{id}-title {id}-desc" font-family="{FONT}">'
-    )
-    return "\n".join((head, *parts, "</svg>\n"))
+    return framed(parts, id=id, height=height)
 
 
 class _Plot:
@@ -111,15 +86,15 @@ class _Plot:
         self._chart = chart
         self._totals = chart.totals()
         self._ticks = ticks(max(self._totals, default=Decimal(0)))
-        self._left = _EDGE + max(_width(short_dollars(tick)) for tick in self._ticks) + 10
-        self._slot = (WIDTH - _EDGE - self._left) / max(1, len(chart.periods))
+        self._left = EDGE + max(width_of(short_dollars(tick)) for tick in self._ticks) + 10
+        self._slot = (WIDTH - EDGE - self._left) / max(1, len(chart.periods))
         self._bar = min(_WIDEST_BAR, max(1.0, self._slot * 0.72))
 
     def parts(self) -> list[str]:
         """Everything inside the axes, back to front."""
         if not any(self._totals):
             middle = self._y(self._ticks[-1] / 2)
-            nothing = _text("Nothing was spent in this time", WIDTH / 2, middle, "soft", size=14, anchor="middle")
+            nothing = svg_text("Nothing was spent in this time", WIDTH / 2, middle, "soft", size=14, anchor="middle")
             return [*self._grid(), nothing, *self._names()]
         bars = [part for index in range(len(self._chart.periods)) for part in self._stack(index)]
         return [*self._grid(), *bars, *self._names(), *self._sums()]
@@ -129,10 +104,10 @@ class _Plot:
         for tick in self._ticks:
             y, kind = self._y(tick), "grid" if tick else "base"
             lines.append(
-                f'<line class="{kind}" x1="{_n(self._left)}" x2="{WIDTH - _EDGE}" y1="{_n(y)}" y2="{_n(y)}" '
+                f'<line class="{kind}" x1="{px(self._left)}" x2="{WIDTH - EDGE}" y1="{px(y)}" y2="{px(y)}" '
                 f'stroke="{INK[kind][0]}"/>'
             )
-            lines.append(_text(short_dollars(tick), self._left - 8, y + 4, "soft", anchor="end"))
+            lines.append(svg_text(short_dollars(tick), self._left - 8, y + 4, "soft", anchor="end"))
         return lines
 
     def _stack(self, index: int) -> list[str]:
@@ -151,29 +126,30 @@ class _Plot:
             tip = f"{self._chart.periods[index]}, {one.name}: {dollars(amount)}"
             shape = _bar_path(middle - self._bar / 2, high, self._bar, low - high, rounded=number == top)
             pieces.append(f'<path class="{_class(one, number)}" fill="{_colour(one, number)[0]}" d="{shape}">')
-            pieces.append(f"<title>{_clean(tip)}</title></path>")
+            pieces.append(f"<title>{clean(tip)}</title></path>")
         return pieces
 
     def _names(self) -> list[str]:
         """The periods below the bars, so many as have room."""
         periods = self._chart.periods
-        widest = max((_width(name) for name in periods), default=0.0)
+        widest = max((width_of(name) for name in periods), default=0.0)
         every = max(1, ceil((widest + 10) / self._slot))
         parts = []
         for index in range(0, len(periods), every):
-            half = _width(periods[index]) / 2
+            half = width_of(periods[index]) / 2
             x = min(max(self._middle(index), half + 4), WIDTH - half - 4)
-            parts.append(_text(periods[index], x, self.top + PLOT + 20, "soft", anchor="middle"))
+            parts.append(svg_text(periods[index], x, self.top + PLOT + 20, "soft", anchor="middle"))
         return parts
 
     def _sums(self) -> list[str]:
         """What each bar comes to, above it, where all have room."""
         sums = [short_dollars(total) for total in self._totals]
-        if max(map(_width, sums)) + 6 > self._slot:
+        if max(map(width_of, sums)) + 6 > self._slot:
             return []
         spots = [(text, index) for index, text in enumerate(sums) if self._totals[index]]
         return [
-            _text(text, self._middle(at), self._y(self._totals[at]) - 6, "ink", anchor="middle") for text, at in spots
+            svg_text(text, self._middle(at), self._y(self._totals[at]) - 6, "ink", anchor="middle")
+            for text, at in spots
         ]
 
     def _middle(self, index: int) -> float:
@@ -211,19 +187,19 @@ class _Rest(Series):
 
 def _columns(chart: Chart) -> int:
     """Columns of the legend: as many, up to three, as leave room for the names."""
-    names = max((_width(one.name) for one in chart.series), default=0.0)
+    names = max((width_of(one.name) for one in chart.series), default=0.0)
     return next(
         (count for count in (3, 2) if _column(count) - _figures(chart) - 20 >= min(names, _column(count) / 2)), 1
     )
 
 
 def _column(count: int) -> float:
-    return (WIDTH - 2 * _EDGE + 32) / count - 32
+    return (WIDTH - 2 * EDGE + 32) / count - 32
 
 
 def _figures(chart: Chart) -> float:
     """Pixels of the widest sum, with the share before it."""
-    return max((_width(dollars(one.total)) for one in chart.series), default=0.0) + _width(" 100.0 %") + 16
+    return max((width_of(dollars(one.total)) for one in chart.series), default=0.0) + width_of(" 100.0 %") + 16
 
 
 def _legend(chart: Chart, columns: int, *, top: float) -> list[str]:
@@ -231,15 +207,15 @@ def _legend(chart: Chart, columns: int, *, top: float) -> list[str]:
     width = _column(columns)
     parts = []
     for number, one in enumerate(chart.series):
-        x, y = _EDGE + (width + 32) * (number % columns), top + 24 * (number // columns)
+        x, y = EDGE + (width + 32) * (number % columns), top + 24 * (number // columns)
         parts.append(
-            f'<rect class="{_class(one, number)}" x="{_n(x)}" y="{_n(y - 10)}" width="12" height="12" rx="3" '
+            f'<rect class="{_class(one, number)}" x="{px(x)}" y="{px(y - 10)}" width="12" height="12" rx="3" '
             f'fill="{_colour(one, number)[0]}"/>'
         )
-        parts.append(_text(_cut(one.name, width - 20 - _figures(chart)), x + 20, y, "ink", tip=one.name))
-        share = x + width - _figures(chart) + _width(" 100.0 %")
-        parts.append(_text(percent(one.total, chart.total), share, y, "soft", anchor="end"))
-        parts.append(_text(dollars(one.total), x + width, y, "ink", anchor="end"))
+        parts.append(svg_text(cut(one.name, width - 20 - _figures(chart)), x + 20, y, "ink", tip=one.name))
+        share = x + width - _figures(chart) + width_of(" 100.0 %")
+        parts.append(svg_text(percent(one.total, chart.total), share, y, "soft", anchor="end"))
+        parts.append(svg_text(dollars(one.total), x + width, y, "ink", anchor="end"))
     return parts
 
 
@@ -278,50 +254,9 @@ def _bar_path(x: float, y: float, width: float, height: float, *, rounded: bool)
     """A rectangle, its upper corners rounded."""
     radius = min(4.0, width / 2, height) if rounded else 0.0
     return (
-        f"M{_n(x)} {_n(y + height)}V{_n(y + radius)}q0 {_n(-radius)} {_n(radius)} {_n(-radius)}"
-        f"H{_n(x + width - radius)}q{_n(radius)} 0 {_n(radius)} {_n(radius)}V{_n(y + height)}z"
+        f"M{px(x)} {px(y + height)}V{px(y + radius)}q0 {px(-radius)} {px(radius)} {px(-radius)}"
+        f"H{px(x + width - radius)}q{px(radius)} 0 {px(radius)} {px(radius)}V{px(y + height)}z"
     )
-
-
-def _text(
-    text: str,
-    x: float,
-    y: float,
-    kind: str,
-    *,
-    size: int = 12,
-    weight: int = 400,
-    anchor: str = "start",
-    tip: str | None = None,
-) -> str:
-    inner = _clean(text) + ("" if tip is None or tip == text else f"<title>{_clean(tip)}</title>")
-    return (
-        f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}" font-size="{size}" font-weight="{weight}" '
-        f'text-anchor="{anchor}" fill="{INK[kind][0]}">{inner}</text>'
-    )
-
-
-def _clean(text: str) -> str:
-    """Text that an XML file can hold, and nothing but text."""
-    return escape("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text))
-
-
-def _cut(text: str, room: float) -> str:
-    if _width(text) <= room:
-        return text
-    while text and _width(text) + _CHARACTER > room:
-        text = text[:-1]
-    return f"{text}…"
-
-
-def _width(text: str) -> float:
-    """Pixels of a text of size 12, roughly."""
-    return sum(2 * _CHARACTER if east_asian_width(one) in "WF" else _CHARACTER for one in text)
-
-
-def _n(number: float) -> str:
-    """A coordinate, to a hundredth of a pixel."""
-    return f"{number:.2f}".rstrip("0").rstrip(".") if number else "0"
 
 
 def series_of(periods: Sequence[str], amounts: dict[tuple[str, str], Decimal]) -> tuple[Series, ...]:

@@ -15,7 +15,7 @@ from ..domain.run import Attempt, Run
 from ..domain.units import MILLION, Timestamp, fraction
 from ..projections.audit_trail import TrailEntry
 from .amounts import dollars
-from .charts import FONT
+from .svg import FONT
 from .world import money_of
 
 KINDS = {  # an event's colour; the rest are of the plan

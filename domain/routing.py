@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from .budget import less, plan_hold, total
-from .call_planning import Need, asked_for, features_asked, measure
-from .catalogue import ModelCapability, ModelConfig, ModelName
+from .call_planning import Need, RequestSize, asked_for, features_asked, measure
+from .catalogue import Feature, ModelCapability, ModelConfig, ModelName
 from .events import (
     Candidate,
     Exclusion,
@@ -40,6 +40,8 @@ class RoutingInputs:
     max_cost: Usd | None = None
     budgets: tuple[tuple[str, str], ...] = ()  # scope and period of those that concern the run
     headroom: tuple[Headroom, ...] = ()  # of those that refused the whole plan
+    size: RequestSize | None = None  # and the features it asks for, where the request's own text is gone
+    features: frozenset[Feature] | None = None
     forecast: Forecast | None = None  # what the policy's weights say of the request
     draw: Probability | None = None  # millionths, below 1,000,000; None: the best candidate is asked
 
@@ -51,8 +53,8 @@ def decide(inputs: RoutingInputs) -> RoutingDecided:
     capability = _reachable(inputs)
     forecast = inputs.forecast if reads_forecast(inputs) else None
     need = Need(
-        size=measure(inputs.request, assessment.task_type, assessment.capability),
-        features=features_asked(inputs.request),
+        size=inputs.size or measure(inputs.request, assessment.task_type, assessment.capability),
+        features=features_asked(inputs.request) if inputs.features is None else inputs.features,
         capability=capability if strategy == "cheapest" and not settings.model else None,
         settings=settings,
         is_limited=inputs.max_cost is not None or bool(inputs.budgets),

@@ -55,13 +55,15 @@ def load_policy(
     named: NamedPolicy | None = None,
     *,
     learned: Callable[[Policy], Policy] = lambda policy: policy,
+    base: Policy | None = None,
 ) -> Policy:
     """The policy in force: the built-in one with the user's changes, which give it a version of its own.
 
-    A named policy's tables go over those; `learned` adds its weights and what goes with them.
+    A named policy's tables go over those; `learned` adds its weights and what goes with them. `base` stands in for the
+    built-in one where models are not those of a catalogue of ours.
     Raises ConfigurationError for a chain or a model that does not exist, and for backups that go in a circle.
     """
-    base = policy_of(catalogue.name)
+    base = base or policy_of(catalogue.name)
     policy = replace(base, default_chain=settings.default_chain)
     policy = _changed(policy, settings.changes, Source(str(settings.file)), settings, catalogue)
     _check_chains(policy.chains, settings.changes, Source(str(settings.file)))

@@ -70,6 +70,8 @@ def test_every_snippet_does_what_its_document_says(path: Path, request: pytest.F
     """Run in turn, as a reader would: nothing fails that is not shown to, and shown output is real."""
     document = path.read_text(encoding="utf-8")
     place: Place = request.getfixturevalue("checkout" if path.name == "README.md" else "place")
+    if "examples/data/" in document and not (place.folder / "examples").exists():
+        (place.folder / "examples").symlink_to(ROOT / "examples")
     if "postgresql://" in "".join(snippet.text for snippet in snippets(document)):
         place = Place(place.folder, place.home, request.getfixturevalue("postgres").socket_dir)
     outcomes = run(document, place)

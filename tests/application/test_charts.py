@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from model_orchestrator.application.chart_page import charts_html
 from model_orchestrator.application.charts import (
     PLOT,
-    WIDTH,
     Chart,
     Series,
     chart_svg,
     series_of,
     ticks,
 )
+from model_orchestrator.application.svg import WIDTH
 
 D = Decimal
 SVG = "{http://www.w3.org/2000/svg}"
