@@ -14,8 +14,10 @@ def print_backtest(found: Backtest, *, first: bool) -> None:
     """Figures, what they rest on, the difference, and what needs no policy."""
     if not first:
         print()
-    what = "runs, money" if found.is_log else "prompts of"
-    print(f"{found.policies[0].counts['runs']:,} {what} {found.of}; quality and cost as observed")
+    count = found.policies[0].counts["runs"]
+    what = "run" if found.is_log else "prompt"
+    of = f"with {found.of} money" if found.is_log else f"of {found.of}"
+    print(f"{count:,} {what}{'' if count == 1 else 's'} {of}; quality and cost as observed")
     print_table(_HEADER, [_row(found, one) for one in found.policies])
     print()
     print_table(_BASIS, [_basis(one) for one in found.policies])

@@ -70,7 +70,8 @@ class Asked:
         return cls(name, strategy)
 
     def __str__(self) -> str:
-        return self.name if self.strategy is None else f"{self.name}:{self.strategy}"
+        name = Path(self.name).stem if self.name.endswith(".toml") else self.name
+        return name if self.strategy is None else f"{name}:{self.strategy}"
 
 
 # ---- a data set ----

@@ -63,7 +63,7 @@ def test_the_log_is_played_and_explored_runs_weigh_in() -> None:
     assert found["policies"][2]["counts"]["cost_observed"] == 6
     assert found["policies"][0]["counts"]["quality_unknown"] == 6
     shown = command("backtest", "--policy", "heuristic").stdout
-    assert "6 runs, money simulated" in shown
+    assert "6 runs with simulated money" in shown
     chosen = command("backtest", "--policy", "heuristic", "--where", "model = none", "--json")
     assert chosen.document == []
     assert (

@@ -80,6 +80,15 @@ def _backtest(url: str, asked: list[Asked]) -> list[Backtest]:
     return backtest_log(Orchestrator(settings), asked)
 
 
+@pytest.mark.xdist_group("postgres")
+def test_both_databases_come_to_the_same(postgres_url: str, tmp_path: Path) -> None:
+    """The same runs, by a server and from a file."""
+    asked, url = [Asked.of("heuristic")], f"sqlite:///{tmp_path / 'runs.db'}"
+    for one in (url, postgres_url):
+        write_log(one, runs=60, seed=9)
+    assert [one.to_dict() for one in _backtest(postgres_url, asked)] == [one.to_dict() for one in _backtest(url, asked)]
+
+
 def test_labels_and_new_scores_are_read() -> None:
     """Of each person the latest label; of each scorer the first score."""
     rows = [
@@ -108,6 +117,6 @@ def _golden(name: str, version: int) -> str:
 def test_a_policy_is_named_with_its_strategy() -> None:
     """NAME, NAME:STRATEGY; a strategy that does not exist is an error."""
     assert Asked.of("learned:auto") == Asked("learned", "auto")
-    assert str(Asked.of("night.toml:fallback")) == "night.toml:fallback"
+    assert str(Asked.of("a/night.toml:fallback")) == "night:fallback"
     with pytest.raises(InvalidRequest, match="expected NAME, or NAME:STRATEGY with"):
         Asked.of("learned:cheap")
