@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from ..domain.call_planning import RequestSize
 from ..domain.catalogue import Catalogue, Feature, ModelCapability, ModelName
@@ -30,15 +30,18 @@ from ..domain.expected_output import expected_output_tokens
 from ..domain.finish import FinishReason
 from ..domain.forecast import SuccessModel, forecast
 from ..domain.policy import Policy
+from ..domain.pricing import Usage, cost
 from ..domain.request import Request, prompt_request
 from ..domain.routing import RoutingInputs, decide, reads_forecast
 from ..domain.scorers import judge_scorer
 from ..domain.units import MILLION, Probability, Usd, picodollars
 from .backtest_runs import PastAttempt, PastRun, scored
+from .backtest_sizes import SizeClasses
 from .backtest_tally import Played
 
 NO_TEXT = prompt_request("-")
 MEMORY = 50_000  # decisions kept
+Price = Callable[[PlannedCall], int | None]
 
 
 def as_it_ran(run: PastRun) -> Played:
@@ -111,6 +114,7 @@ class HistoryPlayer:
         self._worlds = worlds
         self._assumed = assumed
         self._text = text
+        self._sizes: dict[tuple[str, ModelCapability, TaskType, int], SizeClasses] = {}
         self._decided = lru_cache(maxsize=MEMORY)(self._decide)
 
     def play(self, run: PastRun) -> Played:
@@ -122,13 +126,23 @@ class HistoryPlayer:
         if self._is_what_was_done(run, decision):
             return replace(as_it_ran(run), propensity=_weighing(run, decision), is_drawn=drawn)
         calls = [call for call in decision.plan if call.purpose is Purpose.ANSWER]
+        price = partial(self._expected_cost, run)
         if decision.strategy == "cheapest":
-            played = _walk(run, calls[:1], 0, None)
+            played = _walk(run, calls[:1], 0, None, price)
         elif decision.strategy == "fallback" and not run.start.settings.verify_agreement:
-            played = _walk(run, calls, decision.threshold or 0, self._scorer(run))
+            played = _walk(run, calls, decision.threshold or 0, self._scorer(run), price)
         else:
-            played = Played(planned=_planned(calls[:2]))
+            prices = [price(call) for call in calls[:2]]
+            played = Played(planned=None if None in prices else sum(one or 0 for one in prices))
         return replace(played, propensity=_weighing(run, decision), is_drawn=drawn)
+
+    def _expected_cost(self, run: PastRun, call: PlannedCall) -> int | None:
+        """Picodollars that a call of the run's size is expected to cost; None without a price."""
+        model = self._world(run.start.catalogue).catalogue.get(call.model)
+        if model is None or model.price is None or run.routing is None:
+            return None
+        given = run.routing.plan[0].expected_input_tokens
+        return picodollars(cost(Usage(input_uncached=given, output=call.expected_output_tokens), model.price))
 
     def decision(self, run: PastRun) -> RoutingDecided | None:
         """The routing that the policy would have decided; None where what it reads is gone, or was never there."""
@@ -153,8 +167,18 @@ class HistoryPlayer:
             max_cost=run.start.max_cost,
         )
         if world.router is None:
-            return self._decided(asked)
+            return self._decided(asked if limited else self._of_its_class(asked))
         return self._forecasted(run, asked, world.router)
+
+    def _of_its_class(self, asked: _Asked) -> _Asked:
+        """The same, with a size for which the decision is the same."""
+        key = asked.catalogue, asked.capability, asked.task_type, asked.max_output
+        if key not in self._sizes:
+            models = self._world(asked.catalogue).catalogue.models
+            expected = min(asked.max_output, expected_output_tokens(asked.task_type, asked.capability))
+            self._sizes[key] = SizeClasses(models, expected, asked.max_output)
+        size = self._sizes[key].of(asked.expected_input)
+        return asked if size == asked.expected_input else replace(asked, expected_input=size, max_input=size)
 
     def _world(self, catalogue: str) -> PastWorld:
         return self._worlds.get(catalogue, self._assumed)
@@ -220,23 +244,24 @@ class HistoryPlayer:
         return trusted or decision.strategy == "cheapest"
 
 
-def _walk(run: PastRun, calls: Sequence[PlannedCall], threshold: int, scorer: str | None) -> Played:
+def _walk(run: PastRun, calls: Sequence[PlannedCall], threshold: int, scorer: str | None, price: Price) -> Played:
     """A chain over the answers there are: the first that reaches the threshold, else the most trusted, then the later.
 
     Of a chain the scores must be those of `scorer`; None: one answer is wanted, whatever its score. Its end is unknown
-    from the first model that was not asked.
+    from the first model that was not asked; the cost to there, and of that call by `price`, is then what is planned.
     """
     made: list[tuple[int, PastAttempt]] = []
     spent, tried, latency = 0, 0, 0
     for position, call in enumerate(calls):
         mine = [one for one in run.attempts.values() if one.model == call.model and one.purpose is Purpose.ANSWER]
         if not mine:
-            return _unknown_from(calls[position:], spent)
+            planned = price(call)
+            return Played(planned=None if planned is None else spent + planned)
         answered = next((one for one in mine if one.latency is not None), None)
-        costs = [one.cost or 0 if one.latency is None else one.cost for one in mine]
-        if any(cost is None for cost in costs):
+        paid = [one.cost or 0 if one.latency is None else one.cost for one in mine]
+        if None in paid:
             return Played()
-        spent, tried = spent + sum(cost or 0 for cost in costs), tried + len(mine)
+        spent, tried = spent + sum(one or 0 for one in paid), tried + len(mine)
         latency += answered.latency or 0 if answered else 0
         if answered is None:
             continue
@@ -262,17 +287,6 @@ def _ended(run: PastRun, attempt: PastAttempt, spent: int, calls: int, latency: 
         escalations=escalations,
         latency=latency,
     )
-
-
-def _unknown_from(calls: Sequence[PlannedCall], spent: int) -> Played:
-    """A model that was not asked has no outcome; what it costs is estimated as it was planned, if no other follows."""
-    planned = _planned(calls[:1])
-    return Played(planned=None if planned is None else spent + planned)
-
-
-def _planned(calls: Sequence[PlannedCall]) -> int | None:
-    costs = [call.expected_cost for call in calls]
-    return None if any(cost is None for cost in costs) else sum(picodollars(cost) for cost in costs if cost is not None)
 
 
 def _weighing(run: PastRun, decision: RoutingDecided) -> float | None:

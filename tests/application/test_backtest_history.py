@@ -6,10 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from model_orchestrator.application.backtest_history import HistoryPlayer, PastWorld, as_it_ran
 from model_orchestrator.application.backtest_runs import PastAttempt, PastCall, PastRouting, PastRun, PastStart
 from model_orchestrator.application.backtest_tally import Played
+from model_orchestrator.domain.catalogue import Catalogue, ModelConfig, ModelProvider
 from model_orchestrator.domain.events import (
     ContentRef,
     Exploration,
@@ -21,11 +24,18 @@ from model_orchestrator.domain.events import (
 )
 from model_orchestrator.domain.finish import FinishReason
 from model_orchestrator.domain.policy import SEED_POLICY, Policy
+from model_orchestrator.domain.pricing import PriceCard, PriceTier
 from model_orchestrator.domain.request import prompt_request
 from model_orchestrator.domain.seed_catalogue import SEED
-from model_orchestrator.domain.units import Probability, probability
+from model_orchestrator.domain.units import Probability, Usd, probability
 from tests.scenario import assessed
 from tests.weights import router
+
+
+def card(name: str, given: int, written: int, above: int | None = None) -> PriceCard:
+    tiers = () if above is None else (PriceTier(above=above, input=Usd(given * 4), output=Usd(written * 4)),)
+    return PriceCard(id=name, input=Usd(given), output=Usd(written), tiers=tiers)
+
 
 MINI, HAIKU, SONNET, GPT4O = "gpt-4o-mini", "claude-haiku-3.5", "claude-sonnet-3.5", "gpt-4o"
 NAMES = tuple(model.name for model in SEED.models)
@@ -190,3 +200,46 @@ def test_recorded_predictions_of_the_same_weights_need_no_text() -> None:
 def test_a_run_that_decided_nothing_is_unknown() -> None:
     run = past(attempt(1, MINI, 900_000), routing=None)
     assert player().play(run) == Played()
+
+
+@given(
+    st.integers(1, 9_000) | st.integers(1, 200_000),
+    st.integers(1, 9_000) | st.integers(1, 200_000),
+    st.sampled_from(["cheapest", "ensemble"]),
+)
+@example(4_900, 5_100, "cheapest")
+@example(7_000, 8_300, "cheapest")
+@example(9_000, 150_001, "cheapest")
+@settings(max_examples=80, deadline=None)
+def test_a_decision_that_is_taken_once_for_many_sizes_is_the_one_of_each(
+    first: int, second: int, strategy: str
+) -> None:
+    """The same models in the same order, as the live decision has them for exactly this size; costs by the size."""
+    catalogue = Catalogue("x", (*SEED.models, *CROSSING))
+    world = PastWorld(catalogue=catalogue, policy=SEED_POLICY, strategy=strategy)
+    both, alone = HistoryPlayer({}, world), HistoryPlayer({}, world)
+    runs = [sized(number, tuple(model.name for model in catalogue.models)) for number in (first, second)]
+    both.decision(runs[0])
+    found, exact = both.decision(runs[1]), alone.decision(runs[1])
+    assert found is not None
+    assert exact is not None
+    assert [call.model for call in found.candidates] == [call.model for call in exact.candidates]
+    assert [call.model for call in found.plan] == [call.model for call in exact.plan]
+    assert found.excluded == exact.excluded
+    assert both.play(runs[1]) == alone.play(runs[1])
+
+
+def sized(tokens: int, usable: tuple[str, ...]) -> PastRun:
+    run = past(attempt(1, "gpt-4", 900_000), plan=("gpt-4",))
+    assert run.routing is not None
+    calls = tuple(replace(call, expected_input_tokens=tokens, max_input_tokens=tokens) for call in run.routing.plan)
+    run.routing = replace(run.routing, plan=calls, usable=usable)
+    return run
+
+
+# Dear to ask and cheap to answer, and the other way; one whose prices change with length.
+CROSSING = (
+    ModelConfig("wordy", ModelProvider.OPENAI, price=card("wordy", 1, 90), context_window=150_000),
+    ModelConfig("reader", ModelProvider.OPENAI, price=card("reader", 8, 2), context_window=150_000),
+    ModelConfig("tiered", ModelProvider.OPENAI, price=card("tiered", 2, 3, above=5_000), context_window=150_000),
+)
