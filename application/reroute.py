@@ -9,11 +9,13 @@ from typing import Any
 
 from ..domain.budget import total
 from ..domain.events import Money, PlannedCall, RoutingDecided
+from ..domain.forecast import SuccessModel
 from ..domain.policy import Policy
 from ..domain.request import Request
-from ..domain.routing import decide
+from ..domain.routing import decide, reads_forecast
 from ..domain.run import Run
 from ..domain.units import Usd, plain
+from .decisions import with_forecast
 from .recorded_world import Basis, routing_inputs
 from .world import money_of
 
@@ -36,14 +38,19 @@ class Rerouted:
 _WHAT_COUNTS = ("strategy", "plan", "threshold", "method")
 
 
-def rerouted(run: Run, basis: Basis, policy: Policy, request: Request | None) -> Rerouted | str:
-    """The decision under another policy; or why it cannot be taken."""
+def rerouted(
+    run: Run, basis: Basis, policy: Policy, request: Request | None, router: SuccessModel | None = None
+) -> Rerouted | str:
+    """The decision under another policy, `router` being its weights; or why it cannot be taken."""
     if run.started is None or run.assessment is None or run.routing is None:
         return "it was not routed"
     inputs = routing_inputs(run, run.routing, basis, request)
     if inputs is None:
         return "no call was planned, and the request's text is gone"
-    after = decide(replace(inputs, policy=policy))
+    inputs = replace(inputs, policy=policy, forecast=None)
+    if request is None and reads_forecast(inputs):
+        return "the policy reads the request, and its text is gone"
+    after = decide(with_forecast(inputs, router))
     return Rerouted(run=run.id, money=money_of(run.started.provider), before=run.routing, after=after)
 
 

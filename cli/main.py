@@ -23,6 +23,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "compare": ("compare:app", "Show what each strategy would do and cost, side by side."),
     "strategies": ("strategies:app", "Show the chains, panels and choices in force."),
     "policies": ("policies:app", "List and show the policies, and explain a run's decision."),
+    "backtest": ("backtest:app", "Play a policy over past runs or recorded answers, for nothing."),
     "scorers": ("scorers:app", "List who can say how far an answer is trusted."),
     "runs": ("runs:app", "List, show, resume and cancel runs."),
     "feedback": ("feedback:app", "Say how good an answer was."),

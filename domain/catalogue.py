@@ -30,7 +30,10 @@ class ModelCapability(StrEnum):
     @property
     def rank(self) -> int:
         """0 for BASIC to 3 for EXPERT."""
-        return list(ModelCapability).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {capability: rank for rank, capability in enumerate(ModelCapability)}
 
 
 class Feature(StrEnum):

@@ -54,7 +54,6 @@ from ..application.world import StartRun, World
 from ..domain import routing
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
 from ..domain.events import FeedbackGiven, OnUnknown, RoutingDecided, RunRescored
-from ..domain.policy import Policy
 from ..domain.request import prompt_request
 from ..domain.run import RunStatus
 from ..domain.units import MILLION, Duration, Usd

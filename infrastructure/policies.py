@@ -36,14 +36,16 @@ def policy_names(settings: Settings) -> tuple[str, ...]:
     return (*BUILT_IN, *settings.policies)
 
 
-def policy_in_force(settings: Settings, catalogue: Catalogue, name: str) -> PolicyInForce:
+def policy_in_force(
+    settings: Settings, catalogue: Catalogue, name: str, *, base: Policy | None = None
+) -> PolicyInForce:
     """The policy of a name, or of a TOML file, with its weights.
 
     Raises ConfigurationError for what is wrong in its tables, InvalidRequest for an unknown name or bad weights.
     """
     named = _named(settings, name)
     if named is None:
-        return PolicyInForce(name=name, policy=load_policy(settings, catalogue))
+        return PolicyInForce(name=name, policy=load_policy(settings, catalogue, base=base))
     keys = named.keys
     router = None if keys.router is None else router_weights(named.weights(keys.router))
     scorer = scorer_weights(named.weights(keys.scorer_weights)) if keys.scorer and is_learned(keys.scorer) else None
@@ -54,6 +56,7 @@ def policy_in_force(settings: Settings, catalogue: Catalogue, name: str) -> Poli
             settings,
             catalogue,
             named,
+            base=base,
             learned=lambda policy: replace(
                 policy,
                 matrix={} if named is LEARNED_POLICY else policy.matrix,

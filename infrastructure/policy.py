@@ -60,14 +60,16 @@ def load_policy(
     named: NamedPolicy | None = None,
     *,
     learned: Callable[[Policy], Policy] = lambda policy: policy,
+    base: Policy | None = None,
 ) -> Policy:
     """The policy in force: the built-in one with the user's changes, which give it a version of its own.
 
-    A named policy's tables go over those; `learned` adds its weights and what goes with them. A data set brings chains
-    and panels of its own models; of the settings only what auto chooses and the weights of scores hold there.
+    A named policy's tables go over those; `learned` adds its weights and what goes with them. `base` stands in for the
+    built-in one where models are not those of a catalogue of ours. A data set brings chains and panels of its own
+    models; of the settings only what auto chooses and the weights of scores hold there.
     Raises ConfigurationError for a chain or a model that does not exist, and for backups that go in a circle.
     """
-    base, given = policy_of(catalogue.name), settings.changes
+    base, given = base or policy_of(catalogue.name), settings.changes
     policy = replace(base, default_chain=settings.default_chain)
     if (dataset := dataset_of(catalogue.name)) is not None:
         from .recorded import load_recorded, recorded_policy

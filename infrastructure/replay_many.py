@@ -14,9 +14,8 @@ from pathlib import Path
 
 from ..application.replay_report import Checked
 from ..application.reroute import Rerouted, rerouted
-from ..domain.policy import Policy
 from .bootstrap import Orchestrator
-from .named_policies import named_policy
+from .policies import PolicyInForce, policy_in_force
 from .replaying import Recorded
 from .settings import Settings
 from .store.memory import MemoryStore
@@ -53,7 +52,7 @@ async def rerouted_runs(
 
     Raises InvalidRequest, ConfigurationError for a policy that there is not.
     """
-    recorded, policies = Recorded(orchestrator.log), dict[str, Policy]()
+    recorded, policies = Recorded(orchestrator.log), dict[str, PolicyInForce]()
     for some in _pieces(iter(run_ids)):
         for one in await recorded.read(some):
             if one.basis is None:
@@ -61,8 +60,10 @@ async def rerouted_runs(
                 continue
             catalogue, digest = one.basis.catalogue, one.run.started.catalogue if one.run.started else ""
             if digest not in policies:
-                policies[digest] = named_policy(policy, catalogue, orchestrator.settings)
-            yield one.run.id, rerouted(one.run, one.basis, policies[digest], one.texts.request)
+                policies[digest] = policy_in_force(orchestrator.settings, catalogue, policy)
+            other = policies[digest]
+            router = other.router.model if other.router else None
+            yield one.run.id, rerouted(one.run, one.basis, other.policy, one.texts.request, router)
 
 
 def _in_order(pool: ProcessPoolExecutor, pieces: Iterator[list[str]], scores: bool, ahead: int) -> Iterator[Checked]:

@@ -23,8 +23,10 @@ from model_orchestrator.domain.finish import FinishReason
 from model_orchestrator.domain.policy import SEED_POLICY
 from model_orchestrator.domain.request import prompt_request
 from model_orchestrator.domain.routing import RoutingInputs, decide
+from model_orchestrator.domain.run import Run, evolve
 from model_orchestrator.domain.seed_catalogue import SEED
 from model_orchestrator.domain.units import MILLION, Probability, Usd, probability
+from tests.scenario import assessed
 from tests.weights import ToldRouter, ToldScorer, router
 
 from .world import Stage, answer
@@ -145,3 +147,20 @@ def test_a_budget_holds_whoever_is_drawn(draw: float) -> None:
     assert run.attempts[0].started.max_cost is not None
     assert run.attempts[0].started.max_cost <= Usd("0.003")
     assert asyncio.run(stage.store.head()) > 0
+
+
+def test_a_plan_that_a_budget_refused_is_not_drawn_again() -> None:
+    """The run has one draw: else a refusal would bend the chances that are recorded."""
+    drawn: list[float] = []
+
+    def draw() -> float:
+        drawn.append(len(drawn) / 10)
+        return drawn[-1]
+
+    stage = LearnedStage(router=router({MINI: 0.9}))
+    stage._world["draw"] = draw
+    loop = stage.loop(PROMPT, settings=StrategySettings(explore=Probability(500_000)))
+    run = evolve(Run("run-1"), assessed())
+    first, second = (loop._decisions.routing_inputs(run, ()) for _ in range(2))
+    assert first.draw == second.draw == 0
+    assert len(drawn) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,31 @@ def test_a_run_keeps_its_weights_in_the_database(tmp_path: Path) -> None:
             assert await stored_router(orchestrator.store, "routing-none") is None
             stored = await orchestrator.store.contents(["policy-" + run.started.policy])
             assert policy_from_json(stored["policy-" + run.started.policy].body).version == run.routing.policy
+
+    asyncio.run(work())
+
+
+def test_a_run_that_is_resumed_has_the_weights_it_was_started_with(tmp_path: Path) -> None:
+    """From the database, whatever file holds the newest; without them it is not resumed by others."""
+
+    async def work() -> None:
+        async with Orchestrator(settings(tmp_path)) as orchestrator:
+            result = await orchestrator.run("What is Python?", policy="learned")
+            run = (await load_run(orchestrator.log, result.run_id)).run
+        write_router(tmp_path / "shipped/routing.json", {MINI: 0.99})
+        write_scorer(tmp_path / "shipped/confidence.json", Python=0.1)
+        assert run.started is not None
+        assert run.routing is not None
+        assert run.routing.forecast is not None
+        async with Orchestrator(settings(tmp_path)) as orchestrator:
+            world = await orchestrator._worlds.world_of(replace(run, routing=None), orchestrator.log)
+            assert world.router is not None
+            assert world.scorer is not None
+            assert world.router.version == run.routing.forecast.weights
+            assert world.scorer.version == run.started.settings.scorer
+            foreign = replace(run.started, settings=replace(run.started.settings, scorer="learned-gone"))
+            with pytest.raises(InvalidRequest, match="needs the weights learned-gone"):
+                await orchestrator._worlds.world_of(replace(run, started=foreign), orchestrator.log)
 
     asyncio.run(work())
 

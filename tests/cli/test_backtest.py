@@ -1,0 +1,100 @@
+"""`backtest`, over a data set and over the log."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from .command import command
+
+SAMPLE = Path(__file__).parents[2] / "examples" / "data" / "zeroeval.sample.jsonl.gz"
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODEL_ORCHESTRATOR_DATABASE_URL", "sqlite:///runs.db")
+    monkeypatch.setenv("MODEL_ORCHESTRATOR_PROVIDER", "simulated")
+    lines = gzip.decompress(SAMPLE.read_bytes()).decode().splitlines()[:40]
+    Path("some.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_a_data_set_is_played_by_two_policies() -> None:
+    """Every outcome is observed; models, oracle and front stand beside them."""
+    done = command(
+        "backtest", "--policy", "heuristic:ensemble", "--against", "heuristic", "--dataset", "some.jsonl", "--json"
+    )
+    found = done.document
+    first, second = found["policies"]
+    assert (first["name"], first["strategy"], second["strategy"]) == ("heuristic:ensemble", "ensemble", "auto")
+    assert first["counts"]["quality_observed"] == first["counts"]["runs"] == 40
+    assert first["figures"]["quality"]["low"] <= first["figures"]["quality"]["value"]
+    assert len(found["models"]) == 11
+    assert all(found["oracle"]["quality"] >= one["quality"] for one in found["models"])
+    assert found["pareto_front"]
+    table = command("backtest", "--policy", "heuristic", "--dataset", "some.jsonl").stdout
+    assert "40 (100.0%)" in table
+    assert "ON THE FRONT" in table
+
+
+@pytest.mark.parametrize("name", ["out.svg", "out.html"])
+def test_a_picture_is_written(name: str) -> None:
+    """With the policy, the models, chance and the front."""
+    assert command("backtest", "--policy", "heuristic", "--dataset", "some.jsonl", "--chart", name).code == 0
+    text = Path(name).read_text()
+    for word in ("heuristic", "gpt-4o-mini-2024-07-18", "oracle", "random mixing", "Pareto front", "claude-3-opus"):
+        assert word in text
+    if name.endswith("svg"):
+        ElementTree.fromstring(text)
+
+
+def test_the_log_is_played_and_explored_runs_weigh_in() -> None:
+    """Money of different kinds stands apart; chances are earned by exploring."""
+    for number in range(6):
+        command("run", f"What is {number}+1?", "--explore", "1", "--quiet")
+    done = command("backtest", "--policy", "heuristic", "--against", "heuristic:fallback", "--json")
+    (found,) = done.document
+    assert (found["of"], found["source"]) == ("simulated", "log")
+    assert [one["name"] for one in found["policies"]] == ["heuristic", "heuristic:fallback", "as it ran"]
+    assert found["policies"][0]["counts"]["drawn"] == 6
+    assert found["policies"][2]["counts"]["cost_observed"] == 6
+    assert found["policies"][0]["counts"]["quality_unknown"] == 6
+    shown = command("backtest", "--policy", "heuristic").stdout
+    assert "6 runs with simulated money" in shown
+    chosen = command("backtest", "--policy", "heuristic", "--where", "model = none", "--json")
+    assert chosen.document == []
+    assert (
+        command("backtest", "--policy", "heuristic", "--since", "2020-01", "--until", "2020-02", "--json").document
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--policy", "heuristics"), "there is no policy 'heuristics'; did you mean heuristic?"),
+        (("--policy", "heuristic:best"), "expected NAME, or NAME:STRATEGY"),
+        (("--policy", "heuristic", "--chart", "a.png"), "expected a name that ends in .svg or .html"),
+        (("--policy", "heuristic", "--dataset", "some.jsonl", "--since", "7d"), "leave them out with --dataset"),
+        (("--policy", "heuristic", "--dataset", "none.jsonl"), "none.jsonl"),
+        (("--policy", "heuristic", "--dataset", "empty.jsonl"), "empty"),
+    ],
+)
+def test_mistakes_are_said(arguments: tuple[str, ...], complaint: str) -> None:
+    """In one line, with exit 2."""
+    Path("empty.jsonl").write_text("")
+    command("run", "hi", "--quiet")
+    done = command("backtest", *arguments)
+    assert done.code == 2
+    assert complaint in done.stderr
+
+
+def test_without_runs_there_is_nothing_to_play() -> None:
+    """As everywhere, no file is made."""
+    done = command("backtest", "--policy", "heuristic")
+    assert done.code == 1
+    assert "there is no run yet" in done.stderr
+    assert not Path("runs.db").exists()

@@ -1,0 +1,122 @@
+"""Backtests over whole logs: the runs come out of the index whole, in one process or several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model_orchestrator.application.backtest_history import HistoryPlayer, PastWorld, as_it_ran
+from model_orchestrator.application.backtest_report import Backtest
+from model_orchestrator.domain.errors import InvalidRequest
+from model_orchestrator.domain.policy import SEED_POLICY
+from model_orchestrator.domain.units import picodollars
+from model_orchestrator.infrastructure import backtest_history
+from model_orchestrator.infrastructure.backtest import Asked, backtest_log
+from model_orchestrator.infrastructure.backtest_history import past_runs
+from model_orchestrator.infrastructure.bootstrap import Orchestrator
+from model_orchestrator.infrastructure.settings import Settings
+from tests.generated_log import CATALOGUE, TrueLog, write_log
+
+RUNS = 250
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, TrueLog]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('log') / 'runs.db'}"
+    return url, write_log(url, runs=RUNS, seed=11)
+
+
+def test_every_run_comes_whole(log: tuple[str, TrueLog]) -> None:
+    """With the cost, the models and the escalations that are true of it."""
+    url, truth = log
+    found = {run.id: run for run in past_runs(url)}
+    assert found.keys() == {one.run for one in truth.runs}
+    for true in truth.runs:
+        run = found[true.run]
+        assert run.escalations == true.escalations
+        assert run.started_at == round(true.started_at.timestamp() * 1_000_000)
+        if true.cost is not None:
+            assert run.cost == picodollars(true.cost)
+    assert {(one.run, one.model) for one in truth.attempts} == {
+        (run.id, attempt.model) for run in found.values() for attempt in run.attempts.values()
+    }
+
+
+def test_the_policy_in_force_comes_to_what_was_done(log: tuple[str, TrueLog]) -> None:
+    """For every run that its own limits left alone; texts were not needed."""
+    world = PastWorld(catalogue=CATALOGUE, policy=SEED_POLICY)
+    player, same = HistoryPlayer({}, world), 0
+    for run in past_runs(log[0]):
+        decision = player.decision(run)
+        if decision is None or run.routing is None:
+            continue
+        assert [call.model for call in decision.plan] == [call.model for call in run.routing.plan]
+        assert (decision.strategy, decision.threshold) == (run.routing.strategy, run.routing.threshold)
+        played, ran = player.play(run), as_it_ran(run)
+        assert (played.cost, played.calls, played.scored) == (ran.cost, ran.calls, ran.scored)
+        same += 1
+    assert same > 0.8 * RUNS
+
+
+def test_parts_come_to_what_the_whole_does(log: tuple[str, TrueLog], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run is in one part; two processes give the same figures."""
+    monkeypatch.setattr(backtest_history, "FOR_A_PROCESS", 1)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    shares = backtest_history.parts(log[0])
+    assert len(shares) == 2
+    ids = [run.id for share in shares for run in past_runs(log[0], part=share)]
+    assert ids == [run.id for run in past_runs(log[0])]
+    asked = [Asked.of("heuristic"), Asked.of("heuristic:fallback")]
+    here = [one.to_dict() for one in _backtest(log[0], asked)]
+    monkeypatch.setattr(backtest_history, "FOR_A_PROCESS", 10**9)
+    assert [one.to_dict() for one in _backtest(log[0], asked)] == here
+    assert [one["of"] for one in here] == ["real", "simulated", "recorded"]
+    assert sum(one["policies"][0]["counts"]["runs"] for one in here) == RUNS
+
+
+def _backtest(url: str, asked: list[Asked]) -> list[Backtest]:
+    settings = Settings.load(None, env={"MODEL_ORCHESTRATOR_CATALOGUE": "seed"}, database_url=url)
+    return backtest_log(Orchestrator(settings), asked)
+
+
+@pytest.mark.xdist_group("postgres")
+def test_both_databases_come_to_the_same(postgres_url: str, tmp_path: Path) -> None:
+    """The same runs, by a server and from a file."""
+    asked, url = [Asked.of("heuristic")], f"sqlite:///{tmp_path / 'runs.db'}"
+    for one in (url, postgres_url):
+        write_log(one, runs=60, seed=9)
+    assert [one.to_dict() for one in _backtest(postgres_url, asked)] == [one.to_dict() for one in _backtest(url, asked)]
+
+
+def test_labels_and_new_scores_are_read() -> None:
+    """Of each person the latest label; of each scorer the first score."""
+    rows = [
+        ("run-1", "RunStarted", 2, 5, _golden("RunStarted", 2)),
+        ("run-1", "AttemptStarted", 1, 5, _golden("AttemptStarted", 1)),
+        ("run-1", "ModelCalled", 1, 6, _golden("ModelCalled", 1)),
+        ("run-1", "ConfidenceScored", 1, 6, _golden("ConfidenceScored", 1)),
+        ("run-1", "RunCompleted", 1, 7, _golden("RunCompleted", 1)),
+        ("run-2", "PromptAssessed", 1, 8, _golden("PromptAssessed", 1)),
+    ]
+    (run,) = backtest_history._runs(rows, None, None)
+    label, score = backtest_history._Label(value=0, by="me"), backtest_history._Score(1, 300_000, "other")
+    backtest_history._labelled(run, backtest_history._Label(value=1_000_000, by="me"), 8)
+    backtest_history._labelled(run, label, 9)
+    backtest_history._scored(run, score, 9)
+    assert run.final is not None
+    assert run.label(run.final) == 0.0
+    assert list(run.attempts[1].scores)[-1] == "other"
+
+
+def _golden(name: str, version: int) -> str:
+    folder = Path(__file__).parent / "golden_events"
+    return (folder / f"{name}.{version}.json").read_text().strip()
+
+
+def test_a_policy_is_named_with_its_strategy() -> None:
+    """NAME, NAME:STRATEGY; a strategy that does not exist is an error."""
+    assert Asked.of("learned:auto") == Asked("learned", "auto")
+    assert str(Asked.of("a/night.toml:fallback")) == "night:fallback"
+    with pytest.raises(InvalidRequest, match="expected NAME, or NAME:STRATEGY with"):
+        Asked.of("learned:cheap")
