@@ -1,0 +1,1 @@
+"""Training: numpy and scipy, imported when something is trained and never to serve it."""
