@@ -15,7 +15,7 @@ export PROMPT DATABASE
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock prices bench evaluate stress e2e wheel clean
+.PHONY: help run test check lock prices weights bench evaluate stress e2e wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.* ## (.*)/make \1\t\2/' | expand -t 14
@@ -77,6 +77,9 @@ lock: .venv/dev ## refresh the locks
 
 prices: .venv/dev ## renew the snapshot of public prices
 	@$(BIN)/python -m model_orchestrator.infrastructure.prices_snapshot
+
+weights: .venv/dev ## train the shipped weights again: make weights DATA=folder
+	@OMP_NUM_THREADS=1 $(BIN)/python -m model_orchestrator.infrastructure.learning.shipped "$(DATA)"
 
 bench: .venv/dev ## measure
 	@$(BIN)/python -m tests.benchmarks.bench_start

@@ -12,18 +12,30 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..domain.errors import InvalidRequest
+from ..domain.learned.router import LearnedRouter
 from ..domain.learned.scorer import LearnedScorer
 from ..domain.learned.scorer_weights import scorer_of
 
 T = TypeVar("T")
 
 FORMAT, FORMAT_VERSION = "model-orchestrator weights", 1
-CONFIDENCE = "confidence"
+CONFIDENCE, ROUTING = "confidence", "routing"
+
+
+def load_router(path: Path) -> LearnedRouter:
+    """The router of a file. Raises InvalidRequest where it is none, damaged, newer or of another kind."""
+    return _router(_text(path), str(path))
 
 
 def load_scorer(path: Path) -> LearnedScorer:
     """The scorer of a file. Raises InvalidRequest where it is none, damaged, newer or of another kind."""
     return _scorer(_text(path), str(path))
+
+
+@cache
+def shipped_router() -> LearnedRouter:
+    """The router that comes with the package."""
+    return _router(_shipped(ROUTING), f"{ROUTING}.json")
 
 
 @cache
@@ -79,6 +91,10 @@ def made(make: Callable[[dict[str, Any], str], T], text: str, kind: str, name: s
         return make(weights, f"{prefix}-{sha256[:8]}")
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, zlib.error) as error:
         raise InvalidRequest(f"{name} is damaged: {error}") from None
+
+
+def _router(text: str, name: str) -> LearnedRouter:
+    return made(LearnedRouter, text, ROUTING, name, "routing")
 
 
 def _scorer(text: str, name: str) -> LearnedScorer:
