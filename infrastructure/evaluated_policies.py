@@ -64,6 +64,9 @@ def _learned(kind: str, weights: Path | None) -> Any:
     """Made of the weights of a file, or of those shipped."""
     try:
         module = import_module(".learned_weights", __package__)
-        return getattr(module, f"shipped_{kind}")() if weights is None else getattr(module, f"load_{kind}")(weights)
-    except (ModuleNotFoundError, AttributeError):
-        raise InvalidRequest(f"this build has no learned {kind}: use --policy heuristic") from None
+    except ModuleNotFoundError:
+        module = None
+    make = getattr(module, f"shipped_{kind}" if weights is None else f"load_{kind}", None)
+    if make is None:
+        raise InvalidRequest(f"this build has no learned {kind}: use --policy heuristic")
+    return make() if weights is None else make(weights)
