@@ -42,6 +42,7 @@ from .decisions import answers, late_end
 from .ports import LoggedEvent
 from .recorded_texts import Texts
 from .recorded_world import Basis, NotReplayable, recorded_decisions, recorded_world, routing_inputs
+from .world import World
 
 DECISIONS: dict[type[RunEvent], type[Action]] = {
     PromptAssessed: AssessPrompt,
@@ -166,6 +167,8 @@ class _Reader:
         self.found = found
         self._basis = basis
         self._texts = texts
+        self._routing: RoutingDecided | None = None
+        self._known: World | None = None
 
     def decided(self, run: Run, entry: LoggedEvent) -> RunEvent | None:
         """The event as it follows from the run before it. What only happened is as it was recorded."""
@@ -197,7 +200,7 @@ class _Reader:
                 return self._routed(run, event)
             case CallModel(), AttemptStarted():
                 assert run.started is not None
-                model = recorded_world(run, run.routing, self._basis).model(action.call.model)
+                model = self._world(run).model(action.call.model)
                 return attempt_started(run, action, model, provider=run.started.provider)
             case SynthesizeAction(attempts=numbers, by=by), Synthesized():
                 return self._synthesized(run, action, event, {*numbers, *(() if by is None else (by,))})
@@ -232,9 +235,14 @@ class _Reader:
     def _note(self, run: Run, type_: str, why: str) -> None:
         self.found.notes.append(f"event {run.version + 1} ({type_}): {why}")
 
+    def _world(self, run: Run) -> World:
+        """The same as long as the routing decision is."""
+        if self._routing is not run.routing or self._known is None:
+            self._routing, self._known = run.routing, recorded_world(run, run.routing, self._basis)
+        return self._known
+
     def _decided(self, run: Run, action: Action) -> RunEvent:
-        world = recorded_world(run, run.routing, self._basis)
-        decisions = recorded_decisions(run, world, self._texts.request, self._texts.answers)
+        decisions = recorded_decisions(run, self._world(run), self._texts.request, self._texts.answers)
         ((decided,), _) = decisions.perform(run, action, ())
         return decided
 

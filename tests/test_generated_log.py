@@ -24,6 +24,8 @@ RUNS = 300
 NEVER = {
     "AnsweredFromCache",
     "RetryRefused",
+    "RunRescored",
+    "FeedbackGiven",
     "ContentErased",
     "LogSealed",
     "PriceListPublished",
