@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .catalogue import ModelName
 from .confidence import SCORER
 
+LEARNED = "learned"
 JUDGE = "judge:"
 
 
@@ -28,6 +29,12 @@ SCORERS = (
         reads="the answer, the question, the form asked for, token probabilities where the provider gives them",
         costs="nothing",
         is_default=True,
+    ),
+    Scorer(
+        name=LEARNED,
+        version="that of its weights",
+        reads="the answer, the question and the model's name",
+        costs="nothing",
     ),
     Scorer(
         name=f"{JUDGE}MODEL",
