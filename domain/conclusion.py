@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from .events import Method
 from .judging import parse_ranking
+from .learned.ballot import Ballot
 from .synthesis import (
     DEFAULT_WEIGHTS,
     Member,
@@ -46,8 +47,12 @@ def conclude(
     verdict: str | None = None,
     verdict_attempt: int | None = None,
     weights: ScoreWeights = DEFAULT_WEIGHTS,
+    ballot: Ballot | None = None,
 ) -> Synthesis:
-    """The synthesis by `method`; None, or a verdict that cannot be used, leaves it to what suits the answers."""
+    """The synthesis by `method`; None, or a verdict that cannot be used, leaves it to what suits the answers.
+
+    `ballot` decides a vote where the members' confidences are those of the learned scorer it belongs to.
+    """
     if len(members) == 1:
         return single(members[0])
     if method is Method.FUSE and verdict is not None:
@@ -55,10 +60,10 @@ def conclude(
     if method is Method.JUDGE and verdict is not None:
         if ranking := parse_ranking(verdict, members):
             return judged(members, ranking, question)
-        instead = conclude(members, question, None)
+        instead = conclude(members, question, None, ballot=ballot)
         return replace(instead, justification=f"The judge gave no ranking. {instead.justification}")
     chosen = method if method in (Method.VOTE, Method.SCORE) else default_method(members, question)
-    found = vote(members, question) if chosen is Method.VOTE else None
+    found = vote(members, question, ballot=ballot) if chosen is Method.VOTE else None
     return found or score(members, weights, question=question)
 
 

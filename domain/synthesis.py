@@ -17,7 +17,9 @@ from .errors import InvalidRequest
 from .events import Method
 from .extraction import Extracted, find_answer
 from .finish import FinishReason
-from .units import MILLION, Probability, fraction
+from .learned.ballot import Ballot
+from .learned.trees import logit
+from .units import MILLION, Probability, fraction, probability
 
 STEP = 300_000  # of confidence: what differs by less does not decide a vote
 QUOTED = 80  # characters of an answer that a justification quotes
@@ -68,8 +70,11 @@ class ScoreWeights:
 DEFAULT_WEIGHTS = ScoreWeights()
 
 
-def vote(members: Sequence[Member], question: str) -> Synthesis | None:
+def vote(members: Sequence[Member], question: str, *, ballot: Ballot | None = None) -> Synthesis | None:
     """The answer most members gave; None where no member's can be extracted.
+
+    With a ballot, whose scorer has to be that of the members' confidences, the answer that is likeliest right: see
+    `learned_vote`. Without one:
 
     Answers with equal votes: the one whose members' confidences sum higher, then that of the most trusted member, who
     also speaks for an answer among equally confident ones. A member without an answer counts as dissent.
@@ -87,6 +92,8 @@ def vote(members: Sequence[Member], question: str) -> Synthesis | None:
             groups.setdefault(answer.form, []).append(member)
     if not groups:
         return None
+    if ballot is not None and ballot.trees:
+        return learned_vote(members, question, answers, groups, ballot)
     winner = max(groups.values(), key=lambda group: (len(group), sum(_trust(member) for member in group)))
     votes = {member.attempt: len(group) for group in groups.values() for member in group}
     shares = {member.attempt: _share(votes.get(member.attempt, 0), members) for member in members}
@@ -96,6 +103,37 @@ def vote(members: Sequence[Member], question: str) -> Synthesis | None:
     answer = answers[chosen.attempt]
     because = f"{len(winner)} of {len(members)} models answered {_quoted(answer)}.{tied}"
     return _synthesis(Method.VOTE, chosen.attempt, answer, shares, members, answers, because)
+
+
+def learned_vote(
+    members: Sequence[Member],
+    question: str,
+    answers: Mapping[int, Extracted | None],
+    groups: Mapping[str, Sequence[Member]],
+    ballot: Ballot,
+) -> Synthesis:
+    """The answer with the highest chance by the ballot; of equal ones the first given.
+
+    Of those who gave it the most confident speaks, of equal ones the most trusted. A member's score is its answer's
+    chance, 0 without one.
+    """
+    voters = []
+    for member in members:
+        answer = answers[member.attempt]
+        trust = logit(fraction(member.confidence))
+        voters.append(ballot.voter(member.model, None if answer is None else answer.form, trust))
+    chances = ballot.chances(question, voters)
+    best = max(groups, key=chances.__getitem__)
+    scores = {member.attempt: Probability(0) for member in members}
+    for form, group in groups.items():
+        scores |= {member.attempt: probability(chances[form]) for member in group}
+    chosen = max(groups[best], key=lambda member: member.confidence)
+    answer = answers[chosen.attempt]
+    because = (
+        f"{ballot.version} gives {_quoted(answer)} {chances[best]:.2f}; "
+        f"{len(groups[best])} of {len(members)} models answered it."
+    )
+    return _synthesis(Method.VOTE, chosen.attempt, answer, scores, members, answers, because)
 
 
 def score(members: Sequence[Member], weights: ScoreWeights = DEFAULT_WEIGHTS, *, question: str = "") -> Synthesis:

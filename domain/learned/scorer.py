@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..catalogue import ModelName
+from ..errors import InvalidRequest
 from ..finish import FinishReason
 from . import answer_features as features
 from .answer_reading import AnswerReading, read_answer
@@ -75,9 +76,14 @@ class LearnedScorer:
         finish_reason: FinishReason = FinishReason.STOP,
         second: str | None = None,
     ) -> float:
-        """P(right | request, answer), 0..1; `second` is another cheap model's answer to the same prompt."""
+        """P(right | request, answer), 0..1; `second` is another cheap model's answer to the same prompt.
+
+        Weights that were trained on one model's answers do not read `second`.
+        """
         first = self.scored(question, answer, model=model, finish_reason=finish_reason)
-        return sigmoid(first.trust) if second is None else self._beside(first, self.scored(question, second))
+        if second is None or not self.pair:
+            return sigmoid(first.trust)
+        return self._beside(first, self.scored(question, second))
 
     def gain(
         self,
@@ -89,7 +95,12 @@ class LearnedScorer:
         finish_reason: FinishReason = FinishReason.STOP,
         second: str | None = None,
     ) -> float:
-        """P(`strong` would be right) - P(this answer is): what a cascade that moves on to `strong` gains, -1..1."""
+        """P(`strong` would be right) - P(this answer is): what a cascade that moves on to `strong` gains, -1..1.
+
+        Raises InvalidRequest where the weights were trained on one model's answers.
+        """
+        if not self.other:
+            raise InvalidRequest(f"{self.version} was trained on one model's answers: it knows no gain of another")
         first = self.scored(question, answer, model=model, finish_reason=finish_reason)
         other = None if second is None else self.scored(question, second)
         right = sigmoid(first.trust) if other is None else self._beside(first, other)

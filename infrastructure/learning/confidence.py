@@ -24,15 +24,15 @@ from .answers import FOLDS, Row
 from .forests import Array, Forest, Growth
 from .word_values import Words
 
-QUESTION = Words(least=4, penalty=3.0)
-ANSWER = Words(least=10, penalty=30.0)
+QUESTION = Words(least=8, penalty=3.0)
+ANSWER = Words(least=40, penalty=30.0)
 SINGLE = Growth(rounds=400, rate=0.03, leaves=31, share=0.2, least=40)
 PAIR = Growth(rounds=300, rate=0.05, leaves=8, share=0.7, least=60)
 OTHER = Growth(rounds=300, rate=0.05, leaves=16, share=0.5, least=60)
-BALLOT = Growth(rounds=300, rate=0.05, leaves=8, share=0.6, least=80)
+BALLOT = Growth(rounds=250, rate=0.04, leaves=6, share=0.6, least=150)
 STRANGERS = 5  # one row in so many is taught without its model's name
 SECONDS = 4  # other answers that each is put beside
-PANELS = 8  # of each prompt, of two to five members
+PANELS = 16  # of each prompt, of two to five members
 MOST = 4.0  # answers to a question that count for its words' weight
 
 Key = tuple[int, ModelName]  # a row, by its example and model

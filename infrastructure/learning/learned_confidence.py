@@ -1,0 +1,71 @@
+"""From data sets to a file of confidence weights and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from ...domain.catalogue import ModelName
+from ...domain.dataset import Example
+from ...domain.errors import InvalidRequest
+from ..datasets import open_dataset
+from ..learned_weights import CONFIDENCE, weights_file
+from .answers import Row, rows_of
+from .cascades import CascadeReport, Guarantee, fix_cascade
+from .confidence import ConfidenceLesson
+from .confidence_report import ConfidenceReport, model_reports
+
+Pair = tuple[ModelName, ModelName, ModelName | None]  # weak, strong, and whose answer is bought beside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be learned and reported; no models: all."""
+
+    models: tuple[ModelName, ...] = ()
+    second: ModelName | None = None
+    weak: ModelName | None = None
+    strong: ModelName | None = None
+    risk: float | None = None
+    confidence: float = 0.95
+
+
+def learned_confidence(names: Sequence[str], wanted: Wanted) -> tuple[str, ConfidenceReport]:
+    """The file's text, and the report. Raises InvalidRequest for what cannot be learned from."""
+    examples = {name: list(open_dataset(name)) for name in names}
+    lesson = ConfidenceLesson(all_rows(examples, wanted.models))
+    named = [model for model in (wanted.second, wanted.weak, wanted.strong) if model is not None]
+    if missing := [model for model in named if model not in lesson.models]:
+        raise InvalidRequest(f"no answers of {', '.join(missing)}: the models are {', '.join(lesson.models)}")
+    guarantee = None if wanted.risk is None else Guarantee(risk=wanted.risk, confidence=wanted.confidence)
+    cascades = []
+    if wanted.weak is not None and wanted.strong is not None:
+        seconds = [None] if wanted.second in (None, wanted.weak, wanted.strong) else [None, wanted.second]
+        cascades = [fix_cascade(lesson, wanted.weak, wanted.strong, second, guarantee) for second in seconds]
+    reported = [] if wanted.second is None else [wanted.second]
+    report = ConfidenceReport(models=model_reports(lesson, reported), cascades=cascades)
+    return file_of(lesson, cascades, [{"dataset": name} for name in names]), report
+
+
+def all_rows(examples: Mapping[str, Iterable[Example]], models: Sequence[ModelName] = ()) -> list[Row]:
+    """The rows of all data sets; a model that only some of them have is learned from those."""
+    rows: list[Row] = []
+    for name, given in examples.items():
+        kept = list(given)
+        known = {model for one in kept for model in one.outcomes}
+        own = [model for model in models if len(examples) == 1 or model in known]
+        start = rows[-1].example + 1 if rows else 0
+        if own or not models:
+            rows += rows_of(name, kept, own, start=start)
+    if not rows:
+        raise InvalidRequest(f"no data set has outcomes of {', '.join(models)}")
+    return rows
+
+
+def file_of(lesson: ConfidenceLesson, cascades: Sequence[CascadeReport], sources: list[dict[str, str]]) -> str:
+    """The file's text; the same rows give the same text."""
+    answers: dict[str, int] = {}
+    for row in lesson.rows:
+        answers[row.dataset] = answers.get(row.dataset, 0) + 1
+    weights = lesson.weights([asdict(one.cascade) for one in cascades])
+    return weights_file(CONFIDENCE, weights, sources=sources, trained={"answers": answers})
