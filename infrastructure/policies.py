@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from difflib import get_close_matches
@@ -90,6 +89,8 @@ def _named(settings: Settings, name: str) -> NamedPolicy | None:
 
 def _of_file(file: Path) -> NamedPolicy:
     """The policy that a file of its own describes."""
+    import tomllib
+
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except OSError as error:

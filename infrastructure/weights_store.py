@@ -5,7 +5,6 @@ So a run decided under old weights can be decided again, whatever file holds the
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -78,6 +77,8 @@ async def _stored(store: EventStore, version: str, load: Callable[[Path], T]) ->
     stored = await store.contents([ref])
     if ref not in stored:
         return None
+    import tempfile  # only who goes back to old weights needs it
+
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.json"
         file.write_text(stored[ref].body, encoding="utf-8")
