@@ -162,7 +162,7 @@ def test_another_policy_decides_at_no_cost(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[chains", "is not TOML"),
-        ("provider = 'live'", "it has provider"),
+        ("provider = 'live'", "provider"),
         ("default_chain = 'nope'", "no chain 'nope'"),
         ("[panels]\nbasic = ['gpt-none', 'gpt-4']", "gpt-none"),
     ],
