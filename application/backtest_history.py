@@ -49,7 +49,6 @@ def as_it_ran(run: PastRun) -> Played:
     if run.final is None or run.final not in run.attempts:
         return Played(cost=run.cost)
     attempt = run.attempts[run.final]
-    exploration = run.routing.exploration if run.routing else None
     label = run.label(run.final)
     return Played(
         quality=label,
@@ -58,8 +57,6 @@ def as_it_ran(run: PastRun) -> Played:
         calls=len(run.attempts),
         escalations=run.escalations,
         latency=None if run.ended_at is None else run.ended_at - run.started_at,
-        propensity=None if exploration is None else _propensity(exploration, attempt.model),
-        is_drawn=exploration is not None,
     )
 
 
