@@ -26,6 +26,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "runs": ("runs:app", "List, show, resume and cancel runs."),
     "attempts": ("attempts:app", "List paid calls, and say what a lost one cost."),
     "audit": ("audit:app", "Read what a run did, and verify the whole log."),
+    "learn": ("learn:app", "Train policies from recorded outcomes."),
     "budgets": ("budgets:app", "Set, list, show and remove budgets."),
     "costs": ("costs:app", "Report what was spent, export, reprice and reconcile it."),
     "projections": ("projections:app", "Show how the read models stand, or build them anew."),
