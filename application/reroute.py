@@ -47,7 +47,7 @@ def rerouted(
     inputs = routing_inputs(run, run.routing, basis, request)
     if inputs is None:
         return "no call was planned, and the request's text is gone"
-    inputs = replace(inputs, policy=policy, forecast=None)
+    inputs = replace(inputs, policy=policy, forecast=None, draw=None)  # another policy's own, and without a draw
     if request is None and reads_forecast(inputs):
         return "the policy reads the request, and its text is gone"
     after = decide(with_forecast(inputs, router))

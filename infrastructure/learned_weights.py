@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ T = TypeVar("T")
 
 FORMAT, FORMAT_VERSION = "model-orchestrator weights", 1
 CONFIDENCE, ROUTING = "confidence", "routing"
+FINGERPRINT = 4  # bytes
 
 
 def load_router(path: Path) -> LearnedRouter:
@@ -51,6 +53,26 @@ def weights_file(
     held = {"sources": sources, "trained": trained, "weights": weights}
     head = {"format": FORMAT, "format_version": FORMAT_VERSION, "kind": kind, "sha256": digest(weights)}
     return canonical(head | held) + "\n"
+
+
+def fingerprints(prompts: Iterable[str]) -> str:
+    """What tells later whether a prompt was trained on: four bytes of each one's SHA-256, sorted, in base64."""
+    return base64.b64encode(b"".join(sorted(set(map(_fingerprint, prompts))))).decode()
+
+
+def trained_on(path: Path | None, prompts: Iterable[str], kind: str = ROUTING) -> int:
+    """How many of these different prompts the weights were trained on. None: the shipped weights.
+
+    0 where the file does not say. One other prompt in 300,000 is taken for one of 14,000 that were trained on.
+    """
+    trained = json.loads(_shipped(kind) if path is None else _text(path)).get("trained", {})
+    known = base64.b64decode(trained.get("fingerprints", ""))
+    seen = {known[start : start + FINGERPRINT] for start in range(0, len(known), FINGERPRINT)}
+    return len(seen & set(map(_fingerprint, prompts)))
+
+
+def _fingerprint(prompt: str) -> bytes:
+    return hashlib.sha256(prompt.encode(errors="replace")).digest()[:FINGERPRINT]
 
 
 def digest(weights: Mapping[str, Any]) -> str:

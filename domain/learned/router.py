@@ -21,12 +21,18 @@ FAINT = 0.01  # an expert with less of the weight is not asked
 
 
 class LearnedRouter:
-    """Made from the dict of weights that training writes; frozen, and named by their version."""
+    """Made from the dict of weights that training writes; frozen, and named by their version.
+
+    `thresholds`: for pairs trained with a guarantee, the need from which the strong model is asked; None: always.
+    """
 
     def __init__(self, weights: Mapping[str, Any], version: str) -> None:
         self.version = version
         self._linear = LinearScores(weights["linear"])
         self._experts = tuple(map(Expert, weights["experts"]))
+        self.thresholds: dict[tuple[ModelName, ModelName], float | None] = {
+            (one["weak"], one["strong"]): one["threshold"] for one in weights.get("thresholds", ())
+        }
         names = dict.fromkeys(model for expert in self._experts for model in expert.models)
         self.models: tuple[ModelName, ...] = tuple(names)
 

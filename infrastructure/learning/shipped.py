@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..dataset_files import read_examples
-from ..learned_weights import ROUTING, weights_file
+from ..learned_weights import ROUTING, fingerprints, weights_file
 from .routing import train_routing
 from .tables import table_of
 
@@ -30,7 +30,11 @@ def source_of(name: str) -> dict[str, str]:
 def write_routing(data: Path) -> Path:
     """The routing weights, from a folder with a file `NAME.jsonl.gz` or `NAME.SPLIT.jsonl.gz` for each source."""
     tables = [table_of(name, read_examples(_file(data, name))) for name in SOURCES]
-    trained = {"prompts": {table.name: len(table.prompts) for table in tables}}
+    prompts = [prompt for table in tables for prompt in table.prompts]
+    trained = {
+        "prompts": {table.name: len(table.prompts) for table in tables},
+        "fingerprints": fingerprints(prompts),
+    }
     target = FOLDER / f"{ROUTING}.json"
     text = weights_file(ROUTING, train_routing(tables), sources=[source_of(name) for name in SOURCES], trained=trained)
     target.write_text(text, encoding="utf-8")

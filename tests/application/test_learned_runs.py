@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from model_orchestrator.application.orchestrator import RunLoop
 from model_orchestrator.application.ports import Answer, ModelCall
+from model_orchestrator.application.recorded_texts import Texts, texts_of
+from model_orchestrator.application.recorded_world import Basis
+from model_orchestrator.application.replay import replay
 from model_orchestrator.domain.events import (
     ConfidenceScored,
     Escalated,
@@ -23,13 +26,14 @@ from model_orchestrator.domain.finish import FinishReason
 from model_orchestrator.domain.policy import SEED_POLICY
 from model_orchestrator.domain.request import prompt_request
 from model_orchestrator.domain.routing import RoutingInputs, decide
-from model_orchestrator.domain.run import Run, evolve
+from model_orchestrator.domain.run import Run, evolve, fold
 from model_orchestrator.domain.seed_catalogue import SEED
 from model_orchestrator.domain.units import MILLION, Probability, Usd, probability
+from model_orchestrator.infrastructure.event_codec import encode
 from tests.scenario import assessed
 from tests.weights import ToldRouter, ToldScorer, router
 
-from .world import Stage, answer
+from .world import RUN, Stage, answer
 
 MINI, HAIKU, GPT4O = "gpt-4o-mini", "claude-haiku-3.5", "gpt-4o"
 LEARNED = replace(SEED_POLICY, version="learned-1", router="routing-test", matrix={})
@@ -70,6 +74,20 @@ def again(stage: LearnedStage, **command: Any) -> RoutingDecided:
         **command,
     )
     return decide(inputs)
+
+
+@pytest.mark.parametrize("explore", [0, MILLION])
+@pytest.mark.parametrize("strategy", ["cheapest", "fallback"])
+def test_a_learned_and_exploring_run_replays(strategy: str, explore: int) -> None:
+    """With its texts and without: what the weights said, and the draw, are in the log."""
+    said = {MINI: 0.4, HAIKU: 0.7, GPT4O: 0.9}
+    stage = LearnedStage(router=ToldRouter(said, {}), draw=0.6)
+    stage.run(PROMPT, strategy=strategy, settings=StrategySettings(explore=Probability(explore)))
+    logged = list(asyncio.run(stage.log.read(RUN)))
+    (texts,) = asyncio.run(texts_of(stage.log, [fold(RUN, [entry.event for entry in logged])]))
+    basis = Basis(catalogue=SEED, policy=LEARNED)
+    for kept in (texts, Texts()):
+        assert replay(RUN, logged, basis, kept, encode).differences == []
 
 
 @given(

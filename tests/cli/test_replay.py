@@ -154,7 +154,7 @@ def test_another_policy_decides_at_no_cost(tmp_path: Path) -> None:
     sums = document["totals"]["expected_cost"]["simulated"]
     assert float(sums["after"]) > float(sums["before"])
     assert "1 decided otherwise, 1 the same" in replayed("--since", "1d", "--policy", "own.toml").stdout
-    assert "0 decided otherwise, 1 the same" in replayed(run, "--policy", "default").stdout
+    assert "0 decided otherwise, 1 the same" in replayed(run, "--policy", "heuristic").stdout
     assert command("audit", "verify", "--json").document["events"] == before
 
 

@@ -1,0 +1,221 @@
+"""How well learned routing does on prompts that it was not trained on: cross-validated, served as it will be served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ...domain.catalogue import ModelName
+from ...domain.dataset import RIGHT
+from ...domain.errors import InvalidRequest
+from ...domain.learned.router import LearnedRouter
+from ...domain.risk_control import controlled
+from .routing import fold_of, train_routing
+from .tables import Table
+from .texts import Array, Corpus
+
+RESAMPLES = 300
+STEPS = 50  # thresholds tried, from sending all prompts to the strong model to sending none
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure and the middle 95 % of its resamples."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairQuality:
+    """Of a pair of models on a data set. `over_length`: how much higher APGR is than by the prompts' length."""
+
+    dataset: str
+    weak: ModelName
+    strong: ModelName
+    prompts: int
+    weak_grade: float
+    strong_grade: float
+    apgr: Figure
+    over_length: Figure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessQuality:
+    """Of P(right | request, model), for one model on a data set."""
+
+    dataset: str
+    model: ModelName
+    right: float
+    auroc: Figure
+    brier: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarantee:
+    """Send prompts whose need is at least `threshold` to the strong model: the others lose at most `risk`, so surely.
+
+    `lost` and `kept` are of folds whose threshold was chosen on the other folds: what the strong model's grades are
+    ahead where the weak one answered, as a mean over all prompts, and the share of prompts that the weak one answered.
+    `threshold` is None where nothing could be shown: all prompts go to the strong model.
+    """
+
+    weak: ModelName
+    strong: ModelName
+    risk: float
+    confidence: float
+    threshold: float | None
+    lost: float
+    kept: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Of one table: what routers trained on the other folds said of each prompt, and its fold."""
+
+    table: Table
+    folds: Array
+    needs: dict[tuple[ModelName, ModelName], Array]
+    success: dict[ModelName, Array]
+
+
+def held_out(tables: Sequence[Table], pairs: Sequence[tuple[ModelName, ModelName]], folds: int) -> list[HeldOut]:
+    """Train on all folds but one, as often as there are folds. Equal prompts share a fold."""
+    corpus = Corpus([prompt for table in tables for prompt in table.prompts])
+    empty = np.zeros
+    found = [
+        HeldOut(
+            table=table,
+            folds=np.array([fold_of(prompt, folds, "outer") for prompt in table.prompts]),
+            needs={pair: empty(len(table.prompts)) for pair in pairs if set(pair) <= set(table.models)},
+            success={model: empty(len(table.prompts)) for model in table.models},
+        )
+        for table in tables
+    ]
+    for number in range(folds):
+        rest = [one.table.only([int(place) for place in np.flatnonzero(one.folds != number)]) for one in found]
+        _check_fold(rest)
+        router = LearnedRouter(train_routing(rest, corpus), "held-out")
+        for one in found:
+            for place in np.flatnonzero(one.folds == number):
+                prompt = one.table.prompts[int(place)]
+                for pair, needs in one.needs.items():
+                    needs[place] = router.need(prompt, *pair)
+                said = router.success(prompt)
+                for model, chances in one.success.items():
+                    chances[place] = said[model]
+    return found
+
+
+def pair_qualities(found: Sequence[HeldOut]) -> Iterator[PairQuality]:
+    """Of every pair on every table that has it and where the strong model is better."""
+    for one in found:
+        lengths = np.array([len(prompt) for prompt in one.table.prompts], dtype=float)
+        for (weak, strong), needs in one.needs.items():
+            low, high = np.array(one.table.grades_of(weak)), np.array(one.table.grades_of(strong))
+            if high.mean() <= low.mean():
+                continue
+            gains = high - low
+            yield PairQuality(
+                dataset=one.table.name,
+                weak=weak,
+                strong=strong,
+                prompts=len(needs),
+                weak_grade=float(low.mean()),
+                strong_grade=float(high.mean()),
+                apgr=_figure(lambda at: apgr(needs[at], gains[at]), len(needs)),  # noqa: B023 used at once
+                over_length=_figure(
+                    lambda at: apgr(needs[at], gains[at]) - apgr(lengths[at], gains[at]),  # noqa: B023
+                    len(needs),
+                ),
+            )
+
+
+def success_qualities(found: Sequence[HeldOut]) -> Iterator[SuccessQuality]:
+    """Of every model on every table."""
+    for one in found:
+        for model, chances in one.success.items():
+            right = np.array(one.table.grades_of(model)) >= RIGHT
+            yield SuccessQuality(
+                dataset=one.table.name,
+                model=model,
+                right=float(right.mean()),
+                auroc=_figure(lambda at: auroc(chances[at], right[at]), len(right)),  # noqa: B023 used at once
+                brier=float(np.mean((chances - right) ** 2)),
+            )
+
+
+def guarantee(
+    found: Sequence[HeldOut], weak: ModelName, strong: ModelName, risk: float, confidence: float
+) -> Guarantee:
+    """The threshold of a pair, over all tables that have it, and how it did on folds it was not chosen on."""
+    held = [one for one in found if (weak, strong) in one.needs]
+    needs = np.concatenate([one.needs[weak, strong] for one in held])
+    folds = np.concatenate([one.folds for one in held])
+    gains = np.concatenate(
+        [np.array(one.table.grades_of(strong)) - np.array(one.table.grades_of(weak)) for one in held]
+    )
+    lost, kept = 0.0, 0
+    for number in np.unique(folds):
+        rest, here = folds != number, folds == number
+        chosen = _threshold(needs[rest], gains[rest], risk, confidence)
+        spared = here & (needs < (-np.inf if chosen is None else chosen))
+        lost, kept = lost + float(gains[spared].sum()), kept + int(spared.sum())
+    return Guarantee(
+        weak=weak,
+        strong=strong,
+        risk=risk,
+        confidence=confidence,
+        threshold=_threshold(needs, gains, risk, confidence),
+        lost=lost / len(needs),
+        kept=kept / len(needs),
+    )
+
+
+def apgr(needs: Array, gains: Array) -> float:
+    """The area under the recovered gap (RouteLLM, arXiv 2406.18665), ties in expectation. NaN where there is no gap."""
+    order = np.argsort(-needs, kind="stable")
+    ends = np.concatenate([[0], np.flatnonzero(np.diff(needs[order])) + 1, [len(needs)]])
+    recovered = np.concatenate([[0.0], np.cumsum(gains[order])])[ends]
+    if recovered[-1] <= 0:
+        return float("nan")
+    return float(np.sum((recovered[1:] + recovered[:-1]) / 2 * np.diff(ends)) / len(needs) / recovered[-1])
+
+
+def auroc(chances: Array, right: Array) -> float:
+    """The chance that a right answer ranks above a wrong one, ties counted half; NaN where all are of one kind."""
+    _, place, counts = np.unique(chances, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    some, rest = int(right.sum()), int((~right).sum())
+    return float((ranks[right].sum() - some * (some + 1) / 2) / (some * rest)) if some and rest else float("nan")
+
+
+def as_dict(report: PairQuality | SuccessQuality | Guarantee) -> dict[str, Any]:
+    """For JSON."""
+    return asdict(report)
+
+
+def _threshold(needs: Array, gains: Array, risk: float, confidence: float) -> float | None:
+    """The highest threshold whose losses are controlled; it keeps more prompts with the weak model than lower ones."""
+    thresholds = [float(one) for one in np.quantile(needs, np.linspace(0, 1, STEPS + 1))[1:]]
+    losses = ([float(one) for one in np.where(needs < at, np.maximum(gains, 0), 0)] for at in thresholds)
+    last = controlled(losses, risk=risk, confidence=confidence)
+    return None if last is None else thresholds[last]
+
+
+def _check_fold(tables: Sequence[Table]) -> None:
+    for table in tables:
+        if not table.prompts:
+            raise InvalidRequest(f"{table.name} has too few different prompts for its folds: use fewer --folds")
+
+
+def _figure(measure: Callable[[Array], float], count: int) -> Figure:
+    chance = np.random.default_rng(0)
+    values = np.array([measure(chance.integers(0, count, count)) for _ in range(RESAMPLES)])
+    finite = values[np.isfinite(values)]
+    low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) else (np.nan, np.nan)
+    return Figure(measure(np.arange(count)), float(low), float(high))
