@@ -10,7 +10,7 @@ from model_orchestrator.domain.catalogue import ModelName
 from model_orchestrator.domain.learned.features import read
 from model_orchestrator.domain.learned.linear import LinearScores
 from model_orchestrator.domain.learned.router import LearnedRouter
-from model_orchestrator.infrastructure.dataset_files import example
+from model_orchestrator.infrastructure.dataset_rows import example
 from model_orchestrator.infrastructure.learned_weights import canonical
 from model_orchestrator.infrastructure.learning.held_out_routing import apgr, guarantee, held_out, pair_qualities
 from model_orchestrator.infrastructure.learning.routing import train_routing

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from model_orchestrator.domain.errors import InvalidRequest
-from model_orchestrator.infrastructure.dataset_files import example
+from model_orchestrator.infrastructure.dataset_rows import example
 from model_orchestrator.infrastructure.learning.tables import table_of
 from tests.infrastructure.learning.outcomes import made_up_rows
 
