@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
 
-from ..application.evaluation.policies import (
-    AnswerScorer,
-    HeuristicRouting,
-    HeuristicScorer,
-    RoutingPolicy,
-    SuccessPolicy,
-)
+from ..application.evaluation.policies import HeuristicRouting, HeuristicScorer, RoutingPolicy, SuccessPolicy
 from ..domain.errors import InvalidRequest
+from ..domain.learned.router import LearnedRouter
+from ..domain.scorers import AnswerScorer
+from .learned_weights import load_router, load_scorer, shipped_router, shipped_scorer
 
 HEURISTIC, LEARNED = "heuristic", "learned"
 POLICIES = (HEURISTIC, LEARNED)
-
-
-class LearnedRouting(RoutingPolicy, SuccessPolicy, Protocol):
-    """What routing weights can say."""
 
 
 def routing_policy(policy: str | None, weights: Path | None = None) -> RoutingPolicy:
@@ -42,14 +33,12 @@ def answer_scorer(policy: str | None, weights: Path | None = None) -> AnswerScor
     """Of answers."""
     if _named(policy, weights) == HEURISTIC:
         return HeuristicScorer()
-    found: AnswerScorer = _learned("scorer", weights)
-    return found
+    return shipped_scorer() if weights is None else load_scorer(weights)
 
 
-def learned_routing(weights: Path | None) -> LearnedRouting:
+def learned_routing(weights: Path | None) -> LearnedRouter:
     """The routing weights of a file; None: those shipped."""
-    found: LearnedRouting = _learned("router", weights)
-    return found
+    return shipped_router() if weights is None else load_router(weights)
 
 
 def _named(policy: str | None, weights: Path | None) -> str:
@@ -58,15 +47,3 @@ def _named(policy: str | None, weights: Path | None) -> str:
     if policy == HEURISTIC and weights is not None:
         raise InvalidRequest("policy heuristic has no weights: leave out --weights, or use --policy learned")
     return policy or (HEURISTIC if weights is None else LEARNED)
-
-
-def _learned(kind: str, weights: Path | None) -> Any:
-    """Made of the weights of a file, or of those shipped."""
-    try:
-        module = import_module(".learned_weights", __package__)
-    except ModuleNotFoundError:
-        module = None
-    make = getattr(module, f"shipped_{kind}" if weights is None else f"load_{kind}", None)
-    if make is None:
-        raise InvalidRequest(f"this build has no learned {kind}: use --policy heuristic")
-    return make() if weights is None else make(weights)

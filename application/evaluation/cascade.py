@@ -9,12 +9,13 @@ from ...domain.catalogue import ModelCapability, ModelName
 from ...domain.conclusion import check
 from ...domain.metrics.ranking import mean
 from ...domain.policy import Chain
+from ...domain.scorers import AnswerScorer
 from ...domain.synthesis import Member
 from ...domain.units import Probability, fraction
 from .chosen import ORACLE, RANDOM, Chosen, point
 from .confidence import ANSWER_LENGTH, Scored, confidences_of
 from .pair import ModelPair
-from .policies import AnswerScorer, CascadeScorer, checked
+from .policies import CascadeScorer, checked
 from .recorded_set import RecordedSet
 from .report import Evaluation, Row
 from .resampling import Counts, Figures, Measured

@@ -8,7 +8,8 @@ from ...domain.catalogue import ModelName
 from ...domain.metrics.calibration import BINS, Calibration
 from ...domain.metrics.discrimination import auroc
 from ...domain.metrics.ranking import Ranking, mean
-from .policies import AnswerScorer, checked
+from ...domain.scorers import AnswerScorer
+from .policies import checked
 from .recorded_set import RecordedSet
 from .report import Evaluation, Point, Row
 from .resampling import Counts, Figures, Measured

@@ -9,12 +9,12 @@ from ...domain.catalogue import ModelCapability, ModelName
 from ...domain.conclusion import check, conclude
 from ...domain.errors import InvalidRequest
 from ...domain.events import Method
+from ...domain.scorers import AnswerScorer
 from ...domain.strategies.ensemble import PAIR
 from ...domain.synthesis import Member
 from ...domain.units import probability
 from .chosen import Chosen, against, references, singles
 from .confidence import confidences_of
-from .policies import AnswerScorer
 from .recorded_set import RecordedSet
 from .report import Evaluation
 

@@ -11,6 +11,7 @@ from ...domain.confidence import SCORER, ConfidenceDetector
 from ...domain.difficulty import difficulty
 from ...domain.errors import InvalidRequest
 from ...domain.finish import FinishReason
+from ...domain.scorers import AnswerScorer
 from ...domain.units import fraction
 
 
@@ -38,25 +39,6 @@ class SuccessPolicy(Protocol):
 
     def success(self, prompt: str) -> Mapping[ModelName, float]:
         """The probability 0..1 of each model that it knows."""
-
-
-class AnswerScorer(Protocol):
-    """Says how likely an answer is right."""
-
-    @property
-    def version(self) -> str:
-        """Its name and version."""
-
-    def confidence(
-        self,
-        question: str,
-        answer: str,
-        *,
-        model: ModelName | None = None,
-        finish_reason: FinishReason = FinishReason.STOP,
-        second: str | None = None,
-    ) -> float:
-        """The probability 0..1; `second` is another cheap model's answer to the same question."""
 
 
 class FixedCascade(Protocol):
