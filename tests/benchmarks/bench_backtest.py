@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from model_orchestrator.infrastructure.backtest import Asked, backtest_log
+from model_orchestrator.infrastructure.backtest import Asked
+from model_orchestrator.infrastructure.backtest_log import backtest_log
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
 from model_orchestrator.infrastructure.settings import Settings
 
