@@ -167,7 +167,8 @@ class Tally:
 
     def figures(self, calibration: Calibration, times: Sequence[int], usable: set[Bin]) -> Figures:
         """The figures, each group taken so many times; one that nothing is known of is left out."""
-        of = dict(zip(COLUMNS, (sum(map(mul, column, times)) for column in self.columns), strict=True))
+        filled = {name: column for name, column in zip(COLUMNS, self.columns, strict=True) if any(column)}
+        of = dict.fromkeys(COLUMNS, 0.0) | {name: sum(map(mul, column, times)) for name, column in filled.items()}
         found = {
             "quality": _ratio(of["quality"], of["quality_n"]),
             "usd_per_1000": _ratio(of["cost"] / 1e9, of["cost_n"]),

@@ -77,25 +77,20 @@ def _over_log(
     config: Path | None,
     database: str | None,
 ) -> list[Backtest]:
-    import asyncio
-
     from ..application.cost_reports import span_of
     from ..domain.filters import RUN_FIELDS
-    from ..infrastructure.backtest import backtest_log
+    from ..infrastructure.backtest_log import backtest_log
 
     reading = calendar(zone)
     start, end = span_of(reading.between(since, until))
     meant = conditions(where, RUN_FIELDS, reading)
     orchestrator = open_orchestrator(config, database)
     orchestrator.expect_runs()
-    try:
-        only = None
-        if meant:
-            orchestrator.read_models.tell = say
-            only = {one.run for one in orchestrator.read_models.runs(span=(start, end), conditions=meant)}
-        return backtest_log(orchestrator, asked, since=start, until=end, only=only)
-    finally:
-        asyncio.run(orchestrator.aclose())
+    only = None
+    if meant:
+        orchestrator.read_models.tell = say
+        only = {one.run for one in orchestrator.read_models.runs(span=(start, end), conditions=meant)}
+    return backtest_log(orchestrator, asked, since=start, until=end, only=only)
 
 
 def _draw(found: list[Backtest], path: Path) -> None:

@@ -12,11 +12,13 @@ from model_orchestrator.domain.errors import InvalidRequest
 from model_orchestrator.domain.policy import SEED_POLICY
 from model_orchestrator.domain.units import picodollars
 from model_orchestrator.infrastructure import backtest_history
-from model_orchestrator.infrastructure.backtest import Asked, backtest_log
+from model_orchestrator.infrastructure.backtest import Asked
 from model_orchestrator.infrastructure.backtest_history import past_runs
+from model_orchestrator.infrastructure.backtest_log import backtest_log
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
 from model_orchestrator.infrastructure.settings import Settings
 from tests.generated_log import CATALOGUE, TrueLog, write_log
+from tests.weights import fake_weights, write_router
 
 RUNS = 250
 
@@ -87,6 +89,20 @@ def test_both_databases_come_to_the_same(postgres_url: str, tmp_path: Path) -> N
     for one in (url, postgres_url):
         write_log(one, runs=60, seed=9)
     assert [one.to_dict() for one in _backtest(postgres_url, asked)] == [one.to_dict() for one in _backtest(url, asked)]
+
+
+@pytest.mark.parametrize("texts", [True, False])
+def test_prompts_are_read_again_for_other_weights(texts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they were not stored, the runs that the weights would decide are unknown."""
+    fake_weights(monkeypatch, tmp_path / "shipped")
+    write_router(tmp_path / "mine.json", {"gpt-4o": 0.9, "gpt-4o-mini": 0.3})
+    (tmp_path / "mine.toml").write_text('router = "mine.json"\n')
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    write_log(url, runs=60, seed=21, texts=texts)
+    asked = [Asked.of(f"{tmp_path / 'mine.toml'}:cheapest")]
+    found = [one.policies[0].counts for one in _backtest(url, asked)]
+    known = sum(one["cost_observed"] + one["cost_estimated"] for one in found)
+    assert (known > 30) is texts
 
 
 def test_labels_and_new_scores_are_read() -> None:
