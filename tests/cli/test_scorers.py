@@ -22,7 +22,11 @@ def test_scorers_list_says_what_each_reads_and_costs() -> None:
     assert "heuristic-1 (default)  1" in said
     assert "judge:MODEL reads the conversation and the answer" in said
     rows = command("scorers", "list", "--json").document["scorers"]
-    assert [(row["name"], row["is_default"]) for row in rows] == [("heuristic-1", True), ("judge:MODEL", False)]
+    assert [(row["name"], row["is_default"]) for row in rows] == [
+        ("heuristic-1", True),
+        ("learned", False),
+        ("judge:MODEL", False),
+    ]
     assert rows[0]["costs"] == "nothing"
 
 
