@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _NUMBER = r"\d{1,15}+(?:\.\d{1,12}+)?"
-_SIGNS = str.maketrans({"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "−": "-", "–": "-", "$": " ", "≈": "="})
+_SIGNS = (("$", " "), ("×", "*"), ("·", "*"), ("⋅", "*"), ("∗", "*"), ("÷", "/"), ("−", "-"), ("–", "-"), ("≈", "="))
 _LATEX = re.compile(r"\\+(?:times|cdot)(?![a-z])")
 _DIVIDED = re.compile(r"\\+div(?![a-z])")
 _BRACKET = re.compile(r"\\+[()\[\],;! ]")
@@ -32,7 +32,9 @@ def check_sums(text: str) -> Sums:
     """The sums of plain numbers in the text; a result may be rounded to the places it is written with."""
     if "=" not in text and "≈" not in text and "approx" not in text:
         return Sums(checked=0, wrong=0, last=None)
-    plain = text.translate(_SIGNS)
+    plain = text
+    for sign, spelled in _SIGNS:
+        plain = plain.replace(sign, spelled)
     if "\\" in plain:
         plain = _ABOUT.sub("=", _DIVIDED.sub("/", _LATEX.sub("*", _BRACKET.sub(" ", plain))))
     plain = _TIMES.sub("*", _COMMA.sub("", plain))
