@@ -12,11 +12,13 @@ from itertools import pairwise
 
 from ..extraction import conclusions, offers_choice
 from ..finish import FinishReason
-from ..phrases import HEDGES, IGNORANCE, REFUSALS, joined, says
+from ..phrases import IGNORANCE, REFUSALS, joined, says
 from . import choice_features as of_choice
 from . import form_features as of_form
 from . import question_features as of_question
 from .answer_reading import WORD, AnswerReading, read_answer, window
+
+EDGE = 50  # words at each end in which an answer declines
 
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\w\s]")
 _NAMED = re.compile(r"\(([A-J])\)")
@@ -29,6 +31,7 @@ _WORDS = {  # how often an answer says one of these
     "a_connects": "however but although instead",
     "a_concludes": "therefore thus hence so finally",
     "a_steps": "step first second third next then after",
+    "a_hedges": "maybe perhaps possibly probably might could think believe unclear ambiguous",
     "a_cases": "case cases similarly possible possibilities possibly",
 }
 _SAID = {name: tuple(words.split()) for name, words in _WORDS.items()}
@@ -36,7 +39,7 @@ _SAID = {name: tuple(words.split()) for name, words in _WORDS.items()}
 NAMES = (
     *of_question.NAMES,
     "a_characters", "a_words", "a_lines", "a_ratio", "a_numbers", "a_distinct_numbers", "a_digits", "a_largest",
-    "a_latex", "a_equals", "a_sentences", "a_sums", "a_sums_wrong", *_WORDS, "a_hedges", "a_ignorance", "a_refusal",
+    "a_latex", "a_equals", "a_sentences", "a_sums", "a_sums_wrong", *_WORDS, "a_ignorance", "a_refusal",
     "a_variety", "a_repeats", "a_finished", "a_cut", "a_fenced", "a_options_named", "a_conclusions", "a_contradicts",
     "a_no_choice", "a_decimals", "a_longest_decimal", "a_sentence_words", "a_equals_rate", "a_number_rate",
     "a_numbers_used", "a_words_shared",
@@ -89,9 +92,9 @@ def _sizes(reading: AnswerReading) -> list[float]:
         math.log1p(len(said)) - math.log1p(len(reading.asked)),
         math.log1p(len(numbers)),
         math.log1p(len(set(numbers))),
-        sum(map(str.isdigit, said)) / (len(said) or 1),
+        sum(map(len, numbers)) / (len(said) or 1),
         of_question.largest(numbers),
-        math.log1p(len(of_question.LATEX.findall(said))),
+        math.log1p(of_question.latex(said)),
         math.log1p(said.count("=")),
         math.log1p(_sentences(said)),
         float(reading.sums.checked),
@@ -101,10 +104,10 @@ def _sizes(reading: AnswerReading) -> list[float]:
 
 def _phrases(reading: AnswerReading) -> list[float]:
     counts = reading.counts
-    said = joined(reading.words)
+    said = joined([*reading.words[:EDGE], *reading.words[-EDGE:]])
     return [
         *(float(sum(counts[word] for word in words)) for words in _SAID.values()),
-        *(float(says(listed, said)) for listed in (HEDGES, IGNORANCE, REFUSALS)),
+        *(float(says(listed, said)) for listed in (IGNORANCE, REFUSALS)),
     ]
 
 

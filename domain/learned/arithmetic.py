@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 
 _NUMBER = r"\d{1,15}+(?:\.\d{1,12}+)?"
-_SIGNS = str.maketrans({"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "−": "-", "–": "-", "$": " ", "≈": "="})
+_SIGNS = (("$", " "), ("×", "*"), ("·", "*"), ("⋅", "*"), ("∗", "*"), ("÷", "/"), ("−", "-"), ("–", "-"), ("≈", "="))
 _LATEX = re.compile(r"\\+(?:times|cdot)(?![a-z])")
 _DIVIDED = re.compile(r"\\+div(?![a-z])")
+_BRACKET = re.compile(r"\\+[()\[\],;! ]")
 _ABOUT = re.compile(r"\\+approx(?![a-z])")
 _COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _TIMES = re.compile(r"(?<=\d)\s?x\s?(?=\d)")
@@ -29,8 +30,14 @@ class Sums:
 
 def check_sums(text: str) -> Sums:
     """The sums of plain numbers in the text; a result may be rounded to the places it is written with."""
-    plain = _DIVIDED.sub("/", _LATEX.sub("*", text.translate(_SIGNS)))
-    plain = _TIMES.sub("*", _COMMA.sub("", _ABOUT.sub("=", plain)))
+    if "=" not in text and "≈" not in text and "approx" not in text:
+        return Sums(checked=0, wrong=0, last=None)
+    plain = text
+    for sign, spelled in _SIGNS:
+        plain = plain.replace(sign, spelled)
+    if "\\" in plain:
+        plain = _ABOUT.sub("=", _DIVIDED.sub("/", _LATEX.sub("*", _BRACKET.sub(" ", plain))))
+    plain = _TIMES.sub("*", _COMMA.sub("", plain))
     found = _SUM.findall(plain)
     wrong = sum(not _holds(left, right) for left, right in found)
     return Sums(checked=len(found), wrong=wrong, last=found[-1][1] if found else None)

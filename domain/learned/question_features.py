@@ -7,7 +7,6 @@ import re
 
 from .answer_reading import AnswerReading
 
-LATEX = re.compile(r"\\[a-zA-Z]+|[\^_{}]")
 _OPTION = re.compile(r"(?:^|\n)\s*\(?[A-J][.):]\s")
 _LOOP = re.compile(r"\b(?:for|while)\b")
 _BRANCH = re.compile(r"\b(?:if|elif|else|try|except|break|continue)\b")
@@ -30,11 +29,11 @@ def question_features(reading: AnswerReading) -> list[float]:
         math.log1p(len(asked)),
         math.log1p(len(words)),
         float(len(reading.asked_numbers)),
-        float(len(LATEX.findall(asked))),
+        float(latex(asked)),
         float(asked.count("\n")),
         float(asked.count("?")),
         sum(map(len, words)) / (len(words) or 1),
-        sum(map(str.isdigit, asked)) / (len(asked) or 1),
+        sum(map(len, reading.asked_numbers)) / (len(asked) or 1),
         largest(reading.asked_numbers),
         sum(map(str.isupper, asked)) / (len(asked) or 1),
         float(len(options)),
@@ -48,6 +47,11 @@ def _of_program(asked: str) -> list[float]:
     assertion = _ASSERTION.search(asked)
     counts = [float(len(pattern.findall(asked))) for pattern in (_LOOP, _BRANCH, _CALL, _PLACE)]
     return [*counts, float(asked.count("\n")), float(len(assertion[0])) if assertion else -1.0]
+
+
+def latex(text: str) -> int:
+    """The signs that formulas are written with."""
+    return sum(map(text.count, "\\^_{}"))
 
 
 def largest(numbers: list[str]) -> float:

@@ -59,6 +59,7 @@ class LearnedScorer:
     models: tuple[ModelName, ...]  # that it was trained on
     skills: Mapping[ModelName, float]  # the logit of a model's share of right answers there
     skill: float  # of a model it does not know
+    calibrations: Mapping[ModelName, tuple[float, float]]  # slope and intercept of its logits
     question_terms: TermWeights
     answer_terms: TermWeights
     single: Sequence[Tree]
@@ -127,7 +128,8 @@ class LearnedScorer:
         said = self.answer_terms.value(features.answer_terms(answer))
         skill = self.skill if model is None else self.skills.get(model, self.skill)
         known = self._is_model(model)
-        trust = margin(self.single, [*values, asked, said, skill, *known])
+        slope, intercept = (1.0, 0.0) if model is None else self.calibrations.get(model, (1.0, 0.0))
+        trust = slope * margin(self.single, [*values, asked, said, skill, *known]) + intercept
         return Scored(reading, values, asked, said, skill, trust)
 
     def _beside(self, first: Scored, second: Scored) -> float:

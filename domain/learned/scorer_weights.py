@@ -36,6 +36,7 @@ def scorer_of(weights: Mapping[str, Any], version: str) -> LearnedScorer:
         models=tuple(skills),
         skills=skills,
         skill=skill,
+        calibrations={name: _line(weights["calibrations"][name]) for name in skills},
         question_terms=_terms(weights["question_terms"]),
         answer_terms=_terms(weights["answer_terms"]),
         single=trees["single"],
@@ -66,6 +67,11 @@ def _terms(given: Mapping[str, Any]) -> TermWeights:
     if not isinstance(weights, dict) or not all(map(math.isfinite, weights.values())):
         raise ValueError("its terms have no weights")
     return TermWeights(weights, bias)
+
+
+def _line(given: Any) -> tuple[float, float]:
+    slope, intercept = map(_finite, given)
+    return slope, intercept
 
 
 def _finite(value: Any) -> float:

@@ -22,6 +22,7 @@ from ...domain.learned.term_weights import TermWeights
 from ...domain.learned.trees import logit, sigmoid
 from .answers import FOLDS, Row
 from .forests import Array, Forest, Growth
+from .platt import platt
 from .word_values import Words
 
 QUESTION = Words(least=8, penalty=3.0)
@@ -29,10 +30,10 @@ ANSWER = Words(least=40, penalty=30.0)
 SINGLE = Growth(rounds=400, rate=0.03, leaves=31, share=0.2, least=40)
 PAIR = Growth(rounds=300, rate=0.05, leaves=8, share=0.7, least=60)
 OTHER = Growth(rounds=300, rate=0.05, leaves=16, share=0.5, least=60)
-BALLOT = Growth(rounds=250, rate=0.04, leaves=6, share=0.6, least=150)
+BALLOT = Growth(rounds=300, rate=0.05, leaves=8, share=0.6, least=80)
 STRANGERS = 5  # one row in so many is taught without its model's name
 SECONDS = 4  # other answers that each is put beside
-PANELS = 16  # of each prompt, of two to five members
+PANELS = 24  # of each prompt, of two to five members
 MOST = 4.0  # answers to a question that count for its words' weight
 
 Key = tuple[int, ModelName]  # a row, by its example and model
@@ -83,6 +84,7 @@ class ConfidenceLesson:
             "features": FEATURES,
             "skills": self.skills,
             "skill": self.skill,
+            "calibrations": self.calibrations,
             "question_terms": {"weights": question.weights, "bias": question.bias},
             "answer_terms": {"weights": said.weights, "bias": said.bias},
             "single": self.single.all.trees(),
@@ -111,6 +113,7 @@ class ConfidenceLesson:
             trust[held] = forest.margins(np.c_[values, words, known][held])
             stranger[held] = forest.margins(np.c_[values, words, unknown][held])
             forests.append(forest)
+        trust = self._calibrated(trust)
         words = self._word_values(None)
         self.single = Stage(forests, Forest(np.c_[values, words, taught], self._right, SINGLE))
         pairs = list(zip(self.rows, words.tolist(), trust.tolist(), stranger.tolist(), strict=True))
@@ -121,6 +124,19 @@ class ConfidenceLesson:
         self.strangers = [
             Scored(row.reading, row.values, asked, said, self.skill, other) for row, (asked, said), _, other in pairs
         ]
+
+    def _calibrated(self, trust: Array) -> Array:
+        """The logits after each model's own slope and intercept (Platt), for each fold by the others."""
+        self.calibrations: dict[ModelName, tuple[float, float]] = {}
+        found = trust.copy()
+        for model, place in self._place.items():
+            own = self._model == place
+            self.calibrations[model] = platt(trust[own], self._right[own])
+            for fold in range(FOLDS):
+                rest, held = own & (self._folds != fold), own & (self._folds == fold)
+                slope, intercept = platt(trust[rest], self._right[rest])
+                found[held] = slope * trust[held] + intercept
+        return found
 
     def _placed(self) -> Iterator[tuple[Row, int]]:
         return zip(self.rows, self._model.tolist(), strict=True)

@@ -1,0 +1,136 @@
+"""What is trained serves the same figures, holds what it reports out, and refuses what teaches nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model_orchestrator.domain.errors import InvalidRequest
+from model_orchestrator.domain.learned.scorer import LearnedScorer
+from model_orchestrator.domain.learned.scorer_weights import scorer_of
+from model_orchestrator.domain.learned.trees import sigmoid
+from model_orchestrator.infrastructure.dataset_files import example
+from model_orchestrator.infrastructure.learned_weights import load_scorer
+from model_orchestrator.infrastructure.learning.answers import rows_of
+from model_orchestrator.infrastructure.learning.cascades import Guarantee, fix_cascade
+from model_orchestrator.infrastructure.learning.confidence import ConfidenceLesson
+from model_orchestrator.infrastructure.learning.confidence_report import model_reports
+from model_orchestrator.infrastructure.learning.held_out import auroc, expected_calibration_error
+from model_orchestrator.infrastructure.learning.learned_confidence import Wanted, learned_confidence
+from tests import recorded_sums
+
+ROWS = recorded_sums.rows()
+
+
+@pytest.fixture(scope="module")
+def lesson() -> ConfidenceLesson:
+    return ConfidenceLesson(rows_of("sums", map(example, ROWS), ()))
+
+
+@pytest.fixture(scope="module")
+def scorer(lesson: ConfidenceLesson) -> LearnedScorer:
+    return scorer_of(json.loads(json.dumps(lesson.weights())), "learned-test")
+
+
+def test_what_serves_says_what_was_trained(lesson: ConfidenceLesson, scorer: LearnedScorer) -> None:
+    rows = lesson.rows[:60]
+    values = [
+        [
+            *row.values,
+            scorer.question_terms.value(row.question),
+            scorer.answer_terms.value(row.said),
+            scorer.skills[row.model],
+            *lesson.is_model(row.model),
+        ]
+        for row in rows
+    ]
+    margins = lesson.single.all.margins(np.array(values))
+    for row, margin in zip(rows, margins.tolist(), strict=True):
+        line = ROWS[row.example]
+        slope, intercept = lesson.calibrations[row.model]
+        served = scorer.confidence(line["prompt"], line["models"][row.model]["text"], model=row.model)
+        assert served == pytest.approx(sigmoid(slope * margin + intercept), abs=1e-4)
+
+
+def test_held_out_confidences_tell_right_from_wrong(lesson: ConfidenceLesson) -> None:
+    reports = {(one.model, one.second): one.quality for one in model_reports(lesson, ["large"])}
+    assert reports["small", None].auroc.value > 0.9
+    assert reports["small", None].ece.value < 0.15
+    assert reports["tiny", "large"].auroc.value > 0.9
+    assert ("large", "large") not in reports
+
+
+def test_a_prompt_stands_in_one_fold_whatever_the_set(lesson: ConfidenceLesson) -> None:
+    again = rows_of("others", map(example, ROWS), (), start=1_000)
+    assert [row.fold for row in again] == [row.fold for row in lesson.rows]
+
+
+def test_agreement_with_a_second_answer_raises_the_confidence(scorer: LearnedScorer) -> None:
+    line = ROWS[3]
+    right = line["models"]["large"]["text"]
+    agreeing = scorer.confidence(line["prompt"], right, second=right)
+    assert agreeing > scorer.confidence(line["prompt"], right, second="7 * 7 = 50. The answer is 50.")
+
+
+def test_a_strong_model_gains_more_over_a_wrong_answer(scorer: LearnedScorer) -> None:
+    right, wrong = "6 * 7 = 42. The answer is 42.", "Wait, let me check that again. 6 * 7 = 45. The answer is 45."
+    gains = [scorer.gain("Case 1: what is 6 * 7?", text, model="tiny", strong="large") for text in (right, wrong)]
+    assert gains[0] < gains[1]
+
+
+def test_a_cascade_reaches_the_strong_model_at_a_lower_cost(lesson: ConfidenceLesson) -> None:
+    report = fix_cascade(lesson, "small", "large", None, Guarantee(risk=0.1, confidence=0.9))
+    assert report.held_out.accuracy >= report.strong_accuracy - 0.04
+    assert report.held_out.strong_share < 0.7
+    assert report.guaranteed is not None
+    assert report.guaranteed.risk <= 0.1
+
+
+def test_the_same_rows_give_the_same_file(tmp_path: Path) -> None:
+    path = recorded_sums.write(tmp_path / "sums.jsonl", ROWS)
+    first, second = (learned_confidence([str(path)], Wanted(models=("tiny", "large")))[0] for _ in range(2))
+    assert first == second
+    weights = tmp_path / "weights.json"
+    weights.write_text(first, encoding="utf-8")
+    assert load_scorer(weights).models == ("large", "tiny")
+
+
+def test_weights_of_one_model_score_without_a_second(tmp_path: Path) -> None:
+    path = recorded_sums.write(tmp_path / "sums.jsonl", ROWS)
+    weights = tmp_path / "weights.json"
+    weights.write_text(learned_confidence([str(path)], Wanted(models=("small",)))[0], encoding="utf-8")
+    scorer = load_scorer(weights)
+    answer = "2 * 3 = 6. The answer is 6."
+    assert scorer.confidence("q", answer, second=answer) == scorer.confidence("q", answer)
+    with pytest.raises(InvalidRequest, match="knows no gain"):
+        scorer.gain("q", answer, strong="large")
+
+
+def changed(**outcome: Any) -> list[dict[str, Any]]:
+    return [{**row, "models": {name: {**one, **outcome} for name, one in row["models"].items()}} for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("rows", "models", "told"),
+    [
+        ([], (), "no prompts to learn from"),
+        (ROWS, ("nobody",), "no outcomes of nobody: choose among large, small, tiny"),
+        (ROWS[:20], (), "20 answers with a text, at least 50"),
+        (changed(text=None), (), "0 answers with a text"),
+        (changed(score=1), (), "every answer of large is right"),
+        (changed(score=0), ("tiny",), "every answer of tiny is wrong"),
+    ],
+)
+def test_what_teaches_nothing_is_refused(rows: list[dict[str, Any]], models: tuple[str, ...], told: str) -> None:
+    with pytest.raises(InvalidRequest, match=told):
+        rows_of("sums", map(example, rows), models)
+
+
+def test_figures_are_exact_over_ties() -> None:
+    confidences, right = np.array([0.9, 0.9, 0.1, 0.5]), np.array([1.0, 0.0, 0.0, 1.0])
+    assert auroc(confidences, right) == pytest.approx(2.5 / 4)
+    assert expected_calibration_error(confidences, right) == pytest.approx((0.8 + 0.1 + 0.5) / 4)
