@@ -52,7 +52,7 @@ class LinearScores:
 
     def read(self, reading: Reading) -> Scores:
         """The text's sums, to take scores from."""
-        found = [self._table[gram] for gram in grams(reading) & self._table.keys()]
+        found = list(filter(None, map(self._table.get, grams(reading))))
         *sums, norm = self._unpack(sum(found).to_bytes(self._width, "little"))
         scale = sqrt(RARITY / norm) if norm else 0.0
         shift = OFFSET * len(found)
