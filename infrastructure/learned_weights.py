@@ -110,7 +110,7 @@ def _shipped(kind: str) -> str:
     return (files(__package__) / "weights" / f"{kind}.json").read_text(encoding="utf-8")
 
 
-def _is_whole(text: str, weights: dict[str, Any], sha256: Any) -> bool:
+def _is_whole(text: str, weights: dict[str, Any], sha256: object) -> bool:
     return _digest_as_written(text) == sha256 or digest(weights) == sha256
 
 

@@ -62,6 +62,10 @@ class LinearScores:
         ]
         return Scores(standard, [(value - shift) * step * scale for value, step in zip(sums, self._steps, strict=True)])
 
+    def value(self, scores: Scores, place: int) -> float:
+        """A value of the text's form as it was before it was standardised, but for the clipping."""
+        return self._centers[place] + self._scales[place] * scores.form[place]
+
     def score(self, scores: Scores, place: int) -> float:
         """One of the text's scores."""
         return self._biases[place] + scores.sums[place] + dot(self._form[place], scores.form)
