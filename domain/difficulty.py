@@ -25,10 +25,10 @@ POINTS = {
     "longest": -0.1,
     "opens_lower": -0.6,
 }
-_PLACES = [(NAMES.index(name), points) for name, points in POINTS.items()]
+PLACES = [(NAMES.index(name), points) for name, points in POINTS.items()]
 
 
 def difficulty(prompt: str) -> float:
     """Higher where a strong model is more likely to be needed; only the order means anything."""
     values = form(read(prompt))
-    return sum(points * values[place] for place, points in _PLACES)
+    return sum(points * values[place] for place, points in PLACES)

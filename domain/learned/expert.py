@@ -8,6 +8,7 @@ from math import exp, log
 from typing import Any
 
 from ..catalogue import ModelName
+from ..difficulty import PLACES
 from .features import NAMES
 from .linear import LinearScores, Scores, dot
 
@@ -56,12 +57,12 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two models' heads on one outlook, and how their difference, the linear gain and that of its kind are blended."""
+    """Two models' heads on one outlook, and how their difference is blended with what is known without them."""
 
     scale: Scale
     weak: Head
     strong: Head
-    blend: Sequence[float]  # constant, difference of the heads, linear gain, gain of prompts of the kind
+    blend: Sequence[float]  # constant, difference of the heads, linear gain, gain of the kind, plain difficulty
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Outlook:
     split: float  # by how much the better half of the models is ahead
     kinds: Sequence[float]
     sizes: Sequence[float]
+    plain: float  # the difficulty that nothing was fitted for
 
     def figures(self, first: float) -> list[float]:
         """What a head reads; `first` is the model's own share as log odds, or the pair's gain."""
@@ -114,6 +116,7 @@ class Expert:
             split=better / len(self._better) - worse / (len(shares) - len(self._better) or 1),
             kinds=[linear.score(scores, place) for place in self._kinds],
             sizes=[scores.form[place] for place in SIZES],
+            plain=sum(points * linear.value(scores, place) for place, points in PLACES),
         )
 
     def success(self, outlook: Outlook, model: ModelName) -> float:
@@ -133,7 +136,7 @@ class Expert:
         heads = pair.strong.probability(figures) - pair.weak.probability(figures)
         kind = self._of_kind(outlook, strong) - self._of_kind(outlook, weak)
         constant, *parts = pair.blend
-        return constant + dot(parts, (heads, linear, kind))
+        return constant + dot(parts, (heads, linear, kind, outlook.plain))
 
     def _of_kind(self, outlook: Outlook, model: ModelName) -> float:
         return dot(self._loadings[model], outlook.kinds)

@@ -52,7 +52,7 @@ class LinearScores:
 
     def read(self, reading: Reading) -> Scores:
         """The text's sums, to take scores from."""
-        found = [self._table[gram] for gram in grams(reading) & self._table.keys()]
+        found = list(filter(None, map(self._table.get, grams(reading))))
         *sums, norm = self._unpack(sum(found).to_bytes(self._width, "little"))
         scale = sqrt(RARITY / norm) if norm else 0.0
         shift = OFFSET * len(found)
@@ -61,6 +61,10 @@ class LinearScores:
             for value, center, by in zip(form(reading), self._centers, self._scales, strict=True)
         ]
         return Scores(standard, [(value - shift) * step * scale for value, step in zip(sums, self._steps, strict=True)])
+
+    def value(self, scores: Scores, place: int) -> float:
+        """A value of the text's form as it was before it was standardised, but for the clipping."""
+        return self._centers[place] + self._scales[place] * scores.form[place]
 
     def score(self, scores: Scores, place: int) -> float:
         """One of the text's scores."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...domain.catalogue import ModelName
 from ...domain.dataset import RIGHT
+from ...domain.difficulty import PLACES
 from ...domain.learned.expert import FARTHEST, LEAST, SIZES
 from .tables import Table
 from .texts import Array, Corpus, Fitted, Texts, digits, ridge
@@ -25,6 +26,7 @@ KINDS = 5  # scores that tell kinds of prompts apart, at most
 PRIOR = 5  # prompts' worth of the overall mean that a task's mean is drawn to
 PENALTY = 10.0  # on the squared weights of the logistic regressions
 STEPS = 50
+TRUST = 250  # prompts: with so many, plain difficulty counts as much as what was learned; with more, less
 SHARE = 0.5  # of the linear gains beside the regressions' difference, each in deviations
 
 
@@ -50,6 +52,10 @@ class Lesson:
         self.table = table
         self._grades = np.array(table.grades)
         self._sizes = texts.forms[places][:, SIZES]
+        self._plain = sum(
+            points * (texts.centers[place] + texts.scales[place] * texts.forms[places][:, place])
+            for place, points in PLACES
+        )
         matrix = texts.matrix[places]
         everyone = np.ones(len(places), dtype=bool)
         self._basis = self._kinds_of(everyone)
@@ -128,7 +134,7 @@ class Lesson:
         kind = kinds @ (self._basis[:, strong] - self._basis[:, weak])
         scale, figures = _scaled(self._outlook(linear))
         heads, right = zip(*(_head(figures, self._grades[:, model]) for model in (weak, strong)), strict=True)
-        blend = _blend(right[1] - right[0], linear, kind, self._grades[:, strong] - self._grades[:, weak])
+        blend = _blend(right[1] - right[0], linear, kind, self._plain, self._grades[:, strong] - self._grades[:, weak])
         names: dict[str, ModelName] = {"weak": self.table.models[weak], "strong": self.table.models[strong]}
         return scale | names | {"heads": list(heads), "blend": blend}
 
@@ -174,12 +180,12 @@ def _logistic(figures: Array, right: Array) -> tuple[Array, float]:
     return digits(found[:-1]), float(found[-1])
 
 
-def _blend(heads: Array, linear: Array, kind: Array, gains: Array) -> list[float]:
+def _blend(heads: Array, linear: Array, kind: Array, plain: Array, gains: Array) -> list[float]:
     """Constant and weights, such that the blend is the expected gain."""
     by_kind = SHARE if kind.std() > 1e-9 else 0.0
-    parts = np.column_stack([heads, linear, kind])
-    deviations = np.maximum(parts.std(0), 1e-9)
-    weights = np.array([1.0, 2 * SHARE - by_kind, by_kind]) / deviations
+    parts = np.column_stack([heads, linear, kind, plain])
+    weights = np.array([1.0, 2 * SHARE - by_kind, by_kind, 0.0]) / np.maximum(parts.std(0), 1e-9)
+    weights[-1] = min(1.0, TRUST / len(gains)) * (parts @ weights).std() / max(plain.std(), 1e-9)
     blended = parts @ weights
     spread = blended.var()
     slope = max(1e-3, float(np.cov(blended, gains, bias=True)[0, 1] / spread)) if spread else 0.0
