@@ -51,9 +51,10 @@ def test_what_a_backtest_plays_is_what_runs_do(strategy: str, policy: str) -> No
     assert command("backtest", *asked, "--dataset", "some").document == of_file
     words = ("batch", "recorded:some", "--strategy", strategy, "--policy", policy, "--json", "--output", "answers")
     ran = command(*words).document
-    assert ran["completed"] == 40
+    assert (ran["completed"], ran["labelled"]) == (40, 40)
     (played,) = of_file["policies"]
     assert played["counts"]["cost_observed"] == 40
+    assert played["figures"]["quality"]["value"] == pytest.approx(ran["accuracy"])
     assert played["figures"]["usd_per_1000"]["value"] == pytest.approx(float(ran["recorded_cost"]) / 40 * 1000)
 
 
