@@ -6,12 +6,11 @@ answers. What would ask somebody who is not in the data (a judge, a fusion) or n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn, cast
 
 from ..domain.actions import Action, CallModel
-from ..domain.catalogue import Catalogue, ModelCapability, ModelConfig, ModelName, ModelProvider
+from ..domain.catalogue import Catalogue, ModelConfig, ModelName
 from ..domain.dataset import Example, Outcome
 from ..domain.events import (
     AttemptStarted,
@@ -26,108 +25,24 @@ from ..domain.events import (
 )
 from ..domain.finish import FinishReason
 from ..domain.forecast import SuccessModel
-from ..domain.policy import MATRIX, Chain, Policy
-from ..domain.pricing import PriceCard
+from ..domain.policy import Policy
 from ..domain.request import prompt_request
 from ..domain.run import Run, evolve
 from ..domain.scorers import AnswerScorer
-from ..domain.seed_catalogue import up_to
 from ..domain.strategies import due
 from ..domain.strategies.progress import confidence_of
 from ..domain.synthesis import Member
-from ..domain.units import Duration, Timestamp, Usd, picodollars, probability, usd
+from ..domain.units import Duration, Timestamp, Usd, picodollars
 from .backtest_tally import Played
 from .decisions import Decisions, run_started
 from .ports import Answer, RunLog
 from .world import StartRun, World
 
-LONGEST_CHAIN, PANEL = 5, 3
-WINDOW = 100_000_000  # tokens: what is recorded was answered, so there was room
 MOST_STEPS = 100
 
 
 class NotRecordedError(Exception):
     """A policy asks for what the data set does not hold."""
-
-
-@dataclass(slots=True)
-class ModelSums:
-    """One model over a set."""
-
-    rows: int = 0
-    score: float = 0.0
-    priced: int = 0
-    cost: int = 0  # picodollars
-
-    @property
-    def quality(self) -> float:
-        """Mean score."""
-        return self.score / self.rows
-
-    @property
-    def mean_cost(self) -> float:
-        """Picodollars; infinite where none is known."""
-        return self.cost / self.priced if self.priced else float("inf")
-
-
-def model_sums(examples: Iterable[Example]) -> dict[ModelName, ModelSums]:
-    """Every model's sums, in the order of the first row, without the contaminated rows."""
-    sums: dict[ModelName, ModelSums] = {}
-    for example in examples:
-        for name, outcome in example.outcomes.items() if not example.contaminated else ():
-            one = sums.setdefault(name, ModelSums())
-            one.rows, one.score = one.rows + 1, one.score + outcome.score
-            if outcome.cost is not None:
-                one.priced, one.cost = one.priced + 1, one.cost + picodollars(outcome.cost)
-    return sums
-
-
-def dataset_catalogue(name: str, sums: dict[ModelName, ModelSums]) -> Catalogue:
-    """The set's models, the cheapest first. Classes are the order of their mean scores, in even steps.
-
-    A token costs what makes a call of 1,000 tokens cost the model's mean: expected costs then stand in the order of
-    the recorded ones, whatever the length of a prompt.
-    """
-    ranked = sorted(sums, key=lambda one: sums[one].quality)
-    classes, top = tuple(ModelCapability), max(1, len(ranked) - 1)
-    models = [
-        ModelConfig(
-            model,
-            ModelProvider.OPENAI,
-            price=_price(model, sums[model]),
-            context_window=WINDOW,
-            max_tokens=WINDOW,
-            capabilities=up_to(classes[round(ranked.index(model) * (len(classes) - 1) / top)]),
-        )
-        for model in sorted(sums, key=lambda one: sums[one].mean_cost)
-    ]
-    return Catalogue(name, tuple(models))
-
-
-def _price(model: ModelName, sums: ModelSums) -> PriceCard | None:
-    if not sums.priced:
-        return None
-    a_million = usd(round(sums.mean_cost) * 1000)
-    return PriceCard(id=f"{model}@mean", input=a_million, output=a_million)
-
-
-def dataset_policy(sums: dict[ModelName, ModelSums]) -> Policy:
-    """Built-in choices for a set's models: a chain along those that no cheaper one equals, panels of the best."""
-    by_cost = sorted(sums, key=lambda one: sums[one].mean_cost)
-    front: list[ModelName] = []
-    for model in by_cost:
-        if not front or sums[model].quality > sums[front[-1]].quality:
-            front.append(model)
-    steps = min(LONGEST_CHAIN, len(front))
-    chain = tuple(front[round(at * (len(front) - 1) / max(1, steps - 1))] for at in range(steps))
-    cheaper = by_cost[: max(2, -(-len(by_cost) // 2))]
-    panels = {kind: _best(models, sums) for kind, models in (("basic", cheaper), ("hard", by_cost))}
-    chains = {"mixed": Chain(models=chain), "fast": Chain(models=chain[:2], threshold=probability(0.6))}
-    return Policy(version="dataset-1", chains=chains, panels=panels, matrix=MATRIX)
-
-
-def _best(models: list[ModelName], sums: dict[ModelName, ModelSums]) -> tuple[ModelName, ...]:
-    return tuple(sorted(models, key=lambda one: -sums[one].quality)[:PANEL])
 
 
 class DatasetPlayer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..domain.dataset import Example
 from ..domain.errors import InvalidRequest
 from ..domain.events import ContentRef, FeedbackGiven, RunCompleted
 from ..domain.expectation import is_expected
@@ -17,6 +18,7 @@ from .runs import load_run
 
 WORDS = {"good": 1.0, "bad": 0.0}
 EXPECT = "expect"  # who gives the feedback of an expected answer
+DATASET = "dataset"  # who gives that of a recorded one
 
 
 def feedback_value(text: str) -> Probability:
@@ -82,4 +84,18 @@ def compared(run: Run, texts: Texts, answer: str, expected: str, question: str) 
             note=None,
         )
         for number, text in [*said, (None, answer)]
+    ]
+
+
+def graded(run: Run, row: Example) -> list[FeedbackGiven]:
+    """What a data set's grades say of each recorded answer of the run, of the one it ended with last.
+
+    A grade beyond 0 to 1 says nothing.
+    """
+    ended = run.ended.attempt if isinstance(run.ended, RunCompleted) else None
+    grades = [(one.number, row.outcomes[one.model].score) for one in answers(run) if one.model in row.outcomes]
+    return [
+        FeedbackGiven(value=probability(grade), by=DATASET, attempt=None if number == ended else number, note=None)
+        for number, grade in sorted(grades, key=lambda one: one[0] == ended)
+        if 0 <= grade <= 1
     ]

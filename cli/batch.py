@@ -104,7 +104,8 @@ def batch(
     orchestrator = Orchestrator(Settings.load(config, database_url=database))
     orchestrator.prepare("any", **defaults)  # the caller's mistakes are found before anything is opened
     label = label_of("name", name or file.name[-48:])
-    lines = partial(_lines, file, dataset, orchestrator.settings.database_url)
+    asks_others = dataset is not None and provider != str(file)
+    lines = partial(_lines, file, dataset, orchestrator.settings.database_url, asks_others=asks_others)
     if not quiet and (notice := orchestrator.provider_notice(provider)):
         say(notice)
 
@@ -130,7 +131,7 @@ def batch(
         raise typer.Exit(1)
 
 
-def _lines(file: Path, dataset: str | None, database_url: str) -> Iterator[BatchLine]:
+def _lines(file: Path, dataset: str | None, database_url: str, *, asks_others: bool) -> Iterator[BatchLine]:
     """The lines of the file, or of a data set."""
     from ..application.batch_lines import read_batch
 
@@ -138,7 +139,7 @@ def _lines(file: Path, dataset: str | None, database_url: str) -> Iterator[Batch
         return read_batch(file)
     from ..infrastructure.dataset_lines import dataset_lines
 
-    return dataset_lines(dataset, database_url)
+    return dataset_lines(dataset, database_url, with_expected=asks_others)
 
 
 async def _write(
@@ -206,6 +207,6 @@ def _show(summary: BatchSummary, name: str) -> None:
     for kind, amount in spent or [("real", NOTHING)]:
         say(f"  {'cost':<24}{money(amount, kind=kind)}")
     if summary.accuracy is not None:
-        say(f"  {'as expected':<24}{summary.right:>8} of {summary.labelled} ({summary.accuracy:.1%})")
+        say(f"  {'right':<24}{summary.right:>8g} of {summary.labelled} ({summary.accuracy:.1%})")
     if summary.unknown_costs:
         say(f"  {'of unknown cost':<24}{summary.unknown_costs:>8}: see `attempts list --lost`")

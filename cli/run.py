@@ -215,6 +215,8 @@ def _show_result(result: OrchestrationResult, *, as_json: bool, streamed: bool, 
         say(f"warning: {warning}")
     if (as_expected := result.metadata.get("as_expected")) is not None:
         say("as expected" if as_expected else "not as expected")
+    if (grade := result.metadata.get("grade")) is not None:
+        say(f"graded {grade:g} in the data set")
     cost = money(result.cost, kind=result.metadata["money"])
     if cached := result.metadata["cached"]:
         saved = None if cached["saved"] is None else Decimal(cached["saved"])

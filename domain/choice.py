@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from .catalogue import ModelName
 from .errors import InvalidRequest
@@ -13,8 +14,15 @@ Costs = Mapping[ModelName, float] | Mapping[ModelName, Decimal]
 
 def cheapest_reaching(success: Mapping[ModelName, float], costs: Costs, target: float) -> ModelName:
     """The cheapest model whose predicted success reaches the target; where none does, the likeliest to be right."""
-    able = [model for model, chance in success.items() if chance >= target]
-    return min(able, key=lambda model: (costs[model], -success[model])) if able else likeliest(success, costs)
+    return min(success, key=lambda model: rank(success[model], costs[model], target))
+
+
+def rank(success: float, cost: Any, target: float) -> tuple[bool, Any, Any]:
+    """Where a model stands, the best first: those that reach the target by cost, then the others by success.
+
+    `cost` may be of any kind that can be compared; success and target are of one scale.
+    """
+    return (False, cost, -success) if success >= target else (True, -success, cost)
 
 
 def best_within(success: Mapping[ModelName, float], costs: Costs, budget: float | Decimal) -> ModelName:

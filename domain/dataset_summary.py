@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
 
@@ -95,6 +95,26 @@ def output_to_hold(example: Example, outcome: Outcome, model: ModelSummary) -> i
     bound = bound_input(prompt_request(example.prompt or ""))
     left = outcome.cost * MILLION - bound * model.input_price
     return max(written, ceil(left / model.output_price))
+
+
+class LongestAnswers:
+    """What the most demanding answer of each model needs; known once every row has been added."""
+
+    def __init__(self, summary: DatasetSummary) -> None:
+        self._summary = summary
+        self._models = {model.name: model for model in summary.models}
+        self._longest = dict.fromkeys(self._models, 1)
+
+    def add(self, example: Example) -> None:
+        """One more row."""
+        for name, outcome in example.outcomes.items():
+            needed = output_to_hold(example, outcome, self._models[name])
+            self._longest[name] = max(self._longest[name], needed)
+
+    def whole(self) -> DatasetSummary:
+        """The summary with it."""
+        models = (replace(model, longest=self._longest[model.name]) for model in self._summary.models)
+        return replace(self._summary, models=tuple(models))
 
 
 def summarized(examples: Iterable[Example]) -> DatasetSummary:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 from .call_planning import by_expected_cost
 from .catalogue import ModelConfig, ModelName
+from .choice import rank
 from .events import Exploration, Forecast, PlannedCall, Prediction, Propensity
 from .units import MILLION, Probability, probability
 
-Order = Callable[[PlannedCall], tuple[bool, int, Decimal]]
+Order = Callable[[PlannedCall], tuple[bool, Any, Any]]
 
 
 class SuccessModel(Protocol):
@@ -57,10 +57,8 @@ def preference(forecast: Forecast | None) -> Order:
     success = predicted(forecast)
     target = forecast.target if forecast else 0
 
-    def order(call: PlannedCall) -> tuple[bool, int, Decimal]:
-        has_no_price, cost = by_expected_cost(call)
-        short = success.get(call.model, target)
-        return (False, has_no_price, cost) if short >= target else (True, -short, cost)
+    def order(call: PlannedCall) -> tuple[bool, Any, Any]:
+        return rank(success.get(call.model, target), by_expected_cost(call), target)
 
     return order
 

@@ -6,14 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..application.backtest_dataset import (
-    DatasetPlayer,
-    dataset_catalogue,
-    dataset_policy,
-    model_sums,
-    oracle,
-    single,
-)
+from ..application.backtest_dataset import DatasetPlayer, oracle, single
 from ..application.backtest_report import (
     Backtest,
     Reference,
@@ -26,8 +19,9 @@ from ..domain.catalogue import Catalogue
 from ..domain.errors import InvalidRequest
 from ..domain.scorers import is_learned
 from ..domain.strategies import STRATEGIES
-from .datasets import name_of, open_dataset
+from .datasets import name_of, open_dataset, summary_of
 from .policies import PolicyInForce, policy_in_force
+from .recorded import recorded_catalogue, recorded_policy
 from .settings import Settings
 from .weights_store import scorer_weights
 
@@ -58,13 +52,15 @@ class Asked:
 
 def backtest_dataset(settings: Settings, dataset: str, asked: Sequence[Asked]) -> Backtest:
     """Each policy over every prompt that is not contaminated. Raises InvalidRequest."""
-    sums = model_sums(open_dataset(dataset, settings.database_url))
-    if not sums:
+    summary = summary_of(dataset, settings.database_url)
+    scored = [model.name for model in summary.models if model.mean_score is not None]
+    if not scored:
         raise InvalidRequest(f"the data set {dataset!r} has no row that can be evaluated")
-    catalogue, base = dataset_catalogue("recorded", sums), dataset_policy(sums)
+    of = name_of(Path(dataset))
+    catalogue, base = recorded_catalogue(of, summary), recorded_policy(summary)
     found = [policy_in_force(settings, catalogue, one.name, base=base) for one in asked]
     players = [_player(catalogue, one, want) for one, want in zip(found, asked, strict=True)]
-    tallies, alone, best = [Tally() for _ in asked], references(sums), Reference("oracle")
+    tallies, alone, best = [Tally() for _ in asked], references(scored), Reference("oracle")
     for example in open_dataset(dataset, settings.database_url):
         if example.contaminated:
             continue
@@ -79,7 +75,6 @@ def backtest_dataset(settings: Settings, dataset: str, asked: Sequence[Asked]) -
         policy_result(str(want), one.policy.version, want.strategy or "auto", tally, none)
         for want, one, tally in zip(asked, found, tallies, strict=True)
     ]
-    of = name_of(Path(dataset)) if "." in dataset else dataset
     return Backtest(of=of, is_log=False, policies=results, models=list(alone.values()), oracle=best)
 
 

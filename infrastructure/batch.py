@@ -53,6 +53,7 @@ class LineResult:
             "repeat": bool(result and result.metadata["repeat"]),
             "cached": bool(result and result.metadata["cached"]),
             "as_expected": result.metadata.get("as_expected") if result else None,
+            "grade": result.metadata.get("grade") if result else None,
             "error": self.error,
         }
 
@@ -67,8 +68,8 @@ class BatchSummary:
     cached: int = 0
     spent: dict[Money, Usd] = field(default_factory=lambda: dict.fromkeys(Money, Usd(0)))
     unknown_costs: int = 0
-    labelled: int = 0  # answers that were compared with one expected
-    right: int = 0
+    labelled: int = 0  # answers that a data set graded, or that were compared with one expected
+    right: float = 0  # their grades, in all
 
     def add(self, done: LineResult) -> None:
         """Count a line."""
@@ -77,8 +78,9 @@ class BatchSummary:
         if result is not None:
             self.models[result.model_used] += 1
             self.cached += bool(result.metadata["cached"])
-            self.labelled += "as_expected" in result.metadata
-            self.right += bool(result.metadata.get("as_expected"))
+            label = result.metadata.get("grade", result.metadata.get("as_expected"))
+            self.labelled += label is not None
+            self.right += float(label or 0)
             if result.metadata["repeat"]:
                 self.repeats += 1
                 return
@@ -89,7 +91,7 @@ class BatchSummary:
 
     @property
     def accuracy(self) -> float | None:
-        """The share of the answers compared that were right; None where none was."""
+        """The mean label, 0 to 1; None where no answer has one."""
         return self.right / self.labelled if self.labelled else None
 
     @property

@@ -16,7 +16,7 @@ import uuid_utils
 from ..application.answer_cache import caching_of, earlier_answer
 from ..application.decisions import assess, with_forecast
 from ..application.failures import failure_of, no_plan
-from ..application.feedback import compared, feedback_value, give_feedback
+from ..application.feedback import compared, feedback_value, give_feedback, graded
 from ..application.idempotency import check_same_request, claim_of, finished_run
 from ..application.orchestrator import Finished, RunLoop
 from ..application.passing_on import PassingOn
@@ -50,13 +50,13 @@ from ..application.run_options import (
 )
 from ..application.runs import load_run
 from ..application.session import KeyIsTaken
-from ..application.world import StartRun, World
+from ..application.world import StartRun, World, dataset_of
 from ..domain import routing
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
 from ..domain.events import FeedbackGiven, OnUnknown, RoutingDecided, RunRescored
-from ..domain.request import prompt_request
+from ..domain.request import Request, prompt_request
 from ..domain.run import RunStatus
-from ..domain.units import MILLION, Duration, Usd
+from ..domain.units import MILLION, Duration, Usd, fraction
 from .alerts import Alerts
 from .clock import SystemClock
 from .database_url import masked
@@ -150,12 +150,15 @@ class Orchestrator:
     ) -> OrchestrationResult:
         """Answer a prompt. With `on_delta`, pieces of the answer are passed on as they arrive.
 
-        With `expect` the answers are compared with it: that is feedback, and the result's metadata `as_expected`.
+        With `expect` the answers are compared with it: that is feedback, and the result's metadata `as_expected`. What
+        a data set answers, it grades: that is feedback too, and the metadata `grade`, 0 to 1.
         Raises InvalidRequest before anything is done, RunFailure where the run ended without an answer, and what
         `on_delta` raised, once the answer is recorded.
         """
         expected = checked_options({"expect": options.pop("expect", None)}).get("expect")
         result = await self._run(prompt, on_delta, options)
+        if (dataset := dataset_of(self.provider_name(options.get("provider")))) is not None:
+            result = await self._grade(result, request_of(prompt, options), dataset)
         if expected is None:
             return result
         return await self._compare(result, request_of(prompt, options).prompt, expected)
@@ -223,6 +226,18 @@ class Orchestrator:
         said = compared(run, texts, result.response, expected, question)
         await give_feedback(self.log, run.id, said)
         return replace(result, metadata=result.metadata | {"as_expected": bool(said[-1].value)})
+
+    async def _grade(self, result: OrchestrationResult, request: Request, dataset: str) -> OrchestrationResult:
+        """Record as feedback how the data set grades the run's answers, unless it has another answer by now."""
+        run = (await load_run(self.log, result.run_id)).run
+        row = await self._worlds.recorded_row(dataset, request)
+        outcome = row.outcomes.get(run.model or "") if row else None
+        if row is None or outcome is None or outcome.text != result.response:
+            return result
+        said = graded(run, row)
+        await give_feedback(self.log, run.id, said)
+        grade = next((fraction(one.value) for one in said if one.attempt is None), None)
+        return result if grade is None else replace(result, metadata=result.metadata | {"grade": grade})
 
     async def _first_run(self, run_id: str, command: StartRun, sink: PassingOn | None) -> OrchestrationResult:
         """What became of the run that has the command's key: waits for it, and takes it over where its worker is gone.

@@ -66,9 +66,11 @@ def load_catalogue(settings: Settings, provider: str) -> Catalogue:
     A data set's catalogue is its own. Raises InvalidRequest where there is no such set.
     """
     if (dataset := dataset_of(provider)) is not None:
-        from .recorded import load_recorded, recorded_catalogue
+        from .recorded import check_askable, load_recorded, recorded_catalogue
 
-        return recorded_catalogue(dataset, load_recorded(settings.database_url, dataset))
+        summary = load_recorded(settings.database_url, dataset)
+        check_askable(dataset, summary)
+        return recorded_catalogue(dataset, summary)
     catalogue = named_catalogue(catalogue_name(settings, provider))
     models = {model.name: model for model in catalogue.models}
     for name, changes in settings.models.items():

@@ -11,13 +11,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from ..domain.dataset import Example
-from ..domain.dataset_summary import DatasetSummary, ModelSummary, output_to_hold, summarized
+from ..domain.dataset_summary import DatasetSummary, LongestAnswers, ModelSummary, summarized
 from ..domain.errors import InvalidRequest
 from ..domain.units import Usd
 from .dataset_files import read_examples
@@ -46,7 +46,7 @@ def open_dataset(text: str, database_url: str | None = None) -> Iterator[Example
     `text` is a path where it looks like one, else the name of a set in the database (None: the settings'), else a file
     without an ending. Raises InvalidRequest for what is not there, and while iterating for a row that cannot be used.
     """
-    if "/" in text or "\\" in text or text.endswith(ENDINGS):
+    if _is_path(text):
         return read_examples(Path(text))
     tables = open_dataset_tables(database_url or _settings_url())
     stored = tables.find(text)
@@ -56,6 +56,21 @@ def open_dataset(text: str, database_url: str | None = None) -> Iterator[Example
     if Path(text).is_file():
         return read_examples(Path(text))
     raise unknown_dataset(text)
+
+
+def summary_of(text: str, database_url: str) -> DatasetSummary:
+    """The summary of the set that `open_dataset` opens; that of an imported one is read, of a file it is made."""
+    stored = None
+    if not _is_path(text):
+        tables = open_dataset_tables(database_url)
+        stored = tables.find(text)
+        tables.close()
+    if stored is not None:
+        return imported(stored).summary
+    longest = LongestAnswers(summarized(open_dataset(text, database_url)))
+    for one in open_dataset(text, database_url):
+        longest.add(one)
+    return longest.whole()
 
 
 def unknown_dataset(name: str) -> InvalidRequest:
@@ -137,6 +152,10 @@ def name_of(path: Path) -> str:
     return next((path.name.removesuffix(end) for end in ENDINGS if path.name.endswith(end)), path.name)
 
 
+def _is_path(text: str) -> bool:
+    return "/" in text or "\\" in text or text.endswith(ENDINGS)
+
+
 def _settings_url() -> str:
     from .settings import Settings
 
@@ -154,17 +173,15 @@ def _same(known: StoredDataset | None, digest: bytes, name: str) -> ImportedData
 
 def _add_rows(writing: Replacing, examples: Iterable[Example], summary: DatasetSummary) -> DatasetSummary:
     """Write the rows; the summary with what the longest answers need."""
-    models = {model.name: model for model in summary.models}
-    longest = dict.fromkeys(models, 1)
+    longest = LongestAnswers(summary)
 
     def rows() -> Iterator[tuple[bytes | None, str]]:
         for one in examples:
-            for name, outcome in one.outcomes.items():
-                longest[name] = max(longest[name], output_to_hold(one, outcome, models[name]))
+            longest.add(one)
             yield None if one.prompt is None else _prompt_digest(one.prompt), _body(one)
 
     writing.add_rows(rows())
-    return replace(summary, models=tuple(replace(one, longest=longest[one.name]) for one in summary.models))
+    return longest.whole()
 
 
 def _examples(tables: DatasetTables, stored: StoredDataset) -> Iterator[Example]:

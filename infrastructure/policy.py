@@ -64,18 +64,18 @@ def load_policy(
 ) -> Policy:
     """The policy in force: the built-in one with the user's changes, which give it a version of its own.
 
-    A named policy's tables go over those; `learned` adds its weights and what goes with them. `base` stands in for the
-    built-in one where models are not those of a catalogue of ours. A data set brings chains and panels of its own
-    models; of the settings only what auto chooses and the weights of scores hold there.
+    A named policy's tables go over those; `learned` adds its weights and what goes with them. A data set brings chains
+    and panels of its own models, as `base` or looked up by its name; of the settings only what auto chooses and the
+    weights of scores hold there.
     Raises ConfigurationError for a chain or a model that does not exist, and for backups that go in a circle.
     """
-    base, given = base or policy_of(catalogue.name), settings.changes
-    policy = replace(base, default_chain=settings.default_chain)
+    given = settings.changes
     if (dataset := dataset_of(catalogue.name)) is not None:
-        from .recorded import load_recorded, recorded_policy
-
-        policy = base = recorded_policy(load_recorded(settings.database_url, dataset))
+        policy = base = base or _recorded_policy(settings, dataset)
         given = replace(given, chains={}, panels={})
+    else:
+        base = base or policy_of(catalogue.name)
+        policy = replace(base, default_chain=settings.default_chain)
     policy = _changed(policy, given, Source(str(settings.file)), settings, catalogue)
     _check_chains(policy.chains, given, Source(str(settings.file)))
     if named is not None:
@@ -91,6 +91,12 @@ def load_policy(
         return base
     prefix = "own" if named is None else named.name
     return replace(policy, version=f"{prefix}-{hashlib.sha256(policy_json(policy).encode()).hexdigest()[:8]}")
+
+
+def _recorded_policy(settings: Settings, dataset: str) -> Policy:
+    from .recorded import load_recorded, recorded_policy
+
+    return recorded_policy(load_recorded(settings.database_url, dataset))
 
 
 @dataclass(frozen=True, slots=True)

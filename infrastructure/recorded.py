@@ -93,29 +93,33 @@ def load_recorded(database_url: str, name: str) -> DatasetSummary:
         sets.close()
 
 
-def recorded_catalogue(name: str, summary: DatasetSummary) -> Catalogue:
-    """The models whose answers the set holds, the cheapest first. Raises InvalidRequest where it holds none."""
-    answering = _answering(summary)
-    if not answering or not summary.prompts:
-        lacks = "answers: it holds scores only" if not answering else "prompts"
+def check_askable(name: str, summary: DatasetSummary) -> None:
+    """Raises InvalidRequest for a set without answers, or without prompts."""
+    if not _answering(summary) or not summary.prompts:
+        lacks = "prompts" if _answering(summary) else "answers: it holds scores only"
         raise InvalidRequest(f"the data set {name!r} has no {lacks}, so it cannot be asked; `evaluate` can use it")
-    ranked = sorted(answering, key=_quality)
-    models = (_model(model, _class(ranked.index(model), len(ranked))) for model in sorted(answering, key=_price))
+
+
+def recorded_catalogue(name: str, summary: DatasetSummary) -> Catalogue:
+    """The models whose answers the set holds, the cheapest first; of a set of scores all, for a backtest."""
+    known = _known(summary)
+    ranked = sorted(known, key=_quality)
+    models = (_model(model, _class(ranked.index(model), len(ranked))) for model in sorted(known, key=_price))
     return Catalogue(RECORDED + name, tuple(models))
 
 
 def recorded_policy(summary: DatasetSummary) -> Policy:
     """A chain along the models that no cheaper one equals; panels of the best of the cheaper half, and of all."""
-    answering = sorted(_answering(summary), key=_price)
+    known = sorted(_known(summary), key=_price)
     front: list[ModelSummary] = []
-    for model in answering:
+    for model in known:
         if not front or _score(model) > _score(front[-1]):
             front.append(model)
     chain = _spread([model.name for model in front], LONGEST_CHAIN)
-    cheaper = answering[: -(-len(answering) // 2)]
+    cheaper = known[: -(-len(known) // 2)]
     return Policy(
         chains={"mixed": Chain(models=chain), "fast": Chain(models=chain[:2], threshold=probability(0.6))},
-        panels={"basic": _best(cheaper if len(cheaper) > 1 else answering), "hard": _best(answering)},
+        panels={"basic": _best(cheaper if len(cheaper) > 1 else known), "hard": _best(known)},
         matrix=MATRIX,
     )
 
@@ -150,6 +154,11 @@ def _class(place: int, models: int) -> ModelCapability:
 
 def _answering(summary: DatasetSummary) -> list[ModelSummary]:
     return [model for model in summary.models if model.texts]
+
+
+def _known(summary: DatasetSummary) -> Sequence[ModelSummary]:
+    """Those that answer, else those of which there are scores."""
+    return _answering(summary) or [model for model in summary.models if model.mean_score is not None]
 
 
 def _best(models: Sequence[ModelSummary]) -> tuple[ModelName, ...]:

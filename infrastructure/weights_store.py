@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ..application.ports import EventStore
 from ..domain.errors import InvalidRequest
@@ -41,27 +40,26 @@ def weights_ref(version: str) -> str:
 
 def router_weights(file: Path | None) -> Weights[SuccessModel]:
     """The weights of a file; None: those that come with the package. Raises InvalidRequest."""
-    return _read(file or SHIPPED / "routing.json", _loader("load_router"))
+    from .learned_weights import load_router  # only who goes by weights pays for its import
+
+    return _read(file or SHIPPED / "routing.json", load_router)
 
 
 def scorer_weights(file: Path | None) -> Weights[AnswerScorer]:
     """The weights of a file; None: those that come with the package. Raises InvalidRequest."""
-    return _read(file or SHIPPED / "confidence.json", _loader("load_scorer"))
+    from .learned_weights import load_scorer
+
+    return _read(file or SHIPPED / "confidence.json", load_scorer)
 
 
 async def stored_router(store: EventStore, version: str) -> Weights[SuccessModel] | None:
     """The router that a run was decided by; None where the database does not hold it."""
-    return await _stored(store, version, _loader("load_router"))
+    return await _stored(store, version, router_weights)
 
 
 async def stored_scorer(store: EventStore, version: str) -> Weights[AnswerScorer] | None:
     """The scorer that an answer was scored by; None where the database does not hold it."""
-    return await _stored(store, version, _loader("load_scorer"))
-
-
-def _loader(name: str) -> Callable[[Path], Any]:
-    loader: Callable[[Path], Any] = getattr(import_module(".learned_weights", __package__), name)
-    return loader
+    return await _stored(store, version, scorer_weights)
 
 
 def _read(file: Path, load: Callable[[Path], T]) -> Weights[T]:
@@ -72,7 +70,7 @@ def _read(file: Path, load: Callable[[Path], T]) -> Weights[T]:
     return Weights(load(file), text)
 
 
-async def _stored(store: EventStore, version: str, load: Callable[[Path], T]) -> Weights[T] | None:
+async def _stored(store: EventStore, version: str, read: Callable[[Path], Weights[T]]) -> Weights[T] | None:
     ref = weights_ref(version)
     stored = await store.contents([ref])
     if ref not in stored:
@@ -82,4 +80,4 @@ async def _stored(store: EventStore, version: str, load: Callable[[Path], T]) ->
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.json"
         file.write_text(stored[ref].body, encoding="utf-8")
-        return Weights(load(file), stored[ref].body)
+        return read(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Sequence
@@ -14,10 +15,12 @@ from ..application.limits import Breakers, Limits, RateLimiter
 from ..application.ports import Append, Content, Expected, LeaseStore, ModelClient, StreamAppend
 from ..application.world import StartRun, World, dataset_of
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName, ModelProvider
+from ..domain.dataset import Example
 from ..domain.errors import InvalidRequest
 from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
 from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
+from ..domain.request import Request
 from ..domain.run import Run
 from ..domain.scorers import AnswerScorer
 from .availability import access, account, availability
@@ -275,6 +278,13 @@ class Worlds:
 
         find = partial(self._opened_sets().example, name)
         return self._clients.setdefault(("recorded", name, ""), RecordedClient(find))
+
+    async def recorded_row(self, dataset: str, request: Request) -> Example | None:
+        """The row of the set that answers the request."""
+        from .providers.recorded import single_prompt
+
+        prompt = single_prompt(request)
+        return None if prompt is None else await asyncio.to_thread(self._opened_sets().example, dataset, prompt)
 
     def _opened_sets(self) -> RecordedSets:
         if self._sets is None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from model_orchestrator.domain.finish import FinishReason
-from model_orchestrator.infrastructure import weights_store
+from model_orchestrator.infrastructure import learned_weights, weights_store
 
 
 @dataclass(frozen=True)
@@ -73,14 +71,13 @@ def write_scorer(path: Path, **by_word: float) -> Path:
     return path
 
 
-def _version(kind: str, path: Path) -> str:
-    return f"{kind}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
-
-
 def fake_weights(monkeypatch: pytest.MonkeyPatch, shipped: Path) -> None:
     """Files of weights are those of this module; the package's are looked for in the folder `shipped`."""
-    module: Any = ModuleType("learned_weights")
-    module.load_router = lambda path: ToldRouter(**json.loads(path.read_text()), version=_version("routing", path))
-    module.load_scorer = lambda path: ToldScorer(**json.loads(path.read_text()), version=_version("learned", path))
-    monkeypatch.setitem(sys.modules, "model_orchestrator.infrastructure.learned_weights", module)
+    monkeypatch.setattr(learned_weights, "load_router", lambda path: ToldRouter(**_told("routing", path)))
+    monkeypatch.setattr(learned_weights, "load_scorer", lambda path: ToldScorer(**_told("learned", path)))
     monkeypatch.setattr(weights_store, "SHIPPED", shipped)
+
+
+def _told(kind: str, path: Path) -> dict[str, Any]:
+    text = path.read_text()
+    return {**json.loads(text), "version": f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"}

@@ -10,17 +10,16 @@ import pytest
 
 from model_orchestrator.application.backtest_dataset import (
     DatasetPlayer,
-    dataset_catalogue,
-    dataset_policy,
-    model_sums,
     oracle,
 )
 from model_orchestrator.application.backtest_tally import Played
 from model_orchestrator.application.orchestrator import RunLoop
 from model_orchestrator.application.ports import Answer, ModelCall
 from model_orchestrator.domain.dataset import Example, Outcome
+from model_orchestrator.domain.dataset_summary import summarized
 from model_orchestrator.domain.events import Method, StrategySettings
 from model_orchestrator.domain.units import Usd, picodollars, probability
+from model_orchestrator.infrastructure.recorded import recorded_catalogue, recorded_policy
 from tests.weights import router
 
 from .world import Stage, answer
@@ -58,8 +57,8 @@ EXAMPLES = (
     example(3, {"small": OTHER, "middle": SURE, "large": SURE}),
     example(4, {"small": OTHER, "middle": OTHER, "large": SURE}),
 )
-SUMS = model_sums(EXAMPLES)
-CATALOGUE, POLICY = dataset_catalogue("recorded", SUMS), dataset_policy(SUMS)
+SUMMARY = summarized(EXAMPLES)
+CATALOGUE, POLICY = recorded_catalogue("set", SUMMARY), recorded_policy(SUMMARY)
 
 
 def player(strategy: str, **more: Any) -> DatasetPlayer:
@@ -143,7 +142,3 @@ def test_a_task_label_is_never_read() -> None:
 
 def test_the_oracle_asks_the_cheapest_that_is_right() -> None:
     assert oracle(EXAMPLES[2]) == Played(quality=1.0, cost=10**9, calls=1)
-
-
-def test_contaminated_rows_are_not_counted() -> None:
-    assert model_sums([example(7, {"small": SURE}, contaminated=True)]) == {}

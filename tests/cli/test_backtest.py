@@ -32,12 +32,30 @@ def test_a_data_set_is_played_by_two_policies() -> None:
     assert (first["name"], first["strategy"], second["strategy"]) == ("heuristic:ensemble", "ensemble", "auto")
     assert first["counts"]["quality_observed"] == first["counts"]["runs"] == 40
     assert first["figures"]["quality"]["low"] <= first["figures"]["quality"]["value"]
-    assert len(found["models"]) == 11
+    assert (found["of"], len(found["models"])) == ("some", 11)
     assert all(found["oracle"]["quality"] >= one["quality"] for one in found["models"])
     assert found["pareto_front"]
     table = command("backtest", "--policy", "heuristic", "--dataset", "some.jsonl").stdout
     assert "40 (100.0%)" in table
     assert "ON THE FRONT" in table
+
+
+@pytest.mark.parametrize("strategy", ["cheapest", "fallback", "ensemble", "auto"])
+@pytest.mark.parametrize("policy", ["heuristic", "mine.toml"])
+def test_what_a_backtest_plays_is_what_runs_do(strategy: str, policy: str) -> None:
+    """The same chain, panel and classes from the file, from the imported set and in runs on it: the same calls."""
+    Path("mine.toml").write_text('router = "shipped"\ntarget = 0.7\n')
+    asked = ("--policy", f"{policy}:{strategy}", "--json")
+    of_file = command("backtest", *asked, "--dataset", "some.jsonl").document
+    assert command("datasets", "import", "some.jsonl").code == 0
+    assert command("backtest", *asked, "--dataset", "some").document == of_file
+    words = ("batch", "recorded:some", "--strategy", strategy, "--policy", policy, "--json", "--output", "answers")
+    ran = command(*words).document
+    assert (ran["completed"], ran["labelled"]) == (40, 40)
+    (played,) = of_file["policies"]
+    assert played["counts"]["cost_observed"] == 40
+    assert played["figures"]["quality"]["value"] == pytest.approx(ran["accuracy"])
+    assert played["figures"]["usd_per_1000"]["value"] == pytest.approx(float(ran["recorded_cost"]) / 40 * 1000)
 
 
 @pytest.mark.parametrize("name", ["out.svg", "out.html"])

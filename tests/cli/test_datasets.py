@@ -184,6 +184,9 @@ def test_a_whole_set_runs_through_each_strategy(strategy: str, zeroeval: Databas
     assert all(
         line["response"] == recorded(row, line["model_used"]).text for line, row in zip(lines, ROWS, strict=True)
     )
+    grades = [recorded(row, line["model_used"]).score for line, row in zip(lines, ROWS, strict=True)]
+    assert [line["grade"] for line in lines] == grades
+    assert (summary["labelled"], summary["accuracy"]) == (300, pytest.approx(sum(grades) / 300))
     if strategy == "cheapest":
         paid = sum(recorded(row, line["model_used"]).cost for line, row in zip(lines, ROWS, strict=True))
         assert Decimal(summary["recorded_cost"]) == paid
@@ -236,6 +239,30 @@ def test_a_set_without_costs_runs_unpriced(database: Database) -> None:
     assert done.document["cost"] is None
     assert done.document["output_tokens"] > 0
     assert "no price" in command("run", prompt, "--provider", "recorded:gsm8k", "--max-cost", "1").complaint
+
+
+def test_a_set_grades_its_own_answers(zeroeval: Database) -> None:
+    """Each answer of a run, once, exactly as recorded; another set under the name says nothing of an old answer."""
+    chain = "gemini-1.5-flash,gpt-4o-mini-2024-07-18"
+    key = ("--idempotency-key", "once")
+    done = ask(TORN, "--strategy", "fallback", "--chain", chain, "--threshold", "1", *key)
+    assert done["metadata"]["grade"] == recorded(TORN, done["model_used"]).score
+    ask(TORN, "--strategy", "fallback", "--chain", chain, "--threshold", "1", *key)
+    given = command("runs", "show", done["run_id"], "--json").document["feedback"]
+    chosen = done["model_used"]
+    (other,) = (number for number, model in enumerate(chain.split(","), 1) if model != chosen)
+    assert [(one["attempt"], one["by"], one["value"]) for one in given] == [
+        (other, "dataset", recorded(TORN, chain.split(",")[other - 1]).score),
+        (None, "dataset", recorded(TORN, chosen).score),
+    ]
+
+
+def test_answers_of_others_are_compared_with_the_reference(zeroeval: Database) -> None:
+    """The set has no grade of those."""
+    summary = command("batch", "recorded:zeroeval", "--provider", "simulated", "--output", "o", "--json").document
+    assert summary["labelled"] == 300
+    line = json.loads(Path("o").read_text(encoding="utf-8").splitlines()[0])
+    assert (line["grade"], type(line["as_expected"])) == (None, bool)
 
 
 def test_a_hold_covers_every_recorded_answer(zeroeval: Database) -> None:

@@ -117,4 +117,4 @@ def test_a_batch_shows_what_was_expected_and_its_accuracy(tmp_path: Path) -> Non
     summary, again = batch()
     assert (again[1]["as_expected"], again[1]["repeat"], summary["repeats"]) == (True, True, 3)
     assert [one["value"] for one in shown(again[1]["run_id"])] == [0.0, 1.0]
-    assert "as expected" in command("batch", str(file), "--output", str(out)).stderr
+    assert "of 2 (" in command("batch", str(file), "--output", str(out)).stderr

@@ -174,6 +174,7 @@ def test_a_choice_is_the_cheapest_that_is_good_enough() -> None:
     """Or the best within a budget; of none good enough the best."""
     success, costs = {"a": 0.7, "b": 0.8, "c": 0.9}, {"a": 1.0, "b": 2.0, "c": 3.0}
     assert [cheapest_reaching(success, costs, target) for target in (0.5, 0.75, 0.9, 0.95)] == ["a", "b", "c", "c"]
+    assert cheapest_reaching({"a": 0.8, "b": 0.9}, {"a": 1.0, "b": 1.0}, 0.5) == "b"
     assert [best_within(success, costs, budget) for budget in (1, 2.5, 3)] == ["a", "b", "c"]
     with pytest.raises(InvalidRequest, match="the cheapest model is expected to cost 1"):
         best_within(success, costs, 0.5)
