@@ -13,7 +13,7 @@ from model_orchestrator.domain.errors import InvalidRequest
 from model_orchestrator.domain.learned.scorer import LearnedScorer
 from model_orchestrator.domain.learned.scorer_weights import scorer_of
 from model_orchestrator.domain.learned.trees import sigmoid
-from model_orchestrator.infrastructure.dataset_files import example
+from model_orchestrator.infrastructure.dataset_rows import example
 from model_orchestrator.infrastructure.learned_weights import load_scorer
 from model_orchestrator.infrastructure.learning.answers import rows_of
 from model_orchestrator.infrastructure.learning.cascades import Guarantee, fix_cascade
