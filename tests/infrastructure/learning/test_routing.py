@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from model_orchestrator.domain.learned.linear import LinearScores
 from model_orchestrator.domain.learned.router import LearnedRouter
 from model_orchestrator.infrastructure.dataset_rows import example
 from model_orchestrator.infrastructure.learned_weights import canonical
+from model_orchestrator.infrastructure.learning import held_out_routing
 from model_orchestrator.infrastructure.learning.held_out_routing import apgr, guarantee, held_out, pair_qualities
 from model_orchestrator.infrastructure.learning.routing import train_routing
 from model_orchestrator.infrastructure.learning.tables import Table, table_of
@@ -88,6 +90,28 @@ def test_every_text_has_an_answer(router: LearnedRouter, prompt: str) -> None:
     """Chances are from 0 to 1 and need is finite."""
     assert all(0 <= chance <= 1 for chance in router.success(prompt).values())
     assert -1.5 < router.need(prompt, *PAIR) < 1.5
+
+
+def test_no_prompt_is_in_training_and_test(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also not one that stands in two rows."""
+    trained: set[str] = set()
+    asked: set[str] = set()
+
+    def train(tables: Sequence[Table], corpus: Corpus | None = None) -> dict[str, Any]:
+        trained.clear()
+        trained.update(prompt for one in tables for prompt in one.prompts)
+        return train_routing(tables, corpus)
+
+    class Watched(LearnedRouter):
+        def need(self, prompt: str, weak: ModelName, strong: ModelName) -> float:
+            assert prompt not in trained
+            asked.add(prompt)
+            return super().need(prompt, weak, strong)
+
+    monkeypatch.setattr(held_out_routing, "train_routing", train)
+    monkeypatch.setattr(held_out_routing, "LearnedRouter", Watched)
+    held_out([table.only([*range(len(table.prompts)), 0, 1, 2])], [PAIR], 2)
+    assert asked == set(table.prompts)
 
 
 def test_held_out_figures_are_of_routers_that_did_not_see_the_prompt(table: Table) -> None:
