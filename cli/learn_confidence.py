@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..domain.errors import InvalidRequest
+from .options import Database
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -21,8 +22,11 @@ EPILOG = (
 
 
 def learn_confidence(
-    dataset: Annotated[str, typer.Option("--dataset", help="A data set, or several with commas between.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The file for the weights.")],
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="A data set, or several with commas between.")
+    ] = None,
+    from_log: Annotated[bool, typer.Option("--from-log", help="Learn from the labelled answers of the log.")] = False,
     models: Annotated[
         str | None, typer.Option("--models", help="Learn from these models' answers only, with commas between.")
     ] = None,
@@ -41,6 +45,7 @@ def learn_confidence(
     ] = None,
     confidence: Annotated[float, typer.Option("--confidence", help="How surely the risk is kept.")] = 0.95,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    database: Database = None,
 ) -> None:
     """Train P(right | request, answer) on recorded answers, and say how well it does on answers held out."""
     if (weak is None) != (strong is None):
@@ -53,13 +58,14 @@ def learn_confidence(
     from ..infrastructure.learning.extra import need_extra
 
     need_extra()
+    from ..infrastructure.learning.from_log import lessons
     from ..infrastructure.learning.learned_confidence import Wanted, learned_confidence
 
-    names = [name.strip() for name in dataset.split(",") if name.strip()]
+    names, opened = lessons(dataset, from_log=from_log, database=database)
     chosen = tuple(name.strip() for name in (models or "").split(",") if name.strip())
     say(f"training on {', '.join(names)}: this takes from seconds to minutes")
     wanted = Wanted(models=chosen, second=second, weak=weak, strong=strong, risk=risk, confidence=confidence)
-    text, report = learned_confidence(names, wanted)
+    text, report = learned_confidence(names, wanted, opened)
     output.write_text(text, encoding="utf-8")
     version = load_scorer(output).version
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..domain.errors import InvalidRequest
-from .options import AsJson
+from .options import AsJson, Database
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -19,8 +19,11 @@ EPILOG = "Example: model-orchestrator learn routing --dataset zeroeval.jsonl.gz 
 
 
 def learn_routing(
-    dataset: Annotated[str, typer.Option("--dataset", help="A data set, or several with commas between.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The file for the weights.")],
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="A data set, or several with commas between.")
+    ] = None,
+    from_log: Annotated[bool, typer.Option("--from-log", help="Learn from the labelled answers of the log.")] = False,
     weak: Annotated[str | None, typer.Option("--weak", help="Report on the pair that starts here.")] = None,
     strong: Annotated[str | None, typer.Option("--strong", help="The pair's stronger model.")] = None,
     models: Annotated[
@@ -33,6 +36,7 @@ def learn_routing(
     ] = None,
     confidence: Annotated[float, typer.Option("--confidence", help="How surely the risk is kept.")] = 0.95,
     as_json: AsJson = False,
+    database: Database = None,
 ) -> None:
     """Train P(right | request, model) on recorded outcomes, and say how well it routes prompts held out."""
     if (weak is None) != (strong is None):
@@ -44,6 +48,7 @@ def learn_routing(
     from ..infrastructure.learning.extra import need_extra
 
     need_extra()
+    from ..infrastructure.learning.from_log import lessons
     from ..infrastructure.learning.learned_routing import Wanted, learned_routing
 
     wanted = Wanted(
@@ -53,8 +58,9 @@ def learn_routing(
         risk=risk,
         confidence=confidence,
     )
-    say(f"training on {dataset}: this takes from seconds to minutes")
-    text, report = learned_routing(_split(dataset), wanted)
+    names, opened = lessons(dataset, from_log=from_log, database=database, models=wanted.models)
+    say(f"training on {', '.join(names)}: this takes from seconds to minutes")
+    text, report = learned_routing(names, wanted, opened)
     output.write_text(text, encoding="utf-8")
     version = load_router(output).version
     if report.repeated:

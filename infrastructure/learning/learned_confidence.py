@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from ...domain.catalogue import ModelName
@@ -30,9 +30,11 @@ class Wanted:
     confidence: float = 0.95
 
 
-def learned_confidence(names: Sequence[str], wanted: Wanted) -> tuple[str, ConfidenceReport]:
+def learned_confidence(
+    names: Sequence[str], wanted: Wanted, opened: Callable[[str], Iterable[Example]] = open_dataset
+) -> tuple[str, ConfidenceReport]:
     """The file's text, and the report. Raises InvalidRequest for what cannot be learned from."""
-    examples = {name: list(open_dataset(name)) for name in names}
+    examples = {name: list(opened(name)) for name in names}
     lesson = ConfidenceLesson(all_rows(examples, wanted.models))
     named = [model for model in (wanted.second, wanted.weak, wanted.strong) if model is not None]
     if missing := [model for model in named if model not in lesson.models]:

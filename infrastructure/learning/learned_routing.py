@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...domain.catalogue import ModelName
+from ...domain.dataset import Example
 from ...domain.errors import InvalidRequest
 from ..datasets import open_dataset
 from ..learned_weights import ROUTING, fingerprints, weights_file
@@ -58,9 +59,11 @@ class RoutingReport:
         }
 
 
-def learned_routing(names: Sequence[str], wanted: Wanted) -> tuple[str, RoutingReport]:
+def learned_routing(
+    names: Sequence[str], wanted: Wanted, opened: Callable[[str], Iterable[Example]] = open_dataset
+) -> tuple[str, RoutingReport]:
     """The text of the file of weights, and the report. Raises InvalidRequest for what cannot be learned from."""
-    tables = [table_of(_title(name), open_dataset(name), wanted.models) for name in names]
+    tables = [table_of(_title(name), opened(name), wanted.models) for name in names]
     titles = Counter(table.name for table in tables)
     if repeated := [title for title, count in titles.items() if count > 1]:
         raise InvalidRequest(f"data set {repeated[0]} is named twice: name each once")
