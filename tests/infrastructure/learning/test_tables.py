@@ -40,7 +40,6 @@ def _graded(value: float, places: slice) -> Callable[[Rows], Rows]:
         (_without_a_model, "1 of 60 prompts have no outcome of middle: choose with --models"),
         (_graded(1.0, slice(None)), "small is right on every prompt"),
         (_graded(0.0, slice(None)), "small is wrong on every prompt"),
-        (_graded(float("nan"), slice(1)), "small has grade nan"),
         (_graded(7.0, slice(1)), "small has grade 7"),
     ],
 )
