@@ -1,7 +1,7 @@
 """Trains the weights of a LearnedScorer, and keeps what it says of answers it was not trained on.
 
 Every value that a later stage is trained on comes from models that saw no answer to the same prompt: the words' from
-four of the five folds, the trees' likewise. So what is reported is held out, and the same rows give the same weights.
+four of the five folds, the trees' likewise. So what is reported is held out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes the confidence weights that come with the package. The same data gives the same bytes."""
+"""Writes the confidence weights that come with the package; again from the same data, the same but for rounding."""
 
 from __future__ import annotations
 
