@@ -21,6 +21,7 @@ class PolicyResult:
     strategy: str | None  # None: as each run was asked
     figures: dict[str, Figure]
     counts: dict[str, int]
+    trained_on: int = 0  # of the prompts, those that its router was trained on
 
     @property
     def point(self) -> tuple[float, float] | None:
@@ -83,6 +84,7 @@ class Backtest:
             "strategy": one.strategy,
             "figures": {name: _figure_dict(figure) for name, figure in one.figures.items()},
             "counts": one.counts,
+            "trained_on": one.trained_on,
             "random_quality": self.random_at(one.point[0]) if one.point else None,
         }
 
@@ -117,7 +119,7 @@ class Backtest:
 
 
 def policy_result(
-    name: str, version: str, strategy: str | None, tally: Tally, calibration: Calibration
+    name: str, version: str, strategy: str | None, tally: Tally, calibration: Calibration, trained_on: int = 0
 ) -> PolicyResult:
     """A policy's figures with their intervals."""
     usable = calibration.usable()
@@ -127,6 +129,7 @@ def policy_result(
         strategy=strategy,
         figures=intervals(tally, calibration, usable),
         counts=tally.counts(usable),
+        trained_on=trained_on,
     )
 
 

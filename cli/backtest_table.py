@@ -21,6 +21,10 @@ def print_backtest(found: Backtest, *, first: bool) -> None:
     print_table(_HEADER, [_row(found, one) for one in found.policies])
     print()
     print_table(_BASIS, [_basis(one) for one in found.policies])
+    for one in found.policies:
+        if one.trained_on:
+            seen = f"{one.name} was trained on {one.trained_on:,} of these prompts"
+            print(f"{seen}: it may look better here than on prompts it has not seen")
     _print_estimates(found)
     _print_difference(found)
     if found.models:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +53,7 @@ def routing(
     config: Config = None,
 ) -> None:
     """Judge a router: between a weak and a strong model, or among many."""
-    from ..infrastructure.evaluated_policies import routing_policy, success_policy
+    from ..infrastructure.evaluated_policies import routing_policy, success_policy, training_notes
     from .evaluate_asked import checked_rule, listed, pair_of
 
     pair = pair_of(weak, strong, models, target, budget)
@@ -60,13 +61,16 @@ def routing(
         from ..application.evaluation.routing import evaluate_routing
 
         router = routing_policy(policy, weights)
-        _report(evaluate_routing(_data(dataset, config, database), router, *pair), predictions, chart, as_json)
-        return
-    from ..application.evaluation.choice import evaluate_choice
+        data = _data(dataset, config, database)
+        found = evaluate_routing(data, router, *pair)
+    else:
+        from ..application.evaluation.choice import evaluate_choice
 
-    rule, chooser = checked_rule(target, budget), success_policy(policy, weights)
-    data = _data(dataset, config, database)
-    _report(evaluate_choice(data, chooser, listed(models, data), **rule), predictions, chart, as_json)
+        rule, chooser = checked_rule(target, budget), success_policy(policy, weights)
+        data = _data(dataset, config, database)
+        found = evaluate_choice(data, chooser, listed(models, data), **rule)
+    notes = [*found.notes, *training_notes(policy, weights, data.prompts())]
+    _report(replace(found, notes=notes), predictions, chart, as_json)
 
 
 @app.command(epilog="Example: model-orchestrator evaluate confidence --dataset FILE --model gpt-4o-mini-2024-07-18")

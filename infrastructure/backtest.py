@@ -16,6 +16,7 @@ from ..application.backtest_report import (
 from ..application.backtest_tally import Calibration, Tally
 from ..application.run_options import settings_of
 from ..domain.catalogue import Catalogue
+from ..domain.dataset import evaluated
 from ..domain.errors import InvalidRequest
 from ..domain.scorers import is_learned
 from ..domain.strategies import STRATEGIES
@@ -61,9 +62,7 @@ def backtest_dataset(settings: Settings, dataset: str, asked: Sequence[Asked]) -
     found = [policy_in_force(settings, catalogue, one.name, base=base) for one in asked]
     players = [_player(catalogue, one, want) for one, want in zip(found, asked, strict=True)]
     tallies, alone, best = [Tally() for _ in asked], references(scored), Reference("oracle")
-    for example in open_dataset(dataset, settings.database_url):
-        if example.contaminated:
-            continue
+    for example in evaluated(open_dataset(dataset, settings.database_url)):
         played = [player.play(example) for player in players]
         for number, tally in enumerate(tallies):
             tally.add(example.id, played[number], played[1 - number] if len(played) > 1 else None)
@@ -72,10 +71,22 @@ def backtest_dataset(settings: Settings, dataset: str, asked: Sequence[Asked]) -
             one.add(single(example, name))
     none = Calibration()
     results = [
-        policy_result(str(want), one.policy.version, want.strategy or "auto", tally, none)
-        for want, one, tally in zip(asked, found, tallies, strict=True)
+        policy_result(str(want), one.policy.version, want.strategy or "auto", tally, none, seen)
+        for want, one, tally, seen in zip(asked, found, tallies, _trained_on(found, settings, dataset), strict=True)
     ]
     return Backtest(of=of, is_log=False, policies=results, models=list(alone.values()), oracle=best)
+
+
+def _trained_on(policies: Sequence[PolicyInForce], settings: Settings, dataset: str) -> list[int]:
+    """Of each policy, how many of the set's prompts its router was trained on."""
+    from .learned_weights import trained_on_by
+
+    counts = []
+    for one in policies:
+        examples = evaluated(open_dataset(dataset, settings.database_url)) if one.router else ()
+        prompts = (example.prompt for example in examples if example.prompt is not None)
+        counts.append(trained_on_by(one.router.text, prompts) if one.router else 0)
+    return counts
 
 
 def _player(catalogue: Catalogue, found: PolicyInForce, asked: Asked) -> DatasetPlayer:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..application.evaluation.policies import HeuristicRouting, HeuristicScorer, RoutingPolicy, SuccessPolicy
 from ..domain.errors import InvalidRequest
 from ..domain.learned.router import LearnedRouter
 from ..domain.scorers import AnswerScorer
-from .learned_weights import load_router, load_scorer, shipped_router, shipped_scorer
+from .learned_weights import load_router, load_scorer, shipped_router, shipped_scorer, trained_on
 
 HEURISTIC, LEARNED = "heuristic", "learned"
 POLICIES = (HEURISTIC, LEARNED)
@@ -39,6 +40,15 @@ def answer_scorer(policy: str | None, weights: Path | None = None) -> AnswerScor
 def learned_routing(weights: Path | None) -> LearnedRouter:
     """The routing weights of a file; None: those shipped."""
     return shipped_router() if weights is None else load_router(weights)
+
+
+def training_notes(policy: str | None, weights: Path | None, prompts: Sequence[str]) -> list[str]:
+    """What is to be said where routing weights were trained on these prompts."""
+    seen = 0 if _named(policy, weights) == HEURISTIC else trained_on(weights, prompts)
+    told = (
+        f"the weights were trained on {seen:,} of these {len(prompts):,} prompts: the policy may look better than it is"
+    )
+    return [told] if seen else []
 
 
 def _named(policy: str | None, weights: Path | None) -> str:

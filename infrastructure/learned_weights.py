@@ -61,11 +61,16 @@ def fingerprints(prompts: Iterable[str]) -> str:
 
 
 def trained_on(path: Path | None, prompts: Iterable[str], kind: str = ROUTING) -> int:
-    """How many of these different prompts the weights were trained on. None: the shipped weights.
+    """How many of these different prompts the weights were trained on. None: the shipped weights."""
+    return trained_on_by(_shipped(kind) if path is None else _text(path), prompts)
+
+
+def trained_on_by(text: str, prompts: Iterable[str]) -> int:
+    """Likewise, by the text of the file.
 
     0 where the file does not say. One other prompt in 300,000 is taken for one of 14,000 that were trained on.
     """
-    trained = json.loads(_shipped(kind) if path is None else _text(path)).get("trained", {})
+    trained = json.loads(text).get("trained", {})
     known = base64.b64decode(trained.get("fingerprints", ""))
     seen = {known[start : start + FINGERPRINT] for start in range(0, len(known), FINGERPRINT)}
     return len(seen & set(map(_fingerprint, prompts)))

@@ -58,6 +58,14 @@ def test_what_a_backtest_plays_is_what_runs_do(strategy: str, policy: str) -> No
     assert played["figures"]["usd_per_1000"]["value"] == pytest.approx(float(ran["recorded_cost"]) / 40 * 1000)
 
 
+def test_prompts_that_weights_were_trained_on_are_told() -> None:
+    """The shipped ones know the sample's; the heuristics were never trained."""
+    Path("mine.toml").write_text('router = "shipped"\n')
+    words = ("backtest", "--policy", "mine.toml:cheapest", "--against", "heuristic", "--dataset", "some.jsonl")
+    assert "mine:cheapest was trained on 40 of these prompts" in command(*words).stdout
+    assert [one["trained_on"] for one in command(*words, "--json").document["policies"]] == [40, 0]
+
+
 @pytest.mark.parametrize("name", ["out.svg", "out.html"])
 def test_a_picture_is_written(name: str) -> None:
     """With the policy, the models, chance and the front."""

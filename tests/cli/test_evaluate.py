@@ -20,6 +20,9 @@ KINDS = {  # arguments, the field of a prediction, figures that are numbers
     "ensemble": (("--models", f"{BIG},{OTHER},{SMALL}", "--adaptive"), "model", {"quality", "usd_per_1000"}),
 }
 
+MMLU_PRO = Path(__file__).parents[2] / "examples" / "data" / "mmlu_pro.sample.jsonl.gz"
+FLASH, PRO = "gemini-1.5-flash-002", "gemini-1.5-pro-002"
+
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> str:
@@ -47,6 +50,13 @@ def test_every_kind_is_told_in_full(kind: str, dataset: str, tmp_path: Path) -> 
     assert text.code == 0
     assert "60 prompts" in text.stdout.splitlines()[0]
     assert "95 % intervals of" in text.stdout
+
+
+@pytest.mark.parametrize("models", [("--weak", FLASH, "--strong", PRO), ("--models", f"{FLASH},{PRO}")])
+def test_prompts_that_weights_were_trained_on_are_told(models: tuple[str, ...]) -> None:
+    """The shipped weights know those of the sample."""
+    words = ("evaluate", "routing", "--dataset", str(MMLU_PRO), *models, "--policy", "learned", "--json")
+    assert "trained on 300 of these 300 prompts" in command(*words).document["notes"][-1]
 
 
 def test_a_page_is_drawn_too(dataset: str, tmp_path: Path) -> None:
