@@ -43,7 +43,7 @@ from ..domain.judging import parse_score
 from ..domain.request import Request
 from ..domain.routing import RoutingInputs, decide, reads_forecast
 from ..domain.run import Attempt, AttemptStatus, Run, evolve
-from ..domain.scorers import AnswerScorer, judge_scorer
+from ..domain.scorers import AnswerScorer, ballot_of, judge_scorer
 from ..domain.strategies.progress import best_of
 from ..domain.synthesis import Member
 from ..domain.units import MILLION, Probability, Timestamp, probability
@@ -178,6 +178,7 @@ class Decisions:
                 verdict=verdict,
                 verdict_attempt=action.by,
                 weights=self._world.policy.score_weights,
+                ballot=ballot_of(self._world.scorer),
             )
         self.justification = found.justification or None
         reference: ContentRef | None = None

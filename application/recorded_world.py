@@ -13,6 +13,7 @@ from ..domain.recorded_routing import recorded_budgets, recorded_models, recorde
 from ..domain.request import Request, prompt_request
 from ..domain.routing import RoutingInputs
 from ..domain.run import Run
+from ..domain.scorers import AnswerScorer
 from .decisions import Decisions
 from .members import members_of
 from .ports import Answer
@@ -32,6 +33,7 @@ class Basis:
 
     catalogue: Catalogue
     policy: Policy
+    scorer: AnswerScorer | None = None  # of learned weights, where answers were held against each other
 
 
 def recorded_world(run: Run, routing: RoutingDecided | None, basis: Basis) -> World:
@@ -51,6 +53,7 @@ def recorded_world(run: Run, routing: RoutingDecided | None, basis: Basis) -> Wo
         observe=lambda run_id, event: None,
         draw=lambda: 0.0,
         budgets=() if routing is None else recorded_budgets(routing),
+        scorer=basis.scorer,
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .catalogue import ModelName
 from .confidence import SCORER
 from .finish import FinishReason
+
+if TYPE_CHECKING:
+    from .learned.ballot import Ballot
 
 JUDGE = "judge:"
 LEARNED = "learned"
@@ -81,3 +84,9 @@ def is_learned(scorer: str) -> bool:
 def judge_scorer(model: ModelName) -> str:
     """The scorer's name of a model that judges."""
     return f"{JUDGE}{model}"
+
+
+def ballot_of(scorer: AnswerScorer | None) -> Ballot | None:
+    """The learned vote that goes by a scorer's confidences; None where it has none."""
+    found: Ballot | None = getattr(scorer, "ballot", None)
+    return found

@@ -17,10 +17,12 @@ from ..application.scoring import TextScorer
 from ..domain.catalogue import Catalogue
 from ..domain.policy import Policy
 from ..domain.run import Run, fold
+from ..domain.scorers import AnswerScorer
 from .catalogues import catalogue_from_json, catalogue_hash
 from .policy import replayable_policy
 from .run_log import StoredRunLog
 from .scorers import text_scorer
+from .weights_store import stored_scorer
 
 T = TypeVar("T")
 
@@ -44,6 +46,7 @@ class Recorded:
         self._catalogues: dict[str, Catalogue | NotReplayable] = {}
         self._policies: dict[str, Policy | NotReplayable] = {}
         self._scorers: dict[str, TextScorer | None] = {}
+        self._voting: dict[str, AnswerScorer | NotReplayable] = {}
 
     async def checked(self, run_ids: Sequence[str], *, scores: bool = True) -> list[Checked]:
         """The runs decided again, and where asked for their scores computed anew, in their order."""
@@ -94,7 +97,21 @@ class Recorded:
             self._catalogues[catalogue] = await self._catalogue(catalogue)
         if policy not in self._policies:
             self._policies[policy] = await self._policy(policy)
-        return Basis(catalogue=_found(self._catalogues[catalogue]), policy=_found(self._policies[policy]))
+        return Basis(
+            catalogue=_found(self._catalogues[catalogue]),
+            policy=_found(self._policies[policy]),
+            scorer=await self._voting_scorer(run),
+        )
+
+    async def _voting_scorer(self, run: Run) -> AnswerScorer | None:
+        """The learned scorer by which a synthesis voted. Raises NotReplayable where its weights are not there."""
+        version = run.started.settings.scorer if run.started and run.synthesis else None
+        if version is None:
+            return None
+        if version not in self._voting:
+            weights = await stored_scorer(self._log.store, version)
+            self._voting[version] = weights.model if weights else NotReplayable(f"the database lacks weights {version}")
+        return _found(self._voting[version])
 
     async def _catalogue(self, digest: str) -> Catalogue | NotReplayable:
         text = await self._stored(f"catalogue-{digest}")

@@ -9,7 +9,8 @@ from ...domain.catalogue import ModelCapability, ModelName
 from ...domain.conclusion import check, conclude
 from ...domain.errors import InvalidRequest
 from ...domain.events import Method
-from ...domain.scorers import AnswerScorer
+from ...domain.learned.ballot import Ballot
+from ...domain.scorers import AnswerScorer, ballot_of
 from ...domain.strategies.ensemble import PAIR
 from ...domain.synthesis import Member
 from ...domain.units import probability
@@ -39,7 +40,8 @@ def evaluate_ensemble(
         raise InvalidRequest("an ensemble needs two different models at least")
     panels = _panels(data, scorer, models)
     asked = [_asked(panel, question, is_adaptive) for panel, question in zip(panels, data.questions(), strict=True)]
-    places = [_chosen(panel, question, method) for panel, question in zip(asked, data.questions(), strict=True)]
+    ballot = ballot_of(scorer)
+    places = [_chosen(panel, question, method, ballot) for panel, question in zip(asked, data.questions(), strict=True)]
     alone = singles(data, models)
     best, columns = next(iter(alone)), [alone[model] for model in models]
     picked = _picked(columns, places, [float(len(panel)) for panel in asked])
@@ -81,9 +83,9 @@ def _asked(panel: Panel, question: str, is_adaptive: bool) -> Panel:
     return pair if is_adaptive and check(pair, question).chosen is not None else panel
 
 
-def _chosen(panel: Panel, question: str, method: Method | None) -> int:
+def _chosen(panel: Panel, question: str, method: Method | None, ballot: Ballot | None) -> int:
     """The place of the member whose answer stands."""
-    chosen = conclude(panel, question, method).chosen
+    chosen = conclude(panel, question, method, ballot=ballot).chosen
     assert chosen is not None, "votes and scores choose a member"
     return chosen - 1
 
