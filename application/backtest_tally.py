@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from operator import mul
 from zlib import crc32
 
+from ..domain.metrics.interval import interval
+
 GROUPS, RESAMPLES = 500, 400
 BINS = 20  # of a scorer's scores, even
 LEAST = 10  # labelled answers that a bin must have before it estimates others
@@ -233,7 +235,7 @@ def intervals(tally: Tally, calibration: Calibration, usable: set[Bin]) -> dict[
         for name, value in tally.figures(calibration, times, usable).items():
             if name in drawn:
                 drawn[name].append(value)
-    return {name: _figure(value, sorted(drawn[name])) for name, value in whole.items()}
+    return {name: _figure(value, drawn[name]) for name, value in whole.items()}
 
 
 def _resamples() -> Iterator[list[int]]:
@@ -247,9 +249,8 @@ def _resamples() -> Iterator[list[int]]:
 
 
 def _figure(value: float, drawn: Sequence[float]) -> Figure:
-    if not drawn:
-        return Figure(value, value, value)
-    return Figure(value, drawn[int(0.025 * (len(drawn) - 1))], drawn[-1 - int(0.025 * (len(drawn) - 1))])
+    low, high = interval(drawn) or (value, value)
+    return Figure(value, low, high)
 
 
 def _add_difference(played: Played, other: Played, count: Callable[[str, float], None]) -> None:

@@ -255,6 +255,15 @@ def test_a_set_grades_its_own_answers(zeroeval: Database) -> None:
         (other, "dataset", recorded(TORN, chain.split(",")[other - 1]).score),
         (None, "dataset", recorded(TORN, chosen).score),
     ]
+    lines = [json.loads(line) for line in gzip.decompress(ZEROEVAL.read_bytes()).splitlines()]
+    for line in lines:
+        for one in line["models"].values():
+            one.update(text=one["text"].swapcase(), score=1 - one["score"])
+    Path("other.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    assert command("datasets", "import", "other.jsonl", "--name", "zeroeval", "--replace").code == 0
+    again = ask(TORN, "--strategy", "fallback", "--chain", chain, "--threshold", "1", *key)
+    assert (again["run_id"], again["metadata"].get("grade")) == (done["run_id"], None)
+    assert len(command("runs", "show", done["run_id"], "--json").document["feedback"]) == 2
 
 
 def test_answers_of_others_are_compared_with_the_reference(zeroeval: Database) -> None:
