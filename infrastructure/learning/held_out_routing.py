@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,17 @@ from ...domain.catalogue import ModelName
 from ...domain.dataset import RIGHT
 from ...domain.errors import InvalidRequest
 from ...domain.learned.router import LearnedRouter
+from ...domain.metrics.calibration import Calibration
+from ...domain.metrics.discrimination import auroc
+from ...domain.metrics.ranking import Ranking, mean
+from ...domain.metrics.routing_curve import RankedPair
 from ...domain.risk_control import controlled
 from .routing import fold_of, train_routing
 from .tables import Table
 from .texts import Array, Corpus
 
 RESAMPLES = 300
+Measure = Callable[[Sequence[int] | None], float]  # of the prompts, each counted so often
 STEPS = 50  # thresholds tried, from sending all prompts to the strong model to sending none
 
 
@@ -114,38 +120,39 @@ def held_out(tables: Sequence[Table], pairs: Sequence[tuple[ModelName, ModelName
 def pair_qualities(found: Sequence[HeldOut]) -> Iterator[PairQuality]:
     """Of every pair on every table that has it and where the strong model is better."""
     for one in found:
-        lengths = np.array([len(prompt) for prompt in one.table.prompts], dtype=float)
+        lengths = Ranking([len(prompt) for prompt in one.table.prompts])
         for (weak, strong), needs in one.needs.items():
-            low, high = np.array(one.table.grades_of(weak)), np.array(one.table.grades_of(strong))
-            if high.mean() <= low.mean():
+            low, high = one.table.grades_of(weak), one.table.grades_of(strong)
+            if mean(high) <= mean(low):
                 continue
-            gains = high - low
+            by_need, by_length = apgr(Ranking(needs.tolist()), low, high), apgr(lengths, low, high)
             yield PairQuality(
                 dataset=one.table.name,
                 weak=weak,
                 strong=strong,
                 prompts=len(needs),
-                weak_grade=float(low.mean()),
-                strong_grade=float(high.mean()),
-                apgr=_figure(lambda at: apgr(needs[at], gains[at]), len(needs)),  # noqa: B023 used at once
-                over_length=_figure(
-                    lambda at: apgr(needs[at], gains[at]) - apgr(lengths[at], gains[at]),  # noqa: B023
-                    len(needs),
-                ),
+                weak_grade=mean(low),
+                strong_grade=mean(high),
+                apgr=_figure(by_need, len(needs)),
+                over_length=_figure(_above(by_need, by_length), len(needs)),
             )
+
+
+def _above(first: Measure, second: Measure) -> Measure:
+    return lambda counts: first(counts) - second(counts)
 
 
 def success_qualities(found: Sequence[HeldOut]) -> Iterator[SuccessQuality]:
     """Of every model on every table."""
     for one in found:
         for model, chances in one.success.items():
-            right = np.array(one.table.grades_of(model)) >= RIGHT
+            right = [grade >= RIGHT for grade in one.table.grades_of(model)]
             yield SuccessQuality(
                 dataset=one.table.name,
                 model=model,
-                right=float(right.mean()),
-                auroc=_figure(lambda at: auroc(chances[at], right[at]), len(right)),  # noqa: B023 used at once
-                brier=float(np.mean((chances - right) ** 2)),
+                right=mean(right),
+                auroc=_figure(partial(auroc, Ranking(chances.tolist()), right), len(right)),
+                brier=Calibration(chances.tolist(), right).brier(),
             )
 
 
@@ -176,22 +183,15 @@ def guarantee(
     )
 
 
-def apgr(needs: Array, gains: Array) -> float:
-    """The area under the recovered gap (RouteLLM, arXiv 2406.18665), ties in expectation. NaN where there is no gap."""
-    order = np.argsort(-needs, kind="stable")
-    ends = np.concatenate([[0], np.flatnonzero(np.diff(needs[order])) + 1, [len(needs)]])
-    recovered = np.concatenate([[0.0], np.cumsum(gains[order])])[ends]
-    if recovered[-1] <= 0:
-        return float("nan")
-    return float(np.sum((recovered[1:] + recovered[:-1]) / 2 * np.diff(ends)) / len(needs) / recovered[-1])
+def apgr(needs: Ranking, weak: Sequence[float], strong: Sequence[float]) -> Measure:
+    """The area under the recovered gap of prompts sent by need; NaN where there is no gap, or the weak one is ahead."""
+    pair = RankedPair(needs, weak, strong)
 
+    def measured(counts: Sequence[int] | None) -> float:
+        curve = pair.curve(counts)
+        return curve.apgr if curve.gap > 0 else float("nan")
 
-def auroc(chances: Array, right: Array) -> float:
-    """The chance that a right answer ranks above a wrong one, ties counted half; NaN where all are of one kind."""
-    _, place, counts = np.unique(chances, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    some, rest = int(right.sum()), int((~right).sum())
-    return float((ranks[right].sum() - some * (some + 1) / 2) / (some * rest)) if some and rest else float("nan")
+    return measured
 
 
 def as_dict(report: PairQuality | SuccessQuality | Guarantee) -> dict[str, Any]:
@@ -213,9 +213,10 @@ def _check_fold(tables: Sequence[Table]) -> None:
             raise InvalidRequest(f"{table.name} has too few different prompts for its folds: use fewer --folds")
 
 
-def _figure(measure: Callable[[Array], float], count: int) -> Figure:
+def _figure(measure: Measure, count: int) -> Figure:
     chance = np.random.default_rng(0)
-    values = np.array([measure(chance.integers(0, count, count)) for _ in range(RESAMPLES)])
+    drawn = (np.bincount(chance.integers(0, count, count), minlength=count) for _ in range(RESAMPLES))
+    values = np.array([measure(counts.tolist()) for counts in drawn])
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) else (np.nan, np.nan)
-    return Figure(measure(np.arange(count)), float(low), float(high))
+    return Figure(measure(None), float(low), float(high))

@@ -11,6 +11,7 @@ from model_orchestrator.domain.catalogue import ModelName
 from model_orchestrator.domain.learned.features import read
 from model_orchestrator.domain.learned.linear import LinearScores
 from model_orchestrator.domain.learned.router import LearnedRouter
+from model_orchestrator.domain.metrics.ranking import Ranking
 from model_orchestrator.infrastructure.dataset_rows import example
 from model_orchestrator.infrastructure.learned_weights import canonical
 from model_orchestrator.infrastructure.learning import held_out_routing
@@ -135,12 +136,14 @@ def test_a_guarantee_keeps_the_loss_below_the_risk(table: Table) -> None:
     assert none.kept == 0
 
 
-def test_the_area_of_a_perfect_order_and_of_none() -> None:
-    """As RouteLLM defines it: 0.5 where nothing is told apart, ties in expectation."""
-    gains = np.array([1.0, 0.0, 0.0, 1.0])
-    assert apgr(gains, gains) == 0.75
-    assert apgr(np.zeros(4), gains) == 0.5
-    assert apgr(-gains, gains) == 0.25
+def test_the_area_is_that_of_the_recovered_gap_however_often_a_prompt_is_counted() -> None:
+    """Ties in expectation; NaN where the weak model is ahead, which the bootstrap leaves out."""
+    weak, strong = [0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 1.0]
+    best, none = (apgr(Ranking(needs), weak, strong) for needs in ([1.0, -1.0, 0.0, 1.0], [0.0] * 4))
+    assert none(None) == 0.5
+    assert best(None) > 1
+    assert best([1, 0, 1, 2]) == pytest.approx(0.625)
+    assert np.isnan(best([0, 3, 1, 0]))
 
 
 def _shuffled(grades: Sequence[Sequence[float]]) -> list[Sequence[float]]:
