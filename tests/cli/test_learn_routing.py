@@ -67,7 +67,7 @@ def test_prompts_in_two_rows_are_warned_about(data: Path) -> None:
         (["--risk", "2"], "--risk is 2: expected above 0 and below 1"),
         (["--dataset", "none.jsonl"], "none.jsonl"),
         (["--dataset", "made.jsonl.gz,made.jsonl.gz"], "named twice"),
-        (["--dataset", "empty.jsonl"], "has no prompts to learn from"),
+        (["--dataset", "empty.jsonl"], "it has no rows"),
     ],
 )
 def test_what_cannot_be_learned_from_is_one_line(data: Path, arguments: list[str], said: str) -> None:
