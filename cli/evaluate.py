@@ -100,7 +100,10 @@ def cascade(
     dataset: Dataset,
     weak: Annotated[str, typer.Option("--weak", help="The model that answers first.")],
     strong: Annotated[str, typer.Option("--strong", help="The one asked where that answer is not trusted.")],
-    second: Second = None,
+    second: Annotated[
+        str | None,
+        typer.Option("--second", help="Another cheap model that answers too, or none; default: as trained."),
+    ] = None,
     threshold: Annotated[
         float | None, typer.Option("--threshold", help="The confidence that is enough, 0 to 1.")
     ] = None,
@@ -113,15 +116,17 @@ def cascade(
     config: Config = None,
 ) -> None:
     """Judge a cascade: the weak model answers, and the strong one where that answer is not trusted."""
-    from ..application.evaluation.cascade import evaluate_cascade
+    from ..application.evaluation.cascade import evaluate_cascade, trained_second
     from ..infrastructure.evaluated_policies import answer_scorer
-    from .evaluate_asked import share
+    from .evaluate_asked import second_asked, share
 
     scorer = answer_scorer(policy, weights)
     enough = None if threshold is None else share("threshold", threshold)
     data = _data(dataset, config, database)
-    found = evaluate_cascade(data, scorer, weak, strong, second=second, threshold=enough)
-    _report(found, predictions, chart, as_json)
+    trained = trained_second(scorer, weak, strong) if second is None and threshold is None else None
+    asked = second_asked(second, trained, data)
+    found = evaluate_cascade(data, scorer, weak, strong, second=asked.model, threshold=enough)
+    _report(replace(found, notes=[*asked.notes, *found.notes]), predictions, chart, as_json)
 
 
 @app.command(epilog="Example: model-orchestrator evaluate ensemble --dataset FILE --models a,b,c --adaptive")

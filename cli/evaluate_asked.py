@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..domain.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from ..application.evaluation.recorded_set import RecordedSet
+
+NO_SECOND = "none"
 
 
 def pair_of(
@@ -40,6 +43,23 @@ def share(name: str, value: float) -> float:
     if not 0 <= value <= 1:
         raise InvalidRequest(f"{name} {value}: expected 0 to 1")
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """The second cheap model of a cascade, and what is to be said of it."""
+
+    model: str | None
+    notes: Sequence[str] = ()
+
+
+def second_asked(second: str | None, trained: str | None, data: RecordedSet) -> Second:
+    """The one asked for, `none` for none, or else the one that the best cascade was trained with."""
+    if trained is None:
+        return Second(None if second == NO_SECOND else second)
+    if trained not in data.models:
+        return Second(None, [f"no second answer: the best cascade has one by {trained}, which the data set lacks"])
+    return Second(trained, [f"second answer by {trained}, as trained; --second none leaves it out"])
 
 
 def listed(models: str | None, data: RecordedSet) -> Sequence[str]:

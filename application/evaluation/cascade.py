@@ -32,6 +32,7 @@ class Rule:
     said: str
     needs: Sequence[float]
     least: float
+    trust: Sequence[float]  # 0..1, in the reverse order of the needs: what an outside judge ranks answers by
 
 
 def evaluate_cascade(
@@ -71,8 +72,8 @@ def evaluate_cascade(
         policy=replace(row, name=scorer.version, points=pair.row("", rule.needs).points),
         references=rest,
         predictions=[
-            {"id": one.id, "confidence": confidence, "score": need}
-            for one, confidence, need in zip(data.examples, confidences, rule.needs, strict=True)
+            {"id": one.id, "confidence": trust, "score": need}
+            for one, trust, need in zip(data.examples, rule.trust, rule.needs, strict=True)
         ],
         notes=[
             f"sent to {strong}: {rule.said}",
@@ -83,7 +84,13 @@ def evaluate_cascade(
 
 def _by_confidence(confidences: Sequence[float], threshold: float) -> Rule:
     needs = [-confidence for confidence in confidences]
-    return Rule("threshold", threshold, f"answers below the confidence {threshold}", needs, -threshold)
+    return Rule("threshold", threshold, f"answers below the confidence {threshold}", needs, -threshold, confidences)
+
+
+def trained_second(scorer: AnswerScorer, weak: ModelName, strong: ModelName) -> ModelName | None:
+    """The second cheap model of the best cascade that the scorer was trained with for this pair; None: it has none."""
+    best = scorer.cascade(weak, strong) if isinstance(scorer, CascadeScorer) else None
+    return None if best is None else best.second
 
 
 def _trained(
@@ -99,7 +106,8 @@ def _trained(
     rows = zip(data.questions(), data.texts(weak), others, strict=True)
     found = (scorer.gain(asked, text, strong=strong, model=weak, second=other) for asked, text, other in rows)
     said = f"answers of which it is expected to gain more than {fixed.gain:.4f}, as fixed in training"
-    return Rule("gain", fixed.gain, said, checked(scorer.version, found), fixed.gain)
+    gains = checked(scorer.version, found)
+    return Rule("gain", fixed.gain, said, gains, fixed.gain, [(1 - gain) / 2 for gain in gains])
 
 
 def agreements(data: RecordedSet, first: ModelName, second: ModelName) -> list[float]:

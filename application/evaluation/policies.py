@@ -69,8 +69,8 @@ class CascadeScorer(AnswerScorer, Protocol):
     ) -> float:
         """How much likelier the strong model is to be right than this answer, -1..1."""
 
-    def cascade(self, weak: ModelName, strong: ModelName, *, second: bool = False) -> FixedCascade | None:
-        """The one that was trained for this pair; None where there is none."""
+    def cascade(self, weak: ModelName, strong: ModelName, *, second: bool | None = None) -> FixedCascade | None:
+        """The one that was trained for this pair, with a second answer or without, or the best; None: there is none."""
 
 
 class HeuristicRouting:

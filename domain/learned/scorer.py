@@ -108,10 +108,16 @@ class LearnedScorer:
         values = other_values(first, other, self.skills.get(strong, self.skill), self._is_model(strong))
         return sigmoid(margin(self.other, values)) - right
 
-    def cascade(self, weak: ModelName, strong: ModelName, *, second: bool = False) -> Cascade | None:
-        """The cascade whose thresholds were fixed in training; None for a pair it was not trained for."""
-        asked = ((one, (one.weak, one.strong, one.second is not None)) for one in self.cascades)
-        return next((one for one, key in asked if key == (weak, strong, second)), None)
+    def cascade(self, weak: ModelName, strong: ModelName, *, second: bool | None = None) -> Cascade | None:
+        """The cascade whose thresholds were fixed in training; None for a pair it was not trained for.
+
+        `second` says whether another cheap model answers too. None: the cheapest of those that were as good as the
+        strong model on held-out folds, else the one that came closest.
+        """
+        found = [one for one in self.cascades if (one.weak, one.strong) == (weak, strong)]
+        if second is not None:
+            return next((one for one in found if (one.second is not None) is second), None)
+        return min(found, key=_dearness, default=None)
 
     def scored(
         self,
@@ -137,6 +143,13 @@ class LearnedScorer:
 
     def _is_model(self, model: ModelName | None) -> list[float]:
         return [float(name == model) for name in self.models]
+
+
+def _dearness(cascade: Cascade) -> tuple[bool, float]:
+    """The lowest is the best to use; a cost that is unknown counts as that of always asking the strong model."""
+    if not cascade.is_as_good:
+        return True, cascade.strong_accuracy - cascade.held_out_accuracy
+    return False, 1.0 if cascade.held_out_cost is None else cascade.held_out_cost
 
 
 def agrees(first: Scored, second: Scored) -> float:

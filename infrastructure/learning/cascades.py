@@ -16,6 +16,7 @@ from .answers import FOLDS
 from .confidence import ConfidenceLesson
 from .forests import Array
 
+PLACES = 6  # decimals of a figure
 GRID = np.linspace(-1, 1, 401)  # gains tried for a guarantee, from the safest on
 
 
@@ -132,6 +133,7 @@ def fix_cascade(
         None if guarantee is None else course.guaranteed(course.folds != fold, guarantee) for fold in range(FOLDS)
     ]
     safe = None if guarantee is None else course.guaranteed(everything, guarantee)
+    held_out = course.kept(np.array(by_fold)[course.folds])
     return CascadeReport(
         cascade=Cascade(
             weak=weak,
@@ -139,11 +141,14 @@ def fix_cascade(
             second=second,
             gain=course.threshold(everything),
             guaranteed_gain=safe,
+            held_out_cost=None if held_out.cost is None else round(held_out.cost, PLACES),
+            held_out_accuracy=round(held_out.accuracy, PLACES),
+            strong_accuracy=round(float(course.strong.mean()), PLACES),
         ),
         prompts=len(course.folds),
         weak_accuracy=float(course.weak.mean()),
         strong_accuracy=float(course.strong.mean()),
-        held_out=course.kept(np.array(by_fold)[course.folds]),
+        held_out=held_out,
         guaranteed=None
         if guarantee is None or safe is None
         else course.kept(np.array([-1.0 if one is None else one for one in safe_by_fold])[course.folds]),

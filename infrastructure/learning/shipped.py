@@ -1,54 +1,50 @@
-"""Writes the weights that come with the package: `make weights DATA=DIR`. The same data gives the same bytes."""
+"""Writes the weights that come with the package: `make weights DATA=DIR`. The same data gives the same bytes.
+
+Prints the held-out figures of the confidence weights as JSON.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from pathlib import Path
 
 from ..dataset_files import read_examples
-from ..learned_weights import ROUTING, fingerprints, weights_file
+from ..learned_weights import CONFIDENCE, ROUTING, fingerprints, weights_file
 from .routing import train_routing
+from .shipped_confidence import write_confidence
+from .shipped_sources import FOLDER, file_in, source_of
 from .tables import table_of
 
-FOLDER = Path(__file__).parents[1] / "weights"
-# Source: the README files and licences of the repositories named, 2026-11-24.
-SOURCES = {
-    "routellm_mmlu": ("lm-sys/RouteLLM, evaluations of MMLU", "Apache-2.0 (MMLU: MIT)"),
-    "routellm_gsm8k": ("lm-sys/RouteLLM, evaluations of GSM8K", "Apache-2.0 (GSM8K: MIT)"),
-    "zeroeval": ("WildEval/ZeroEval, results on GSM8K, CRUXEval and MATH", "Apache-2.0 (GSM8K, CRUXEval, MATH: MIT)"),
-    "mmlu_pro": ("TIGER-AI-Lab/MMLU-Pro, evaluation results", "Apache-2.0 (data: MIT)"),
-    "llmrouter": ("ulab-uiuc/LLMRouter, preprocessed data", "MIT"),
-}
+DATASETS = ("routellm_mmlu", "routellm_gsm8k", "zeroeval", "mmlu_pro", "llmrouter")
 
 
-def source_of(name: str) -> dict[str, str]:
-    """What a file of weights says of a data set it was trained on."""
-    source, licence = SOURCES[name]
-    return {"dataset": name, "source": source, "licence": licence}
-
-
-def write_routing(data: Path) -> Path:
-    """The routing weights, from a folder with a file `NAME.jsonl.gz` or `NAME.SPLIT.jsonl.gz` for each source."""
-    tables = [table_of(name, read_examples(_file(data, name))) for name in SOURCES]
+def write_routing(data: Path, target: Path) -> None:
+    """The routing weights, from a folder with a file for each data set."""
+    tables = [table_of(name, read_examples(file_in(data, name))) for name in DATASETS]
     prompts = [prompt for table in tables for prompt in table.prompts]
     trained = {
         "prompts": {table.name: len(table.prompts) for table in tables},
         "fingerprints": fingerprints(prompts),
     }
-    target = FOLDER / f"{ROUTING}.json"
-    text = weights_file(ROUTING, train_routing(tables), sources=[source_of(name) for name in SOURCES], trained=trained)
-    target.write_text(text, encoding="utf-8")
-    return target
+    sources = [source_of(name) for name in DATASETS]
+    target.write_text(weights_file(ROUTING, train_routing(tables), sources=sources, trained=trained), encoding="utf-8")
 
 
-def _file(data: Path, name: str) -> Path:
-    found = sorted(data.glob(f"{name}.jsonl.gz")) or sorted(data.glob(f"{name}.*.jsonl.gz"))
-    if len(found) != 1:
-        raise SystemExit(f"{data} has {len(found)} files for {name}, one is needed")
-    return found[0]
+def main() -> None:
+    """Both files, in the folder of those shipped unless told otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="the folder of the data sets")
+    parser.add_argument("--into", type=Path, default=FOLDER, help="the folder for the weights")
+    given = parser.parse_args()
+    routing, confidence = (given.into / f"{kind}.json" for kind in (ROUTING, CONFIDENCE))
+    write_routing(given.data, routing)
+    print(routing, file=sys.stderr)
+    report = write_confidence(given.data, confidence)
+    print(confidence, file=sys.stderr)
+    print(json.dumps(report.to_dict(), indent=1))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="the folder of the data sets")
-    print(write_routing(parser.parse_args().data))
+    main()

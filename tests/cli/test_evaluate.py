@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from model_orchestrator.application.evaluation.recorded_set import recorded_set
 from model_orchestrator.application.evaluation.report import KEYS
+from model_orchestrator.cli.evaluate_asked import second_asked
 
 from ..recorded import BIG, OTHER, SMALL, example, file_of
 from .command import command
@@ -57,6 +62,51 @@ def test_prompts_that_weights_were_trained_on_are_told(models: tuple[str, ...]) 
     """The shipped weights know those of the sample."""
     words = ("evaluate", "routing", "--dataset", str(MMLU_PRO), *models, "--policy", "learned", "--json")
     assert "trained on 300 of these 300 prompts" in command(*words).document["notes"][-1]
+
+
+@pytest.fixture(scope="module")
+def sums_of_zeroeval(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Some of the sample's prompts, as a file."""
+    path = tmp_path_factory.mktemp("zeroeval") / "zeroeval.jsonl"
+    with gzip.open(MMLU_PRO.with_name("zeroeval.sample.jsonl.gz"), "rt", encoding="utf-8") as lines:
+        path.write_text("".join(islice(lines, 60)), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "second", "rule"),
+    [
+        ((), "gemini-1.5-flash", "gain"),
+        (("--second", "none"), None, "gain"),
+        (("--second", "gemini-1.5-pro"), "gemini-1.5-pro", "threshold"),
+        (("--threshold", "0.8"), None, "threshold"),
+    ],
+)
+def test_a_cascade_is_the_best_that_was_trained_unless_told_otherwise(
+    options: tuple[str, ...], second: str | None, rule: str, sums_of_zeroeval: str, tmp_path: Path
+) -> None:
+    """It says so; and the confidences of its predictions rank answers as it does."""
+    lines = tmp_path / "out.jsonl"
+    pair = ("--weak", "gpt-4o-mini-2024-07-18", "--strong", "gpt-4o-2024-08-06", "--policy", "learned", *options)
+    words = ("evaluate", "cascade", "--dataset", sums_of_zeroeval, *pair, "--predictions", str(lines), "--json")
+    done = command(*words).document
+    assert done.get("second") == second
+    assert rule in done
+    told = "second answer by gemini-1.5-flash, as trained; --second none leaves it out"
+    assert (told in done["notes"]) == (options == ())
+    found = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    by_score, by_confidence = (sorted(found, key=key) for key in (itemgetter("score"), lambda one: -one["confidence"]))
+    assert by_score == by_confidence
+    assert all(0 <= one["confidence"] <= 1 for one in found)
+
+
+def test_a_second_model_that_the_set_lacks_is_left_out() -> None:
+    """And that is said."""
+    data = recorded_set("sums", [example(1), example(2)])
+    assert second_asked(None, OTHER, data).model == OTHER
+    left = second_asked(None, "elsewhere", data)
+    assert left.model is None
+    assert "elsewhere, which the data set lacks" in left.notes[0]
 
 
 def test_a_page_is_drawn_too(dataset: str, tmp_path: Path) -> None:

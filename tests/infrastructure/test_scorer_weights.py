@@ -88,7 +88,12 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 def test_the_shipped_scorer_knows_its_models_and_cascades() -> None:
     scorer = shipped_scorer()
     assert "gpt-4o-mini-2024-07-18" in scorer.models
-    assert scorer.cascade("gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06") is not None
+    best = scorer.cascade("gpt-4o-mini-2024-07-18", "gpt-4o-2024-08-06")
+    assert best is not None
+    assert best.second == "gemini-1.5-flash"
+    assert best.is_as_good
+    assert best.held_out_cost is not None
+    assert best.held_out_cost < 0.5
     assert scorer.cascade("gpt-4o-2024-08-06", "gpt-4o-mini-2024-07-18") is None
 
 

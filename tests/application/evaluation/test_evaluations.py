@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from model_orchestrator.application.evaluation.cascade import agreements, evaluate_cascade
+from model_orchestrator.application.evaluation.cascade import agreements, evaluate_cascade, trained_second
 from model_orchestrator.application.evaluation.choice import evaluate_choice
 from model_orchestrator.application.evaluation.confidence import evaluate_confidence
 from model_orchestrator.application.evaluation.ensemble import evaluate_ensemble
@@ -138,8 +138,8 @@ class Trained(Taught):
     ) -> float:
         return 0.6 if "-" in answer else 0.1
 
-    def cascade(self, weak: str, strong: str, *, second: bool = False) -> Fixed | None:
-        return Fixed(OTHER if second else None, 0.5) if (weak, strong) == (SMALL, BIG) else None
+    def cascade(self, weak: str, strong: str, *, second: bool | None = None) -> Fixed | None:
+        return Fixed(None if second is False else OTHER, 0.5) if (weak, strong) == (SMALL, BIG) else None
 
 
 def test_a_cascade_that_was_trained_goes_by_its_own_threshold() -> None:
@@ -147,10 +147,17 @@ def test_a_cascade_that_was_trained_goes_by_its_own_threshold() -> None:
     own = evaluate_cascade(sums(), Trained(), SMALL, BIG)
     assert own.asked["gain"] == 0.5
     assert own.policy.figures["share"] == pytest.approx(1 / 3)
-    assert {one["score"] for one in own.predictions} == {0.6, 0.1}
+    assert {(one["score"], one["confidence"]) for one in own.predictions} == {(0.6, 0.2), (0.1, 0.45)}
     assert evaluate_cascade(sums(), Trained(), SMALL, BIG, threshold=0.3).asked["threshold"] == 0.3
     assert evaluate_cascade(sums(), Trained(), OTHER, BIG).asked["threshold"] == 0.7
     assert "threshold" in evaluate_cascade(sums(), Trained(), SMALL, BIG, second=BIG).asked
+
+
+def test_the_second_model_of_the_best_cascade_is_the_one_that_training_names() -> None:
+    """None of a pair that it was not trained for, nor of a scorer that knows no cascades."""
+    assert trained_second(Trained(), SMALL, BIG) == OTHER
+    assert trained_second(Trained(), OTHER, BIG) is None
+    assert trained_second(Taught(), SMALL, BIG) is None
 
 
 def test_an_adaptive_panel_asks_the_third_only_where_two_differ() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from model_orchestrator.domain.errors import InvalidRequest
 from model_orchestrator.domain.learned.scorer import LearnedScorer
@@ -21,6 +22,8 @@ from model_orchestrator.infrastructure.learning.confidence import ConfidenceLess
 from model_orchestrator.infrastructure.learning.confidence_report import model_reports
 from model_orchestrator.infrastructure.learning.held_out import auroc, expected_calibration_error
 from model_orchestrator.infrastructure.learning.learned_confidence import Wanted, learned_confidence
+from model_orchestrator.infrastructure.learning.platt import platt
+from model_orchestrator.infrastructure.learning.word_values import ridge
 from tests import recorded_sums
 
 ROWS = recorded_sums.rows()
@@ -88,6 +91,9 @@ def test_a_cascade_reaches_the_strong_model_at_a_lower_cost(lesson: ConfidenceLe
     assert report.held_out.strong_share < 0.7
     assert report.guaranteed is not None
     assert report.guaranteed.risk <= 0.1
+    kept = report.held_out.accuracy, report.held_out.cost, report.strong_accuracy
+    fixed = report.cascade
+    assert (fixed.held_out_accuracy, fixed.held_out_cost, fixed.strong_accuracy) == pytest.approx(kept, abs=1e-6)
 
 
 def test_the_same_rows_give_the_same_file(tmp_path: Path) -> None:
@@ -134,3 +140,24 @@ def test_figures_are_exact_over_ties() -> None:
     confidences, right = np.array([0.9, 0.9, 0.1, 0.5]), np.array([1.0, 0.0, 0.0, 1.0])
     assert auroc(confidences, right) == pytest.approx(2.5 / 4)
     assert expected_calibration_error(confidences, right) == pytest.approx((0.8 + 0.1 + 0.5) / 4)
+
+
+def test_ridge_is_the_least_squares_of_counted_rows() -> None:
+    """As the normal equations say, with the bias free of the penalty."""
+    draw = np.random.default_rng(4)
+    matrix, targets, counts = draw.random((60, 7)), draw.random(60), draw.integers(1, 5, 60).astype(float)
+    weights, bias = ridge(csr_matrix(matrix), targets, counts, 3.0)
+    left = counts * (targets - matrix @ weights - bias)
+    assert left.sum() == pytest.approx(0, abs=1e-9)
+    assert matrix.T @ left == pytest.approx(3 * weights, abs=1e-4)
+
+
+def test_platt_finds_the_line_that_answers_were_drawn_by() -> None:
+    """It leaves nothing: the mean chance is the share of right answers. Logits without fault get a finite line."""
+    draw = np.random.default_rng(5)
+    margins = draw.normal(size=4_000) * 3
+    right = (draw.random(4_000) < 1 / (1 + np.exp(-(0.8 * margins + 0.5)))).astype(float)
+    slope, intercept = platt(margins, right)
+    assert (slope, intercept) == pytest.approx((0.8, 0.5), abs=0.1)
+    assert float(np.mean(1 / (1 + np.exp(-(slope * margins + intercept))))) == pytest.approx(right.mean(), abs=1e-5)
+    assert 1 < platt(np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0.0, 0.0, 1.0, 1.0]))[0] < 100
