@@ -53,7 +53,7 @@ def routing(
     config: Config = None,
 ) -> None:
     """Judge a router: between a weak and a strong model, or among many."""
-    from ..infrastructure.evaluated_policies import routing_policy, success_policy, training_notes
+    from ..infrastructure.evaluated_policies import routing_policy, success_policy
     from .evaluate_asked import checked_rule, listed, pair_of
 
     pair = pair_of(weak, strong, models, target, budget)
@@ -69,8 +69,7 @@ def routing(
         rule, chooser = checked_rule(target, budget), success_policy(policy, weights)
         data = _data(dataset, config, database)
         found = evaluate_choice(data, chooser, listed(models, data), **rule)
-    notes = [*found.notes, *training_notes(policy, weights, data.prompts())]
-    _report(replace(found, notes=notes), predictions, chart, as_json)
+    _report(_noted(found, data, "routing", policy, weights), predictions, chart, as_json)
 
 
 @app.command(epilog="Example: model-orchestrator evaluate confidence --dataset FILE --model gpt-4o-mini-2024-07-18")
@@ -91,8 +90,9 @@ def confidence(
     from ..infrastructure.evaluated_policies import answer_scorer
 
     scorer = answer_scorer(policy, weights)
-    found = evaluate_confidence(_data(dataset, config, database), scorer, model, second)
-    _report(found, predictions, chart, as_json)
+    data = _data(dataset, config, database)
+    found = evaluate_confidence(data, scorer, model, second)
+    _report(_noted(found, data, "confidence", policy, weights), predictions, chart, as_json)
 
 
 @app.command(epilog="Example: model-orchestrator evaluate cascade --dataset FILE --weak gpt-4o-mini --strong gpt-4o")
@@ -126,7 +126,8 @@ def cascade(
     trained = trained_second(scorer, weak, strong) if second is None and threshold is None else None
     asked = second_asked(second, trained, data)
     found = evaluate_cascade(data, scorer, weak, strong, second=asked.model, threshold=enough)
-    _report(replace(found, notes=[*asked.notes, *found.notes]), predictions, chart, as_json)
+    found = replace(found, notes=[*asked.notes, *found.notes])
+    _report(_noted(found, data, "confidence", policy, weights), predictions, chart, as_json)
 
 
 @app.command(epilog="Example: model-orchestrator evaluate ensemble --dataset FILE --models a,b,c --adaptive")
@@ -155,7 +156,14 @@ def ensemble(
     rule, scorer = _method(method), answer_scorer(policy, weights)
     data = _data(dataset, config, database)
     found = evaluate_ensemble(data, scorer, listed(models, data), method=rule, is_adaptive=adaptive)
-    _report(found, predictions, chart, as_json)
+    _report(_noted(found, data, "confidence", policy, weights), predictions, chart, as_json)
+
+
+def _noted(found: Evaluation, data: RecordedSet, kind: str, policy: str | None, weights: Path | None) -> Evaluation:
+    """With a warning where the weights were trained on the set's prompts."""
+    from ..infrastructure.evaluated_policies import training_notes
+
+    return replace(found, notes=[*found.notes, *training_notes(kind, policy, weights, data.prompts())])
 
 
 def _data(dataset: str, config: Path | None, database: str | None) -> RecordedSet:

@@ -42,9 +42,9 @@ def learned_routing(weights: Path | None) -> LearnedRouter:
     return shipped_router() if weights is None else load_router(weights)
 
 
-def training_notes(policy: str | None, weights: Path | None, prompts: Sequence[str]) -> list[str]:
-    """What is to be said where routing weights were trained on these prompts."""
-    seen = 0 if _named(policy, weights) == HEURISTIC else trained_on(weights, prompts)
+def training_notes(kind: str, policy: str | None, weights: Path | None, prompts: Sequence[str]) -> list[str]:
+    """What is to be said where the weights, routing's or confidence's, were trained on these prompts."""
+    seen = 0 if _named(policy, weights) == HEURISTIC else trained_on(weights, prompts, kind)
     told = (
         f"the weights were trained on {seen:,} of these {len(prompts):,} prompts: the policy may look better than it is"
     )

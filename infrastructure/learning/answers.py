@@ -26,6 +26,7 @@ class Row:
     example: int  # rows of one example are one prompt's
     fold: int  # 0 to FOLDS - 1, by the prompt's text alone
     model: ModelName
+    prompt: str
     reading: AnswerReading
     values: list[float]
     question: Sequence[str]  # its terms
@@ -81,6 +82,7 @@ def _row(
         example=number,
         fold=fold,
         model=model,
+        prompt=prompt,
         reading=replace(reading, asked_words=[], words=[], counts=Counter(), asked_numbers=[], numbers=[]),
         values=features_of(reading),
         question=terms,

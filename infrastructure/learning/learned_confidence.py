@@ -9,7 +9,7 @@ from ...domain.catalogue import ModelName
 from ...domain.dataset import Example
 from ...domain.errors import InvalidRequest
 from ..datasets import open_dataset
-from ..learned_weights import CONFIDENCE, weights_file
+from ..learned_weights import CONFIDENCE, fingerprints, weights_file
 from .answers import Row, rows_of
 from .cascades import CascadeReport, Guarantee, fix_cascade
 from .confidence import ConfidenceLesson
@@ -70,4 +70,5 @@ def file_of(lesson: ConfidenceLesson, cascades: Sequence[CascadeReport], sources
     for row in lesson.rows:
         answers[row.dataset] = answers.get(row.dataset, 0) + 1
     weights = lesson.weights([asdict(one.cascade) for one in cascades])
-    return weights_file(CONFIDENCE, weights, sources=sources, trained={"answers": answers})
+    trained = {"answers": answers, "fingerprints": fingerprints(row.prompt for row in lesson.rows)}
+    return weights_file(CONFIDENCE, weights, sources=sources, trained=trained)
