@@ -24,8 +24,9 @@ model-orchestrator evaluate routing --dataset own.jsonl --weak small --strong bi
 ```
 """
 LEARNED = """
-`learned` is the weights shipped with the package. They were trained on the sets that their `sources` name; where the
-prompts below are among those, its rows show how well it learned them, not how well it does on new ones.
+`learned` is the weights shipped with the package. **They were trained on these prompts, but for those of
+routellm_mtbench and wildbench: those rows show how well they remember, not what to expect of new prompts.** What they
+reach on prompts that were held out is in [learning](learning.md) and [confidence](confidence.md).
 """
 AT_THRESHOLD = (
     "at the threshold trained for the pair, else 0.7: the share sent on, quality and cost; 100 %: the least that keeps "
