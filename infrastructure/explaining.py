@@ -31,8 +31,8 @@ async def _features(orchestrator: Orchestrator, run: Run) -> dict[str, list[dict
     explain = getattr(weights.model, "explain", None) if weights else None
     if request is None or explain is None:
         return None
-    asked = [call.model for call in run.routing.plan[:1]]
-    return {model: _largest(explain(request.prompt, model)) for model in asked}
+    asked = {call.model: explain(request.prompt, call.model) for call in run.routing.plan[:1]}
+    return {model: _largest(found) for model, found in asked.items() if found} or None
 
 
 def _largest(contributions: dict[str, float]) -> list[dict[str, Any]]:

@@ -104,6 +104,10 @@ class Expert:
         """Those of the data set."""
         return tuple(self._singles)
 
+    def place_of(self, model: ModelName) -> int:
+        """Of a model's share of right answers in the linear scores."""
+        return self._shares[model]
+
     def look(self, linear: LinearScores, scores: Scores) -> Outlook:
         """At a prompt."""
         shares = {model: linear.score(scores, place) for model, place in self._shares.items()}

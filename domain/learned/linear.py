@@ -15,7 +15,7 @@ from math import sqrt
 from operator import mul
 from typing import Any
 
-from .features import Reading, form, grams
+from .features import NAMES, Reading, form, grams
 
 OFFSET = 2_048  # added to every stored weight, so that none is negative
 PLACE = 4  # bytes
@@ -69,6 +69,16 @@ class LinearScores:
     def score(self, scores: Scores, place: int) -> float:
         """One of the text's scores."""
         return self._biases[place] + scores.sums[place] + dot(self._form[place], scores.form)
+
+    def parts(self, reading: Reading, place: int) -> dict[str, float]:
+        """What each word or pair of words (quoted) and property of its form adds to one of a text's scores."""
+        known = sorted(gram for gram in grams(reading) if gram in self._table)
+        rows = {gram: self._unpack(self._table[gram].to_bytes(self._width, "little")) for gram in known}
+        norm = sum(row[-1] for row in rows.values())
+        scale = self._steps[place] * (sqrt(RARITY / norm) if norm else 0.0)
+        words = {f"'{gram}'": (row[place] - OFFSET) * scale for gram, row in rows.items()}
+        standard = self.read(reading).form
+        return words | dict(zip(NAMES, map(mul, self._form[place], standard), strict=True))
 
 
 def dot(one: Sequence[float], other: Sequence[float]) -> float:

@@ -57,6 +57,19 @@ class LearnedRouter:
             for weight, expert in self._heard(scores, weak, strong)
         )
 
+    def explain(self, prompt: str, model: ModelName) -> dict[str, float]:
+        """What each word and property of the prompt adds to the share of right answers that it lets expect of a model.
+
+        Empty for a model it was not trained on. The heads bend these shares into P(right); they are not in here.
+        """
+        reading, found = read(prompt), dict[str, float]()
+        if model not in self.models:
+            return found
+        for weight, expert in self._heard(self._linear.read(reading), model):
+            for name, value in self._linear.parts(reading, expert.place_of(model)).items():
+                found[name] = found.get(name, 0.0) + weight * value
+        return found
+
     def _heard(self, scores: Scores, *models: ModelName) -> Sequence[tuple[float, Expert]]:
         """The experts that know these models, with weights that sum to 1."""
         experts = [expert for expert in self._experts if all(model in expert.models for model in models)]
