@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .events import Method
 from .judging import parse_ranking
-from .learned.ballot import Ballot
 from .synthesis import (
     DEFAULT_WEIGHTS,
     Member,
@@ -22,6 +22,9 @@ from .synthesis import (
     single,
     vote,
 )
+
+if TYPE_CHECKING:
+    from .learned.ballot import Ballot
 
 
 def check(members: Sequence[Member], question: str) -> Synthesis:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
 from .catalogue import ModelCapability
 from .confidence import ConfidenceDetector
@@ -17,9 +18,11 @@ from .errors import InvalidRequest
 from .events import Method
 from .extraction import Extracted, find_answer
 from .finish import FinishReason
-from .learned.ballot import Ballot
 from .learned.trees import logit
 from .units import MILLION, Probability, fraction, probability
+
+if TYPE_CHECKING:
+    from .learned.ballot import Ballot
 
 STEP = 300_000  # of confidence: what differs by less does not decide a vote
 QUOTED = 80  # characters of an answer that a justification quotes

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 
 from ..application.backtest_runs import PastAttempt, PastRouting, PastRun, PastStart
-from ..domain.errors import InvalidRequest
 from ..domain.events import PromptAssessed, Purpose
 from ..domain.finish import FinishReason
 from ..domain.units import Usd
 from ..projections.facts import picos
 from .event_codec import EVENT_TYPES, SCHEMA_VERSIONS
-from .store.opening import sqlite_path
-from .store.sqlite_connection import connect_reader, translated
+from .read_models.log_rows import log_rows
 from .upcasters import upcast
 
 Part = tuple[str, str]  # streams from (included), to (excluded)
 ALL: Part = ("run-", "run.")
 FOR_A_PROCESS = 50_000  # events
 Row = tuple[str, str, int, int, Any]  # stream, type, schema version, recorded_at, payload
-Ask = Callable[[str, tuple[object, ...]], Iterable[Any]]
+IN_MEMORY = "a database in memory has no history: give --database"
 
 
 class _Started(msgspec.Struct, gc=False):
@@ -91,7 +88,7 @@ _DECODE = {name: msgspec.json.Decoder(shape, dec_hook=_usd).decode for name, sha
 
 def past_runs(url: str, *, part: Part = ALL, since: int | None = None, until: int | None = None) -> Iterator[PastRun]:
     """Whole runs that began in [since, until), microseconds, of the streams of a part."""
-    with _asking(url) as ask:
+    with log_rows(url, IN_MEMORY) as ask:
         marks = ", ".join("?" * len(TYPES))
         query = (
             "SELECT stream, type, schema_version, recorded_at, payload FROM log.events "
@@ -103,7 +100,7 @@ def past_runs(url: str, *, part: Part = ALL, since: int | None = None, until: in
 def parts(url: str) -> list[Part]:
     """The streams in about equal parts, one for each processor; one where the log is small."""
     processes = os.cpu_count() or 1
-    with _asking(url) as ask:
+    with log_rows(url, IN_MEMORY) as ask:
         ((head,),) = ask("SELECT position FROM log.log_head", ())
         if processes < 2 or head < FOR_A_PROCESS:
             return [ALL]
@@ -192,19 +189,3 @@ _ADD: dict[str, Callable[[PastRun, Any, int], None]] = {
     "RunCompleted": _completed,
     "FeedbackGiven": _labelled,
 }
-
-
-@contextmanager
-def _asking(url: str) -> Iterator[Ask]:
-    """Rows of the log's database as they are fetched. Raises InvalidRequest for a database in memory."""
-    if url.startswith("sqlite:"):
-        path = sqlite_path(url)
-        if path is None:
-            raise InvalidRequest("a database in memory has no history: give --database")
-        with translated(path), closing(connect_reader(path)) as connection:
-            yield lambda query, parameters: connection.execute(query.replace(" log.", " "), parameters)
-        return
-    from .read_models.postgres import log_tables
-
-    with log_tables(url) as tables:
-        yield tables.stream

@@ -5,10 +5,8 @@ There is no index: it would be a second copy of texts to erase and to protect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 import msgspec
 
@@ -16,11 +14,9 @@ from ...domain.errors import InvalidRequest
 from ...domain.request import TextPart
 from ..content_cipher import MARK
 from ..content_codec import manifest_from_json, message_from_json
-from ..store.opening import sqlite_path
-from ..store.sqlite_connection import connect_reader, translated
+from .log_rows import Ask, log_rows
 
 A_QUERY = 500  # refs
-Ask = Callable[[str, tuple[object, ...]], Iterable[Any]]
 
 
 def runs_with(url: str, words: str) -> list[str]:
@@ -31,7 +27,7 @@ def runs_with(url: str, words: str) -> list[str]:
     wanted = [word.casefold() for word in words.split()]
     if not wanted:
         raise InvalidRequest("text: there is no word to search for")
-    with _asking(url) as ask:
+    with log_rows(url, "texts of a database in memory cannot be searched") as ask:
         found = _refs_with(ask, wanted)
         runs: set[str] = set()
         while some := tuple(islice(found, A_QUERY)):
@@ -60,19 +56,3 @@ def _searched(ref: str, body: str) -> str:
             return body
         return ""
     return body
-
-
-@contextmanager
-def _asking(url: str) -> Iterator[Ask]:
-    """Rows of the log's database as they are fetched."""
-    if url.startswith("sqlite:"):
-        path = sqlite_path(url)
-        if path is None:
-            raise InvalidRequest("texts of a database in memory cannot be searched")
-        with translated(path), closing(connect_reader(path)) as connection:
-            yield lambda query, parameters: connection.execute(query.replace("log.", ""), parameters)
-        return
-    from .postgres import log_tables
-
-    with log_tables(url) as tables:
-        yield tables.stream
