@@ -7,7 +7,7 @@ DATABASE ?= sqlite:///$(CURDIR)/.data/orchestrator.db
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 CHECK_DB = MODEL_ORCHESTRATOR_DATABASE_URL='sqlite:///$(CURDIR)/.venv/check.db'
-COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 override PROMPT := $(value PROMPT)
 export PROMPT DATABASE
