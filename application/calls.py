@@ -105,14 +105,19 @@ class Caller:
         refused = None
         for task in done:
             del self._places[self._tasks.pop(task)]
-            refused = task.result() or refused
+            if not task.cancelled():  # else it waited for its place, and was dropped
+                refused = task.result() or refused
         return refused
 
-    async def let_finish(self) -> None:
-        """Wait for what was sent, since it is paid; what still waits for its place does not leave."""
+    def drop_waiting(self) -> None:
+        """What still waits for its place does not leave."""
         for task, index in self._tasks.items():
             if not self._places[index].attempt:
                 task.cancel()
+
+    async def let_finish(self) -> None:
+        """Wait for what was sent, since it is paid; what still waits for its place does not leave."""
+        self.drop_waiting()
         if self._tasks:
             await asyncio.wait(self._tasks)
 

@@ -24,6 +24,7 @@ from .answer_cache import cache_entry
 from .attempts import crashed, headroom_of, recalled, retry_refused
 from .calls import Caller
 from .decisions import Decisions, run_started
+from .departure import Departure
 from .leasing import Tenure
 from .ports import Answer, Append, Clock, Content, DeltaSink, HoldRefused, RunLog
 from .session import KeyIsTaken, RunSession, uninterrupted
@@ -55,7 +56,9 @@ class RunLoop:
         sink: DeltaSink | None = None,
         *,
         epoch: int = 1,
+        departure: Departure | None = None,
     ) -> None:
+        self._departure = departure or Departure()
         self._command = command
         self._world = world
         self._log = log
@@ -74,6 +77,7 @@ class RunLoop:
         self._decisions = Decisions(command, world, log, self._caller.answers, self._caller.members)
         self._headroom: dict[tuple[str, str], Headroom] = {}
         self._refusals = 0
+        self._departure.tell(self._caller.drop_waiting)
 
     async def run(self, earlier: AnsweredFromCache | None = None) -> Finished:
         """Start the run and drive it to its end; with an earlier answer of the same request it ends at once.
@@ -185,12 +189,21 @@ class RunLoop:
             decisions = [action for action in actions if not isinstance(action, CallModel)]
             if not decisions:
                 calls = [a for a in actions if isinstance(a, CallModel) and not self._caller.is_under_way(a)]
+                if calls and self._departure.is_known:
+                    return self._start_nothing()
                 if not calls or not self._caller.is_late():
                     return calls
                 self._session.record_all((self._decisions.late(self._session.run), []))
             for action in decisions:
                 headroom = tuple(self._headroom.values())
                 self._session.record_all(self._decisions.perform(self._session.run, action, headroom))
+        return []
+
+    def _start_nothing(self) -> list[CallModel]:
+        """Nobody waits for the answer any more: once no call is under way, the run ends."""
+        run = self._session.run
+        if not self._caller.is_busy:
+            self._session.record(RunCancelled(by=self._departure.by or "", cost=run.cost, released=()))
         return []
 
     @property
@@ -230,11 +243,11 @@ class RunLoop:
             ) from error
 
     async def _abandon(self) -> None:
-        """Cancelled from outside: what is under way is cut and recorded as lost, then the run ends."""
+        """Cancelled from outside: what is under way is cut and recorded as lost, then the run ends or is left open."""
         await self._caller.cut()
         self._session.forget_calls()
         await self._caller.close_unsent()
         run = self._session.run
-        if not run.ended and self._is_owner:
+        if not run.ended and self._is_owner and not self._departure.is_resumable:
             self._session.record(RunCancelled(by=self._world.worker, cost=run.cost, released=()))
         await self._session.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, Inexact, InvalidOperation
 from difflib import get_close_matches
 from typing import Any, TypedDict, cast
@@ -19,6 +20,7 @@ from ..domain.strategies import STRATEGIES
 from ..domain.units import Duration, Probability, Usd, duration, plain, probability
 
 _NAMES = {Role.SYSTEM: "the system message", Role.USER: "the prompt"}
+NO_MESSAGE = "the request has no message: give a prompt"
 LABEL_LIMIT = 64  # characters of a category, a tag or a subject
 KEY_LIMIT = 255  # characters of an idempotency key
 CACHE_TTL = duration("24h")
@@ -111,8 +113,10 @@ ONLY_OF = {  # the strategy that each option shapes; `auto` may choose any
 }
 
 
-def request_of(prompt: str | None, options: RunOptions) -> Request:
-    """The request of a prompt, or of `messages`. Raises InvalidRequest."""
+def request_of(prompt: str | Request | None, options: RunOptions) -> Request:
+    """The request of a prompt, or of `messages`; a whole one is taken as it is. Raises InvalidRequest."""
+    if isinstance(prompt, Request):
+        return _whole(prompt, options)
     messages = options.get("messages")
     if (prompt is None) == (messages is None):
         raise InvalidRequest("give either a prompt or messages")
@@ -121,7 +125,19 @@ def request_of(prompt: str | None, options: RunOptions) -> Request:
         turns.insert(0, _message(Role.SYSTEM, system))
     request = Request(messages=tuple(turns), parameters=_parameters(options))
     if not any(part for message in request.messages for part in message.parts if message.role is not Role.SYSTEM):
-        raise InvalidRequest("the request has no message: give a prompt")
+        raise InvalidRequest(NO_MESSAGE)
+    return request
+
+
+def _whole(request: Request, options: RunOptions) -> Request:
+    """The request, with the longest answer that is asked for where it says none itself."""
+    if not any(part for message in request.messages for part in message.parts if message.role is not Role.SYSTEM):
+        raise InvalidRequest(NO_MESSAGE)
+    for message in request.messages:
+        _given(message)
+    parameters = request.parameters
+    if parameters.max_tokens is None:
+        request = replace(request, parameters=replace(parameters, max_tokens=options.get("max_tokens")))
     return request
 
 

@@ -42,6 +42,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "db": ("db:app", "Upgrade, back up, restore and vacuum the database, or show how it stands."),
     "doctor": ("doctor:app", "Check keys, reach, models and the database."),
     "selftest": ("selftest:app", "Try the parts of the orchestrator on themselves."),
+    "serve": ("serve:app", "Serve OpenAI's and Anthropic's protocols, an API and a dashboard."),
     "simulate": ("simulate:app", "Serve simulated models on a port, for tests and demos."),
 }
 

@@ -15,6 +15,7 @@ import uuid_utils
 
 from ..application.answer_cache import caching_of, earlier_answer
 from ..application.decisions import assess, with_forecast
+from ..application.departure import Departure
 from ..application.failures import failure_of, no_plan
 from ..application.feedback import compared, feedback_value, give_feedback, graded
 from ..application.idempotency import check_same_request, claim_of, finished_run
@@ -52,6 +53,7 @@ from ..application.runs import load_run
 from ..application.session import KeyIsTaken
 from ..application.world import StartRun, World, dataset_of
 from ..domain import routing
+from ..domain.catalogue import Catalogue
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
 from ..domain.events import FeedbackGiven, OnUnknown, RoutingDecided, RunRescored
 from ..domain.request import Request, prompt_request
@@ -146,27 +148,43 @@ class Orchestrator:
         return Privacy(self.store, self.log, self._worlds.opened_leases(), worker)
 
     async def run(
-        self, prompt: str | None = None, *, on_delta: DeltaSink | None = None, **options: Unpack[RunOptions]
+        self,
+        prompt: str | Request | None = None,
+        *,
+        on_delta: DeltaSink | None = None,
+        departure: Departure | None = None,
+        run_id: str | None = None,
+        **options: Unpack[RunOptions],
     ) -> OrchestrationResult:
-        """Answer a prompt. With `on_delta`, pieces of the answer are passed on as they arrive.
+        """Answer a prompt, or a whole request. With `on_delta`, pieces of the answer are passed on as they arrive.
 
+        Once `departure` knows that the caller left, no call is started any more, and what is under way is recorded.
+        `run_id` is a new run's id, made elsewhere.
         With `expect` the answers are compared with it: that is feedback, and the result's metadata `as_expected`. What
         a data set answers, it grades: that is feedback too, and the metadata `grade`, 0 to 1.
         Raises InvalidRequest before anything is done, RunFailure where the run ended without an answer, and what
         `on_delta` raised, once the answer is recorded.
         """
         expected = checked_options({"expect": options.pop("expect", None)}).get("expect")
-        result = await self._run(prompt, on_delta, options)
+        result = await self._run(prompt, on_delta, departure, run_id, options)
         if (dataset := dataset_of(self.provider_name(options.get("provider")))) is not None:
             result = await self._grade(result, request_of(prompt, options), dataset)
         if expected is None:
             return result
         return await self._compare(result, request_of(prompt, options).prompt, expected)
 
-    async def _run(self, prompt: str | None, on_delta: DeltaSink | None, options: RunOptions) -> OrchestrationResult:
+    async def _run(
+        self,
+        prompt: str | Request | None,
+        on_delta: DeltaSink | None,
+        departure: Departure | None,
+        run_id: str | None,
+        options: RunOptions,
+    ) -> OrchestrationResult:
         if on_delta is not None and options.get("on_unknown") is None:
             options["on_unknown"] = "fail"  # what was shown cannot be taken back
         command, world = self.prepare(prompt, **options)
+        command = replace(command, run_id=run_id or command.run_id)
         self._worlds.check(command, world)
         log, started_at = self.log, self._clock.now()
         sink = None if on_delta is None else PassingOn(on_delta)
@@ -182,7 +200,7 @@ class Orchestrator:
         world = self._worlds.bounded(world, budgets)
         world = replace(world, introduce=await self._worlds.introduction(world, log))
         try:
-            finished = await RunLoop(command, world, log, self._clock, sink).run(earlier)
+            finished = await RunLoop(command, world, log, self._clock, sink, departure=departure).run(earlier)
         except KeyIsTaken as error:
             check_same_request(error.taken.run, is_same=error.taken.same_request)
             return await self._first_run(error.taken.run, command, sink)
@@ -342,7 +360,7 @@ class Orchestrator:
         await self.alerts.look(log, {(scope, period)}, ())
         return (await show_budgets(store, log, scope, period))[0]
 
-    def plan(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> Plan:
+    def plan(self, prompt: str | Request | None = None, **options: Unpack[RunOptions]) -> Plan:
         """What a run would do: nothing is sent, nothing is stored.
 
         Raises InvalidRequest, and RunFailure where no usable model can answer.
@@ -369,6 +387,14 @@ class Orchestrator:
         """The policy for a provider, the settings' where none is named: chains, panels, choices and weights."""
         return self._worlds.policy(asked, name)
 
+    def trouble(self, what: str, **figures: object) -> None:
+        """Log that something beside the runs does not work."""
+        self._worlds.logging.trouble(what, **figures)
+
+    def catalogue(self, asked: str | None = None) -> Catalogue:
+        """The models of a provider, the settings' where none is named."""
+        return self._worlds.catalogue(self.provider_name(asked))
+
     def provider_name(self, asked: str | None = None) -> str:
         """Who would answer: live, simulated or recorded:NAME. Raises InvalidRequest."""
         return self._worlds.provider(asked)[0]
@@ -377,7 +403,7 @@ class Orchestrator:
         """What a user should be told about who answers, where they did not choose."""
         return self._worlds.provider(asked)[1]
 
-    def prepare(self, prompt: str | None = None, **options: Unpack[RunOptions]) -> tuple[StartRun, World]:
+    def prepare(self, prompt: str | Request | None = None, **options: Unpack[RunOptions]) -> tuple[StartRun, World]:
         """The command of a run and the models it would see; nothing is opened. Raises InvalidRequest."""
         settings, given = self.settings, checked_options(options)
         longest = self._worlds.longest_answer(given.get("provider"))

@@ -26,13 +26,14 @@ from .model_settings import KEY_VARIABLES as KEY_VARIABLES
 from .model_settings import ModelSettings, ProviderSettings, read_models, read_providers
 from .policy_settings import POLICY_TABLES, NamedPolicy, PolicySettings, read_policies, read_policy
 from .secret import Secret
+from .service_settings import ServiceSettings, read_service
 from .setting_keys import key, keys_of, read, unknown
 
 FILE_NAME = "model-orchestrator.toml"
 PREFIX = "MODEL_ORCHESTRATOR_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 CATALOGUES = ("seed", "current")
-TABLES = ("providers", "models", *POLICY_TABLES, "policies")
+TABLES = ("providers", "models", *POLICY_TABLES, "policies", "service")
 SECRETS = {PREFIX + "CONTENT_KEY": "content_key", PREFIX + "OLD_CONTENT_KEY": "old_content_key"}
 
 
@@ -154,6 +155,7 @@ class Settings:
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
     changes: PolicySettings = PolicySettings()  # of the built-in policy
     policies: Mapping[str, NamedPolicy] = field(default_factory=dict)  # the user's own
+    service: ServiceSettings = ServiceSettings()
     keys: Mapping[str, Secret] = field(default_factory=dict)  # by environment variable; only those that are set
     content_key: Secret | None = None  # 32 bytes as base64; from the environment only
     old_content_key: Secret | None = None
@@ -182,6 +184,7 @@ class Settings:
             models=MappingProxyType(models),
             changes=changes,
             policies=MappingProxyType(policies),
+            service=read_service(tables.get("service", {}), file, sources),
             keys=MappingProxyType({name: _key(name, env[name]) for name in variables if name and name in env}),
             sources=MappingProxyType(sources),
             file=file,

@@ -1,0 +1,150 @@
+"""The ASGI application of one worker process: the hot path first, then everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+
+from ...domain.errors import OrchestratorError
+from ..settings import Settings
+from .anthropic_wire import AnthropicWire
+from .asgi import ASGIApp, Message, Receive, Scope, Send
+from .authentication import identify
+from .completions import UNEXPECTED, Completions, fail
+from .failure import Failure, failure_of
+from .guard import Guard
+from .openai_wire import OpenAIWire
+from .service import Service
+from .wire import WireProtocol
+
+if TYPE_CHECKING:
+    from starlette.routing import Router
+
+
+class Application:
+    """Serves one worker. Its service is made when the server starts, inside the event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.limits = settings.service
+        self.service: Service | None = None
+        self._answering: dict[str, ASGIApp] = {}
+        self._rest: Router | None = None
+        self._guarded = Guard(self._route, settings.service.allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the server's life."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; whatever goes wrong is answered in the protocol's own words."""
+        has_begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        wire = self._wire(scope["path"])
+        try:
+            await self._guarded(scope, receive, answer)
+        except OrchestratorError as error:
+            if has_begun:
+                raise
+            await fail(answer, wire, failure_of(error))
+        except HTTPException as error:  # the router's, of a method that an address does not have
+            refused = Failure(
+                status=error.status_code,
+                kind="method",
+                message=f"{scope['method']} is not possible here: GET /openapi.json lists what is",
+            )
+            await fail(answer, wire, refused)
+        except Exception as error:
+            self._tell(error, scope)
+            if has_begun:
+                raise
+            await fail(answer, wire, UNEXPECTED)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self  # lets the router raise instead of answering itself
+        scope["state"]["identity"] = await identify(scope)
+        if scope["method"] == "POST" and (endpoint := self._answering.get(scope["path"])) is not None:
+            await endpoint(scope, receive, send)
+            return
+        assert self._rest is not None, "the server has started"
+        await self._rest(scope, receive, send)
+
+    def _wire(self, path: str) -> WireProtocol:
+        return ANTHROPIC if path.startswith("/v1/messages") else OPENAI
+
+    def _tell(self, error: Exception, scope: Scope) -> None:
+        """Log a defect: its kind and its place, never its text, which may hold a prompt."""
+        if self.service is None:
+            return
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+        self.service.orchestrator.trouble("ServiceFailed", error=type(error).__name__, place=place, path=scope["path"])
+
+    # ---- the life of the worker ----
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Start, wait for the server's end, and close."""
+        await receive()
+        try:
+            self._start()
+        except OrchestratorError as error:
+            print(f"model-orchestrator: {error}", file=sys.stderr)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        assert self.service is not None
+        await self.service.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _start(self) -> None:
+        from .routes import router
+
+        self.service = Service(self.settings)
+        self._answering = {
+            "/v1/chat/completions": Completions(self.service, OPENAI),
+            "/v1/messages": Completions(self.service, ANTHROPIC),
+        }
+        self._rest = router(self.service)
+        _on_stop(asyncio.get_running_loop(), self.service.stopping.set)
+
+
+OPENAI = OpenAIWire()
+ANTHROPIC = AnthropicWire()
+
+
+def create() -> Application:
+    """The application of a worker, from the settings that its process sees."""
+    return Application(Settings.load())
+
+
+def _on_stop(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
+    """Call `then` as soon as the process is asked to stop, before the server waits for its connections."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before: Any = signal.getsignal(number)
+
+        def stop(number: int, frame: FrameType | None, before: Any = before) -> None:
+            loop.call_soon_threadsafe(then)
+            if callable(before):
+                before(number, frame)
+
+        signal.signal(number, stop)

@@ -1,0 +1,86 @@
+"""A connection with limits that the HTTP parser does not have: how long a head may be, and how long it may take."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ..service_settings import ServiceSettings
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. The limits are the application's."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._limits: ServiceSettings = self.app.limits  # type: ignore[attr-defined]  # of our application
+        self._head = 0  # bytes of a head that is not whole yet
+        self._is_reading_head = True
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Admit it, unless there are too many already."""
+        super().connection_made(transport)
+        if len(self.connections) > self._limits.max_connections:
+            self._refuse(503, "Service Unavailable", "retry-after: 1\r\n")
+            return
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Its timer goes with it."""
+        self._head_is_whole()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; a head that grows without an end is refused."""
+        if self.transport.is_closing():
+            return
+        self._head += len(data)
+        super().data_received(data)
+        if self._is_reading_head and self._head > self._limits.max_headers:
+            self._refuse(431, "Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        """A new request: its head has its own time."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"abort": self.transport.abort}  # type: ignore[typeddict-item, typeddict-unknown-key]
+        self._is_reading_head = True
+        if self._deadline is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._head_is_whole()
+        if sum(len(name) + len(value) for name, value in self.headers) > self._limits.max_headers:
+            self._refuse(431, "Request Header Fields Too Large")
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Nothing follows a head that was refused."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Likewise."""
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def _await_head(self) -> None:
+        self._head = 0
+        self._deadline = self.loop.call_later(self._limits.read_timeout, self._refuse, 408, "Request Timeout")
+
+    def _head_is_whole(self) -> None:
+        self._is_reading_head, self._head = False, 0
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, status: int, phrase: str, more: str = "") -> None:
+        """Say so in the least words, and close."""
+        if not self.transport.is_closing():
+            head = f"HTTP/1.1 {status} {phrase}\r\n{more}content-length: 0\r\nconnection: close\r\n\r\n"
+            self.transport.write(head.encode())
+            self.transport.close()

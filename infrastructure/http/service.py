@@ -1,0 +1,56 @@
+"""What the endpoints of one worker process share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import uuid_utils
+
+from ...application.departure import Departure
+from ...application.ports import DeltaSink
+from ...application.result import OrchestrationResult
+from ...domain.request import Request, TextPart, ToolResultPart
+from ..bootstrap import Orchestrator
+from ..settings import Settings
+from .failure import Refused
+from .model_names import ModelNames
+from .runs_under_way import RunsUnderWay, RunTask
+
+
+class Service:
+    """An orchestrator, the runs it has under way, and what it admits."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.limits = settings.service
+        self.orchestrator = Orchestrator(settings)
+        self.names = ModelNames(self.orchestrator)
+        self.runs = RunsUnderWay(self.limits.max_runs)
+        self.stopping = asyncio.Event()  # set when the process was asked to stop: live streams end
+
+    def start(
+        self, request: Request, options: Mapping[str, Any], sink: DeltaSink | None = None
+    ) -> tuple[str, RunTask, Departure]:
+        """Start a run; its id, its task, and how to tell it that its client left. Raises Refused."""
+        self.check_length(request)
+        run_id = f"run-{uuid_utils.uuid7()}"
+
+        async def work(departure: Departure) -> OrchestrationResult:
+            return await self.orchestrator.run(request, on_delta=sink, departure=departure, run_id=run_id, **options)
+
+        return run_id, *self.runs.start(work)
+
+    def check_length(self, request: Request) -> None:
+        """Raises Refused where its texts are longer than is admitted."""
+        texts = (part for message in request.messages for part in message.parts)
+        length = sum(len(part.text) for part in texts if isinstance(part, TextPart | ToolResultPart))
+        if length > self.limits.max_prompt:
+            most = f"{self.limits.max_prompt:,} characters"
+            raise Refused(413, "too_large", f"the texts are longer than {most}: shorten them, or raise max_prompt")
+
+    async def aclose(self) -> None:
+        """Let what is under way end, then close the store and the connections."""
+        await self.runs.finish(self.limits.grace)
+        await self.orchestrator.aclose()
