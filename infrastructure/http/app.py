@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from ...domain.errors import OrchestratorError
 from ..settings import Settings
 from .anthropic_wire import AnthropicWire
-from .asgi import ASGIApp, Message, Receive, Scope, Send
+from .asgi import ASGIApp, Message, Receive, Scope, Send, respond
 from .authentication import identify
 from .completions import UNEXPECTED, Completions, fail
 from .failure import Failure, failure_of
@@ -37,7 +37,7 @@ class Application:
         self.service: Service | None = None
         self._answering: dict[str, ASGIApp] = {}
         self._rest: Router | None = None
-        self._guarded = Guard(self._route, settings.service.allowed_origins)
+        self._guard = Guard(settings.service.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the server's life."""
@@ -48,16 +48,22 @@ class Application:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; whatever goes wrong is answered in the protocol's own words."""
-        has_begun = False
+        has_begun, more = False, self._guard.headers(scope)
 
         async def answer(message: Message) -> None:
             nonlocal has_begun
-            has_begun = True
+            if message["type"] == "http.response.start":
+                has_begun = True
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         wire = self._wire(scope["path"])
         try:
-            await self._guarded(scope, receive, answer)
+            if self._guard.is_preflight(scope):
+                await respond(answer, 204, b"", ())
+                return
+            self._guard.check(scope)
+            await self._route(scope, receive, answer)
         except OrchestratorError as error:
             if has_begun:
                 raise

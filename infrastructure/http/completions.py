@@ -47,8 +47,7 @@ class Completions:
             asked = self._wire.asked(body)
             options = self._options(scope, asked)
             if asked.stream:
-                stream = _Stream(self._service, self._wire, asked, options, receive, send)
-                await stream.run()
+                await _Stream(self._service, self._wire, asked, options, receive, send).run(scope)
                 return
             run_id, task, departure = self._service.start(asked.request, options)
             if not await _is_there(task, departure, receive):
@@ -93,7 +92,7 @@ class _Stream:
         self._has_begun = False  # the status is sent: what fails from now on is an event
         self._is_open = False  # the protocol's first event is sent
 
-    async def run(self) -> None:
+    async def run(self, scope: Scope) -> None:
         """Pass the pieces on as they come, then the end."""
         watch = asyncio.create_task(self._until_left())
         try:
@@ -104,6 +103,7 @@ class _Stream:
             await self._end()
         except TimeoutError:  # the client takes nothing any more
             self._departure.leave()
+            scope["state"]["abort"]()
         finally:
             watch.cancel()
 

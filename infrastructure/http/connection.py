@@ -15,7 +15,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._limits: ServiceSettings = self.app.limits  # type: ignore[attr-defined]  # of our application
+        self._limits: ServiceSettings = self.app.limits  # of our application
         self._head = 0  # bytes of a head that is not whole yet
         self._is_reading_head = True
         self._deadline: asyncio.TimerHandle | None = None
@@ -45,7 +45,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A new request: its head has its own time."""
         super().on_message_begin()
-        self.scope["extensions"] = {"abort": self.transport.abort}  # type: ignore[typeddict-item, typeddict-unknown-key]
+        self.scope["state"]["abort"] = self.transport.abort  # for who takes nothing of what it is sent
         self._is_reading_head = True
         if self._deadline is None:
             self._await_head()

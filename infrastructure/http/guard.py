@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from .asgi import ASGIApp, Headers, Message, Receive, Scope, Send, header
+from .asgi import Headers, Scope, header
 from .failure import Refused
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -50,37 +50,32 @@ def is_local(scope: Scope) -> bool:
 
 
 class Guard:
-    """Refuses what comes from elsewhere, answers CORS, and adds the headers that every answer has."""
+    """Refuses what comes from elsewhere, and answers CORS for the origins that may call the API."""
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
-        self._app = app
+    def __init__(self, origins: Sequence[str]) -> None:
         self._origins = frozenset(origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or raise Refused."""
+    def headers(self, scope: Scope) -> Headers:
+        """What every answer to the request says to browsers."""
         origin = header(scope, b"origin")
-        more = list(ALWAYS)
-        if origin is not None and origin in self._origins:
-            more += [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin")]
-            if scope["method"] == "OPTIONS":
-                await send({"type": "http.response.start", "status": 204, "headers": [*more, *PREFLIGHT]})
-                await send({"type": "http.response.body", "body": b""})
-                return
+        if origin is None or origin not in self._origins:
+            return ALWAYS
+        allowed = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"origin")]
+        return [*ALWAYS, *allowed, *(PREFLIGHT if scope["method"] == "OPTIONS" else [])]
 
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *more]
-            await send(message)
+    def is_preflight(self, scope: Scope) -> bool:
+        """Whether a browser asks if a page of an allowed origin may call."""
+        return scope["method"] == "OPTIONS" and header(scope, b"origin") in self._origins
 
-        if scope["method"] not in SAFE:
-            self._check(scope, origin)
-        await self._app(scope, receive, answer)
-
-    def _check(self, scope: Scope, origin: str | None) -> None:
+    def check(self, scope: Scope) -> None:
         """Raises Refused for what another site's page sends."""
-        if origin is not None and origin not in self._origins and urlsplit(origin).netloc != header(scope, b"host"):
-            raise Refused(403, "forbidden", "web pages of other origins may not call this: see allowed_origins")
-        if origin is None and header(scope, b"sec-fetch-site") == "cross-site":
+        if scope["method"] in SAFE:
+            return
+        origin = header(scope, b"origin")
+        elsewhere = header(scope, b"sec-fetch-site") == "cross-site"
+        if origin is not None:
+            elsewhere = origin not in self._origins and urlsplit(origin).netloc != header(scope, b"host")
+        if elsewhere:
             raise Refused(403, "forbidden", "web pages of other origins may not call this: see allowed_origins")
 
 
