@@ -94,7 +94,7 @@ class Attempts:
     """The fold and the tables."""
 
     name: str = "attempts"
-    version: int = 1
+    version: int = 2
     types: tuple[str, ...]
     tables: tuple[Table, ...] = (
         ATTEMPTS,

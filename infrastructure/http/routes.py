@@ -11,6 +11,7 @@ from starlette.routing import Route, Router
 
 from ...domain.errors import OrchestratorError, StoreError
 from .asgi import Receive, Scope, Send
+from .dashboard.routes import dashboard_routes
 from .failure import Refused
 from .service import Service
 
@@ -22,6 +23,7 @@ def router(service: Service) -> Router:
         Route("/readyz", _Ready(service).answer),
         Route("/v1/models", _Models(service).listed),
         Route("/v1/models/{name:path}", _Models(service).one),
+        *dashboard_routes(service),
     ]
     return Router(routes, default=_nothing, redirect_slashes=False)
 
