@@ -1,4 +1,4 @@
-"""What was spent, on what: by any dimension and period, as a picture, a table and CSV, each line leading to its runs."""
+"""What was spent, on what: by dimension and period, as a picture, a table and CSV; each line leads to its runs."""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ class ModelsPage:
         return await self._desk.page(
             visit,
             "models.html",
-            stats=[_stats(one, span) for one in found if one.money == money.value],
+            stats=sorted(
+                (_stats(one, span) for one in found if one.money == money.value), key=lambda row: -row["one"].calls
+            ),
             money=money,
             kinds=kinds,
             headings=HEADINGS,

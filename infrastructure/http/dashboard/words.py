@@ -25,6 +25,18 @@ def money(amount: Decimal | str | None) -> str:
     return dollars(None if amount is None else Decimal(amount))
 
 
+def decimals(amounts: Iterable[str]) -> int:
+    """The most digits behind a point that one of the amounts has."""
+    return max((len(one.partition(".")[2]) for one in amounts if one[-1:].isdigit()), default=0)
+
+
+def padded(amount: str, digits: int) -> str:
+    """The amount, with blanks as wide as digits behind it, so that points stand below points."""
+    if not amount[-1:].isdigit():
+        return amount
+    return amount + "\N{FIGURE SPACE}" * (digits - len(amount.partition(".")[2]))
+
+
 def clean(text: object) -> str:
     """A label on one line: what cannot be shown, or turns the text around, is replaced."""
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in str(text))
@@ -95,6 +107,8 @@ def tag_condition(key: str, value: str) -> str:
 
 
 FILTERS = {
+    "decimals": decimals,
+    "padded": padded,
     "named": named,
     "exclusion": exclusion_text,
     "picos": picos,
