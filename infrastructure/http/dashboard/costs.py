@@ -22,6 +22,8 @@ from ....application.cost_reports import (
     cost_charts,
     cost_report,
     grouping_of,
+    periods_of,
+    section_chart,
     split_of,
 )
 from ....application.dates import Calendar
@@ -73,8 +75,12 @@ class Asked:
     def read(self, models: ReadModels) -> tuple[list[CostSection], list[Chart]]:
         """The report, and its pictures: one a kind of money."""
         sections = cost_report(models, self.question)
-        drawn = replace(self.question, split=self.question.split or None)
-        return sections, cost_charts(models, drawn) if sections else []
+        if not sections:
+            return [], []
+        if self.split is None:
+            return sections, cost_charts(models, replace(self.question, split=self.span.split))
+        keys = tuple(one.key for one in periods_of(models, self.question, self.split))
+        return sections, [section_chart(self.question, one, keys) for one in sections]
 
     def link(self, line: CostLine) -> str | None:
         """The runs behind a line; None where runs cannot be listed by its labels."""

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from ....application.read_models import ReadModels
 from ..service import Service
 from .sessions import KeyBook, Sessions
-from .spans import TIMES
+from .spans import RECENT, TIMES
 from .tokens import BROWSER_COOKIE, Tokens
 from .visit import Visit
 from .words import FILTERS, address, tag_condition
@@ -60,7 +60,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= FILTERS
-    made.globals |= {"address": address, "tag_condition": tag_condition, "times": TIMES}
+    made.globals |= {"address": address, "tag_condition": tag_condition, "times": TIMES, "recent": RECENT}
     return made
 
 

@@ -44,7 +44,7 @@ class ModelsPage:
     async def show(self, visit: Visit) -> Response:
         """Statistics of the time, the catalogue with its breakers, and changed prices."""
         orchestrator = self._desk.orchestrator
-        span = Span.of(visit.asked("time") or "30d", orchestrator.clock.now())
+        span = Span.recent(visit.asked("time") or "30d", orchestrator.clock.now())
         found = await self._desk.ask(lambda models: models.model_stats(span=span.range, conditions=visit.owned))
         money, kinds = shown_money(found, visit.asked("money"))
         catalogue = orchestrator.catalogue()

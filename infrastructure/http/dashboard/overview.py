@@ -87,7 +87,7 @@ class OverviewPage:
     async def show(self, visit: Visit) -> Response:
         """Everything that roll-ups know at once."""
         now = self._desk.orchestrator.clock.now()
-        span = Span.of(visit.asked("time", "30d"), now)
+        span = Span.recent(visit.asked("time", "30d"), now)
         ask = partial(_figures, now=now, span=span, asked=visit.asked("money"), owned=visit.owned)
         figures = await self._desk.ask(ask)
         budgets = await self._budgets(now, figures.money) if visit.identity.sees_all else []
@@ -136,7 +136,9 @@ def _figures(models: ReadModels, *, now: Timestamp, span: Span, asked: str, owne
         for one in models.run_counts(by=("status",), ranges=[span.range], conditions=owned)
         if one.money == money.value
     ]
-    question = CostQuestion(now=now, zone=UTC, dates=span.dates, by=("model",), conditions=(mine, *owned))
+    question = CostQuestion(
+        now=now, zone=UTC, dates=span.dates, by=("model",), split=span.split, conditions=(mine, *owned)
+    )
     (chart,) = cost_charts(models, question)[:1]
     return Figures(
         money=money,

@@ -22,6 +22,7 @@ SPANS = {  # name: (what is shown, days; None: since ever)
     "all": ("All time", None),
 }
 TIMES = [(name, shown) for name, (shown, _) in SPANS.items()]
+RECENT = TIMES[:4]  # latencies are kept by day: more of them cannot be read while somebody waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,19 @@ class Span:
             raise InvalidRequest(f"time {name!r} is not possible: expected {', '.join(SPANS)}")
         days = SPANS[name][1]
         return cls(name, BEGINNING if days is None else today(now) - (days - 1) * DAY)
+
+    @classmethod
+    def recent(cls, name: str, now: int) -> Span:
+        """One of the shorter times. Raises InvalidRequest."""
+        if name not in dict(RECENT):
+            raise InvalidRequest(f"time {name!r} is not possible here: expected {', '.join(dict(RECENT))}")
+        return cls.of(name, now)
+
+    @property
+    def split(self) -> str:
+        """The periods of its pictures."""
+        days = SPANS[self.name][1]
+        return "monthly" if days is None else "daily" if days <= 31 else "weekly"
 
     @property
     def range(self) -> tuple[int, int]:
