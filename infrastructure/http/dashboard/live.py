@@ -29,6 +29,7 @@ class LiveFeed:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._owners: OrderedDict[str, str | None] = OrderedDict()
+        self.position = 0  # of the last event that was looked at, for whomever
 
     async def stream(self, visit: Visit) -> Response:
         """Without an end, until the visitor leaves or the service stops."""
@@ -51,6 +52,7 @@ class LiveFeed:
                         yield b": alive\n\n"
                         continue
                     entry = coming.result()
+                    self.position = entry.position
                     if entry.type in _RUN_EVENTS and (event := await self._seen(visit, entry)) is not None:
                         data = json.dumps(_line(entry, event))
                         yield f"id: {entry.position}\nevent: happened\ndata: {data}\n\n".encode()

@@ -21,7 +21,7 @@ from ....projections.run_report import RunRow
 from .desk import Desk
 from .spans import Span
 from .visit import Visit
-from .words import address
+from .words import address, equals
 
 A_PAGE = 50
 SORTS = {"newest": "Newest first", "oldest": "Oldest first", "cost": "Dearest first"}
@@ -147,7 +147,7 @@ class RunsPage:
         found = [parse_filter(text, RUN_FIELDS, calendar) for text in wheres]
         for name in ("status", "strategy", "category", "money"):
             if value := visit.asked(name):
-                found.append(Compare(RUN_FIELDS[name], Op.EQUAL, value))
+                found.append(parse_filter(equals(name, value), RUN_FIELDS, calendar))
         if words := visit.asked("q"):
             found.append(Search(words))
         return Question(
