@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class Served:
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a dashboard over some weeks of simulated, recorded and real runs."""
     url = f"sqlite:///{tmp_path_factory.mktemp('browser') / 'log.db'}"
-    write_log(url, runs=300, seed=5, days=40, end=datetime.now(UTC), texts=True)
+    with ThreadPoolExecutor(1) as apart:  # from the loop that Playwright runs in this thread
+        apart.submit(write_log, url, runs=300, seed=5, days=40, end=datetime.now(UTC), texts=True).result()
     served = Served(url)
     yield served.address
     served.stop()

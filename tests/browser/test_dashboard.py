@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 PAGES = ("", "/runs", "/costs", "/models", "/policies", "/audit", "/playground", "/login")
 
@@ -77,26 +77,26 @@ def test_filters_narrow_the_list_and_can_be_taken_away(page: Page, filled: str) 
     expect(page).to_have_url(re.compile("status=failed"))
     expect(page.locator("#results .pill.good")).to_have_count(0)
     page.get_by_label("Status").select_option("")
-    page.get_by_label("Condition").fill('category = "chat"')
-    page.get_by_label("Condition").press("Enter")
+    page.get_by_role("textbox", name="Condition").fill('category = "chat"')
+    page.get_by_role("textbox", name="Condition").press("Enter")
     expect(page.locator(".chip")).to_contain_text('category = "chat"')
     expect(rows.first).to_contain_text("chat")
     count = rows.count()
-    page.get_by_label("Condition").fill("strategy = cheapest")
-    page.get_by_label("Condition").press("Enter")
+    page.get_by_role("textbox", name="Condition").fill("strategy = cheapest")
+    page.get_by_role("textbox", name="Condition").press("Enter")
     expect(page.locator(".chip")).to_have_count(2)
     expect(rows).not_to_have_count(count)
     page.get_by_role("link", name=re.compile("Remove the condition strategy")).click()
     expect(rows).to_have_count(count)
 
 
-def test_a_wrong_condition_is_told_in_place(chromium, filled: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_condition_is_told_in_place(chromium: Browser, filled: str) -> None:
     """Chromium notes every answer of 400 in the console, so that this page may complain."""
     context = chromium.new_context()
     page = context.new_page()
     page.goto(f"{filled}/dashboard/runs")
-    page.get_by_label("Condition").fill("cots > 1")
-    page.get_by_label("Condition").press("Enter")
+    page.get_by_role("textbox", name="Condition").fill("cots > 1")
+    page.get_by_role("textbox", name="Condition").press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("did you mean cost?")
     context.close()
 
@@ -113,7 +113,7 @@ def test_pages_of_the_list_follow_each_other(page: Page, filled: str) -> None:
 
 def test_a_cost_leads_to_its_runs_and_a_run_to_its_trail(page: Page, filled: str) -> None:
     page.goto(f"{filled}/dashboard/costs")
-    page.get_by_label("By", exact=True).select_option("category")
+    page.locator("select[name=by]").select_option("category")
     expect(page.locator("#results th").first).to_have_text("Category")
     page.get_by_role("link", name="research").first.click()
     expect(page.locator(".chip")).to_contain_text('category = "research"')

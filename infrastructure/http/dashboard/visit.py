@@ -33,8 +33,8 @@ class Visit:
         return self.request.query_params.get(name, default).strip()
 
     def listed(self, name: str) -> list[str]:
-        """Every value of a parameter that is not empty."""
-        return [one.strip() for one in self.request.query_params.getlist(name) if one.strip()]
+        """Every value of a parameter that is not empty, once."""
+        return list(dict.fromkeys(one.strip() for one in self.request.query_params.getlist(name) if one.strip()))
 
     @property
     def is_partial(self) -> bool:

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,6 @@ def truth(_written: tuple[str, TrueLog]) -> TrueLog:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[str]:
+def empty(tmp_path: Path) -> str:
     """The address of a database that is not there yet."""
-    yield f"sqlite:///{tmp_path / 'empty.db'}"
+    return f"sqlite:///{tmp_path / 'empty.db'}"
