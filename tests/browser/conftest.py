@@ -64,8 +64,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page that may complain of nothing; the parameter is the colour scheme."""
-    scheme = getattr(request, "param", "light")
-    context = chromium.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    is_dark = getattr(request, "param", "light") == "dark"
+    context = chromium.new_context(color_scheme="dark" if is_dark else "light", viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE)
     opened = context.new_page()
     complaints: list[str] = []

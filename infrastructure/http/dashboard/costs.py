@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Any
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from ....application.charts import Chart, chart_svg
@@ -31,6 +30,7 @@ from ....application.filters import parse_filter
 from ....application.read_models import ReadModels
 from ....domain.errors import InvalidRequest
 from ....domain.filters import CALL_FIELDS
+from ....domain.units import Timestamp
 from ... import exports
 from .desk import HEADERS, Desk
 from .spans import Span
@@ -53,17 +53,17 @@ class Asked:
     wheres: Sequence[str]
 
     @classmethod
-    def of(cls, visit: Visit, now: int) -> Asked:
+    def of(cls, visit: Visit, now: Timestamp) -> Asked:
         """Raises InvalidRequest."""
         by = visit.asked("by") or "model"
         tag = visit.asked("tag")
         split = split_of(visit.asked("split") or None)
         span = Span.of(visit.asked("time") or "30d", now)
         wheres = visit.listed("where")
-        calendar = Calendar(now, UTC)  # type: ignore[arg-type]
+        calendar = Calendar(now, UTC)
         conditions = tuple(parse_filter(text, CALL_FIELDS, calendar) for text in wheres)
         question = CostQuestion(
-            now=now,  # type: ignore[arg-type]
+            now=now,
             zone=UTC,
             dates=span.dates,
             by=grouping_of(f"{TAG}{tag}" if by == "tag" else by),
@@ -104,7 +104,7 @@ class CostsPage:
     async def show(self, visit: Visit) -> Response:
         """The report; what cannot be asked is told above an empty one."""
         sections: list[dict[str, Any]] = []
-        problem, dimensions = "", ()
+        problem, dimensions = "", tuple[str, ...]()
         try:
             asked = Asked.of(visit, self._desk.orchestrator.clock.now())
             found, charts = await self._desk.ask(asked.read)
@@ -165,5 +165,5 @@ def _section(asked: Asked, section: CostSection, chart: Chart) -> dict[str, Any]
         "count": len(section.lines),
         "lines": [(line, asked.link(line)) for line in lines],
         "compared": any(line.before is not None for line in lines),
-        "chart": Markup(chart_svg(chart, id=f"costs-{section.money.value}", styled=False)),
+        "chart": chart_svg(chart, id=f"costs-{section.money.value}", styled=False),
     }

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from ....application.budget_reports import Budget, list_budgets
@@ -150,7 +149,7 @@ def _figures(models: ReadModels, *, now: Timestamp, span: Span, asked: str, owne
         answered=sum(one.answered for one in stats),
         latencies=_latencies(stats),
         confidence=_confidence(counts),
-        chart=Markup(chart_svg(chart, id="cost-chart", styled=False)) if stats else "",
+        chart=chart_svg(chart, id="cost-chart", styled=False) if stats else "",
         last=list(models.runs(conditions=owned, limit=LAST)),
     )
 

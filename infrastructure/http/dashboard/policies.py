@@ -6,7 +6,6 @@ import asyncio
 from contextlib import closing
 from typing import Any
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from ....application.backtest_chart import backtest_chart
@@ -114,7 +113,7 @@ def _shown(found: Backtest, number: int) -> dict[str, Any]:
     return {
         "of": found.of,
         "what": f"{count:,} {'runs' if found.is_log else 'prompts'}",
-        "chart": picture and Markup(curve_svg(picture, id=f"backtest-{number}", styled=False)),
+        "chart": picture and curve_svg(picture, id=f"backtest-{number}", styled=False),
         "rows": [
             {
                 "name": one.name,

@@ -119,12 +119,9 @@ class RunPage:
         return logged
 
     async def _answer(self, run: Run) -> str | None:
-        ended = run.ended
-        return await self._desk.orchestrator.log.answer(ended.answer) if _has_answer(ended) else None
-
-
-def _has_answer(ended: object) -> bool:
-    return isinstance(ended, RunCompleted) and ended.answer is not None
+        if not isinstance(run.ended, RunCompleted) or run.ended.answer is None:
+            return None
+        return await self._desk.orchestrator.log.answer(run.ended.answer)
 
 
 def _events(logged: LoggedRun) -> list[Happened]:
@@ -172,7 +169,7 @@ def _models(routing: RoutingDecided) -> list[dict[str, Any]]:
     success: Mapping[str, int] = predicted(routing.forecast)
     planned = {call.model: number for number, call in reversed(list(enumerate(routing.plan, 1)))}
     prices = {call.model: (call.min_cost, call.max_cost) for call in routing.plan}
-    candidates = [
+    candidates: list[dict[str, Any]] = [
         {
             "model": one.model,
             "place": planned.get(one.model),
@@ -184,10 +181,10 @@ def _models(routing: RoutingDecided) -> list[dict[str, Any]]:
         for one in routing.candidates
     ]
     known = {one.model for one in routing.candidates}
-    nothing = {"place": None, "expected": None, "prices": None, "success": None}
+    nothing: dict[str, Any] = {"place": None, "expected": None, "prices": None, "success": None}
     for model in planned:
         if model not in known:
-            more = {"model": model, "place": planned[model], "prices": prices[model], "reason": None}
+            more: dict[str, Any] = {"model": model, "place": planned[model], "prices": prices[model], "reason": None}
             candidates.append({**nothing, **more})
     excluded = [{**nothing, "model": one.model, "reason": exclusion_text(one)} for one in routing.excluded]
     return sorted(candidates, key=lambda one: one["place"] or 1000) + excluded

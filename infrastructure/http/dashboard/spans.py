@@ -11,6 +11,7 @@ from ....domain.time_ranges import TimeRange
 from ....domain.units import Timestamp
 from ....projections.cost_report import CostRow
 from ....projections.grains import BEGINNING, END
+from ....projections.model_report import ModelStats
 from ....projections.projection import DAY, month_of
 
 SPANS = {  # name: (what is shown, days; None: since ever)
@@ -80,7 +81,7 @@ def this_month(now: int) -> int:
     return month_of(now)
 
 
-def shown_money(rows: Sequence[CostRow], asked: str) -> tuple[Money, list[Money]]:
+def shown_money(rows: Sequence[CostRow] | Sequence[ModelStats], asked: str) -> tuple[Money, list[Money]]:
     """The kind of money that a page shows, which is one of those that were spent, and all of these."""
     found = [one for one in Money if any(row.money == one.value for row in rows)]
     if asked and asked not in set(Money):
