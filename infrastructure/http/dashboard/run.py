@@ -111,11 +111,12 @@ class RunPage:
         return RedirectResponse(f"/dashboard/runs/{run.id}#feedback", 303)
 
     async def _logged(self, visit: Visit) -> LoggedRun:
-        name = visit.request.path_params["run"]
-        orchestrator = self._desk.orchestrator
-        logged = await load_run(orchestrator.log, await find_run(orchestrator.store, name))
-        if not visit.sees(logged.run.started.owner if logged.run.started else None):
-            raise RunNotFound(f"no run begins with {name!r}")
+        """By its whole id, or `last`: the beginning of one would be searched for in the whole log."""
+        name, orchestrator = visit.request.path_params["run"], self._desk.orchestrator
+        run_id = await find_run(orchestrator.store, name) if name == "last" else name
+        logged = await load_run(orchestrator.log, run_id)
+        if logged.run.started is None or not visit.sees(logged.run.started.owner):
+            raise RunNotFound(f"there is no run {name[:80]!r}: the list of runs has all there are")
         return logged
 
     async def _answer(self, run: Run) -> str | None:

@@ -15,7 +15,7 @@ from ....application.filters import parse_filter
 from ....application.read_models import ReadModels
 from ....domain.errors import InvalidRequest
 from ....domain.events import Money
-from ....domain.filters import RUN_FIELDS, AllOf, Compare, Condition, Not, Op, Search
+from ....domain.filters import RUN_FIELDS, AllOf, Compare, Condition, Not, Op, Search, touched
 from ....domain.strategies import STRATEGIES
 from ....projections.run_report import RunRow
 from .desk import Desk
@@ -25,6 +25,7 @@ from .words import address, equals
 
 A_PAGE = 50
 SORTS = {"newest": "Newest first", "oldest": "Oldest first", "cost": "Dearest first"}
+COUNTED = ("category", "strategy", "money", "status")
 STATUSES = RUN_FIELDS["status"].choices
 _PLACE = re.compile(r"(-?\d{1,19})~(run-[\w-]{1,80})")
 
@@ -61,6 +62,8 @@ class Question:
 
     def rows(self, models: ReadModels) -> tuple[list[RunRow], Place | None]:
         """One page, and where the next one begins; None: there is none."""
+        if not self._is_possible(models):
+            return [], None
         if self.sort == "cost":
             after = None if self.after is None else (self.after.figure, self.after.run)
             listed = models.dearest_runs(
@@ -78,6 +81,11 @@ class Question:
             return rows, None
         last = rows[A_PAGE - 1]
         return rows[:A_PAGE], Place(last.known_cost if self.sort == "cost" else last.started_at, last.run)
+
+    def _is_possible(self, models: ReadModels) -> bool:
+        """Whether any run of the time meets what is known of it by day: else every run would be read to find none."""
+        known = [one for one in self.conditions if all(key is None and name in COUNTED for name, key in touched(one))]
+        return not known or bool(models.run_counts(ranges=[self.span.range], conditions=known))
 
     def _rest(self) -> tuple[int, int]:
         """The time that is left: its index is where the database begins to read."""

@@ -23,7 +23,7 @@ SPANS = {  # name: (what is shown, days; None: since ever)
     "all": ("All time", None),
 }
 TIMES = [(name, shown) for name, (shown, _) in SPANS.items()]
-RECENT = TIMES[:4]  # latencies are kept by day: more of them cannot be read while somebody waits
+RECENT = TIMES[:3]  # latencies are kept by day: more of them cannot be read while somebody waits
 
 
 @dataclass(frozen=True, slots=True)

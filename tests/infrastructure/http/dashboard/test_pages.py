@@ -1,12 +1,13 @@
 """Every page, on an empty log and on a filled one; what is on them is what the log comes to."""
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from model_orchestrator.application.amounts import dollars
-from tests.generated_log import TrueLog
+from tests.generated_log import END, TrueLog
 
 from .visitor import Page, visiting
 
@@ -74,7 +75,7 @@ def test_what_is_not_there_says_so_as_a_page(empty: str) -> None:
     nothing, run, asset = got(empty, "/dashboard/nothing", "/dashboard/runs/run-0", "/dashboard/assets/htmx.min.js")
     assert (nothing.status, run.status, asset.status) == (404, 404, 200)
     assert "Not here" in nothing.said
-    assert "no run begins with 'run-0'" in run.said
+    assert "there is no run 'run-0'" in run.said
 
 
 def test_costs_are_those_of_the_log_to_the_last_digit(filled: str, truth: TrueLog) -> None:
@@ -105,8 +106,11 @@ def test_a_line_of_costs_leads_to_its_runs(filled: str, truth: TrueLog) -> None:
 
 
 def test_each_kind_of_money_has_its_own_overview(filled: str, truth: TrueLog) -> None:
-    real, simulated = got(filled, "/dashboard?time=90d&money=real", "/dashboard?time=90d&money=simulated")
-    totals = truth.total(lambda one: one.money.value)
+    real, simulated = got(filled, "/dashboard?time=30d&money=real", "/dashboard?time=30d&money=simulated")
+    since = (END - timedelta(days=29)).replace(hour=0)
+    recent = {one.run for one in truth.runs if one.started_at >= since}
+    spent = truth.total(lambda one: (one.money.value, one.run in recent))
+    totals = {money: spent[money, True] for money in ("real", "simulated")}
     assert dollars(totals["real"]) in real.said
     assert dollars(totals["real"]) not in simulated.said
     assert dollars(totals["simulated"]) in simulated.said

@@ -200,7 +200,7 @@ def test_who_is_no_admin_sees_only_own_figures(filled: str) -> None:
 
     async def ask() -> list[Page]:
         async with visiting(filled, identity=nobody) as visitor:
-            paths = ("/dashboard", "/dashboard/costs?time=all", "/dashboard/models?time=90d", "/dashboard/saved")
+            paths = ("/dashboard", "/dashboard/costs?time=all", "/dashboard/models?time=30d", "/dashboard/saved")
             return [await visitor.get(path) for path in paths]
 
     overview, costs, models, saved = asyncio.run(ask())

@@ -13,13 +13,23 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.routing import Router
 
+from model_orchestrator.domain.units import MILLION, Timestamp
+from model_orchestrator.infrastructure.clock import SystemClock
 from model_orchestrator.infrastructure.http.authentication import NOBODY, Identity
 from model_orchestrator.infrastructure.http.dashboard.routes import dashboard_routes
 from model_orchestrator.infrastructure.http.service import Service
 from model_orchestrator.infrastructure.settings import Settings
+from tests.generated_log import END
 
 FORM = "application/x-www-form-urlencoded"
 VOID = {"meta", "link", "input", "img", "br", "rect", "line", "path", "circle"}
+
+
+class EndOfTheLog(SystemClock):
+    """Pages are read at the moment that generated logs end."""
+
+    def now(self) -> Timestamp:
+        return Timestamp(round(END.timestamp()) * MILLION)
 
 
 class Page(HTMLParser):
@@ -122,6 +132,7 @@ class Visitor:
 async def visiting(url: str, **options: Any) -> AsyncIterator[Visitor]:
     """A visitor of a service over the database at `url`, which answers by simulation."""
     service = Service(Settings.load(None, database_url=url, provider="simulated"))
+    service.orchestrator.clock = EndOfTheLog()
     try:
         yield Visitor(service, **options)
     finally:
