@@ -111,7 +111,7 @@ def _shown(found: Backtest, number: int) -> dict[str, Any]:
     picture = backtest_chart(found, f"What quality costs: {found.of}")
     count = found.policies[0].counts["runs"]
     return {
-        "of": found.of,
+        "of": f"{found.of} money" if found.is_log else found.of,
         "what": f"{count:,} {'runs' if found.is_log else 'prompts'}",
         "chart": picture and curve_svg(picture, id=f"backtest-{number}", styled=False),
         "rows": [

@@ -31,7 +31,12 @@
     let source = null, due = null;
 
     function renew() {
-      if (due === null) due = setTimeout(() => { due = null; htmx.trigger(document.body, "news"); }, QUIET);
+      if (due !== null) return;
+      due = setTimeout(() => {
+        due = null;
+        if (document.getElementById("nothing-yet")) location.reload(); // there is a picture now
+        else htmx.trigger(document.body, "news");
+      }, QUIET);
     }
     function open() {
       source = new EventSource(feed.dataset.live);

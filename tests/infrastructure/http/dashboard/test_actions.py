@@ -123,7 +123,7 @@ def test_policies_are_played_over_the_log_on_demand(filled: str) -> None:
     played, wrong = asyncio.run(ask())
     assert played.status == 200
     assert "heuristic" in played.said
-    assert "runs of real" in played.said
+    assert "runs of real money" in played.said
     assert wrong.status == 400
     assert "there is no policy" in wrong.said
 
