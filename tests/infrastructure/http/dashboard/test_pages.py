@@ -49,9 +49,12 @@ def test_an_empty_log_says_what_to_do(empty: str) -> None:
     assert 'model-orchestrator run "What is Python?"' in overview.said
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, "a run", "an ensemble"])
 def test_no_page_has_a_script_a_style_or_an_address_of_its_own(filled: str, path: str) -> None:
     """The content security policy forbids them, so they would only seem to work."""
+    if not path.startswith("/"):
+        (listed,) = got(filled, f"/dashboard/runs?status=completed&strategy={'ensemble' if 'ens' in path else ''}")
+        path = listed.links("/dashboard/runs/run-")[0]
     (page,) = got(filled, path)
     assert page.status == 200
     assert "default-src 'none'" in page.header("content-security-policy")
