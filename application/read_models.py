@@ -11,7 +11,7 @@ from ..domain.units import Timestamp
 from ..projections.cost_report import CostRow
 from ..projections.model_report import ModelStats
 from ..projections.overview import Overview
-from ..projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
+from ..projections.run_report import ALWAYS, AttemptRow, Place, Range, RunCount, RunRow
 from ..projections.usage_report import CachedAnswers, ObservedUsage
 
 PENDING = (  # attempts that are lost and whose cost is not known
@@ -64,8 +64,9 @@ class ReadModels(Protocol):
         conditions: Sequence[Condition] = (),
         limit: int | None = None,
         oldest_first: bool = False,
+        after: Place | None = None,
     ) -> Iterator[RunRow]:
-        """Runs, newest first, as they are read: any number."""
+        """Runs, newest first, as they are read: any number; only those that come `after` a place in the order."""
 
     def attempts(
         self,

@@ -38,7 +38,7 @@ def report(
     period: Period = None,
     by: Annotated[
         str | None,
-        typer.Option("--by", help="model (the default), category, strategy, provider, status, purpose, tag:KEY."),
+        typer.Option("--by", help="model (the default), category, strategy, provider, status, purpose, owner, tag:KEY"),
     ] = None,
     since: Since = None,
     until: Until = None,

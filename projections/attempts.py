@@ -94,7 +94,7 @@ class Attempts:
     """The fold and the tables."""
 
     name: str = "attempts"
-    version: int = 1
+    version: int = 2
     types: tuple[str, ...]
     tables: tuple[Table, ...] = (
         ATTEMPTS,
@@ -166,8 +166,8 @@ class Attempts:
 
 def _escalation(key: tuple[str, int], of_run: tuple[Any, ...], from_model: str, to_model: str, reason: str) -> Row:
     """A row, with dimensions of its two models: without provider and outcome."""
-    strategy, category, money = of_run[2], of_run[3], of_run[5]
-    dims = (dim_of(category, strategy, model, "", money, "") for model in (from_model, to_model))
+    strategy, category, _, money, owner = of_run[2:]
+    dims = (dim_of(category, strategy, model, "", money, "", owner) for model in (from_model, to_model))
     return (*key, *of_run, from_model, to_model, reason, *dims)
 
 
@@ -269,7 +269,7 @@ def _row(run: str, number: int, of_run: tuple[Any, ...], slots: Slots, *, retry:
         int(retry),
         None if latency is None else bucket_of(latency),
         None if first_token is None else bucket_of(first_token),
-        dim_of(of_run[3], of_run[2], started[4], started[5], money, ended[0]),
+        dim_of(of_run[3], of_run[2], started[4], started[5], money, ended[0], of_run[6]),
     )
 
 
@@ -286,6 +286,7 @@ def _run_started(batch: AttemptBatch, fact: Fact) -> None:
         event.category,
         tags_text(event.tags),
         money_of(event.provider),
+        event.owner,
     )
     if fact.run not in batch.runs:
         batch.runs[fact.run] = slot

@@ -19,7 +19,7 @@ from ...projections.filter_sql import Sql
 from ...projections.model_report import ModelStats, model_report
 from ...projections.overview import Overview, overview
 from ...projections.projection import Names, Tables
-from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
+from ...projections.run_report import ALWAYS, AttemptRow, Place, Range, RunCount, RunRow
 from ...projections.usage_report import CachedAnswers, ObservedUsage
 from ..store.memory import MemoryStore
 from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
@@ -76,6 +76,7 @@ class StoredReadModels:
         conditions: Sequence[Condition] = (),
         limit: int | None = None,
         oldest_first: bool = False,
+        after: Place | None = None,
     ) -> Iterator[RunRow]:
         """Runs, newest first, as they are read."""
         with self._asking("attempts", "runs") as (tables, names):
@@ -88,6 +89,7 @@ class StoredReadModels:
                 conditions=conditions,
                 limit=limit,
                 oldest_first=oldest_first,
+                after=after,
             )
             for row in tables.stream(*query):
                 yield RunRow(*row)

@@ -134,6 +134,33 @@ class ReadModelsContract:
         assert [row.run for row in models.runs(limit=1)] == ["run-4"]
         assert [row.run for row in models.runs(limit=1, oldest_first=True)] == ["run-1"]
 
+    def test_pages_go_on_behind_the_last_run_of_the_one_before(self, url: str, models: StoredReadModels) -> None:
+        fill(url)
+        everything = list(models.runs())
+        for last, behind in zip(everything, range(1, 5), strict=True):
+            place = last.started_at, last.run
+            assert list(models.runs(after=place)) == everything[behind:]
+            assert list(models.runs(after=place, limit=1)) == everything[behind : behind + 1]
+            assert list(models.runs(after=place, oldest_first=True)) == everything[: behind - 1][::-1]
+        same_time = everything[0].started_at, "run-zzz"
+        assert next(models.runs(after=same_time)) == everything[0]
+
+    def test_costs_runs_and_statistics_of_one_owner_are_theirs_alone(self, url: str, models: StoredReadModels) -> None:
+        fill(url)
+        add(url, "run-5", of_category("chat", owner="web"), asked(MINI), answered(1), costed(1, "0.3"), scored(0.5))
+        add(url, "run-5", escalated(MINI, HAIKU), completed())
+        add(url, "run-6", of_category("chat", owner="web"), from_cache("0.1"), completed(None))
+        web = [Compare(RUN_FIELDS["owner"], Op.EQUAL, "web")]
+        assert [row.run for row in models.runs(conditions=web)] == ["run-6", "run-5"]
+        assert [(row.group, row.cost) for row in models.costs(by=("owner",), conditions=web)] == [
+            (("web",), usd("0.3"))
+        ]
+        assert [row.run for row in models.attempts(conditions=web)] == ["run-5"]
+        stats = {one.model: one for one in models.model_stats(conditions=web)}
+        assert (stats[MINI].calls, stats[MINI].cost, stats[MINI].cache_hits) == (1, usd("0.3"), 1)
+        assert stats[MINI].escalated_to == {HAIKU: 1}
+        assert [row.runs for row in models.run_counts(by=("owner",), conditions=web)] == [2]
+
     def test_a_late_fact_corrects_every_sum(self, url: str, models: StoredReadModels) -> None:
         """A lost call is assumed, then reconciled, then its answer comes after all, each asked for in between."""
         fill(url)
