@@ -20,6 +20,7 @@ from .ports import (
     RunLog,
     StreamAppend,
 )
+from .run_options import max_cost_of
 
 FORMS = "global, category:NAME, tag:KEY=VALUE or model:NAME"
 MARKS = (50, 80, 100)  # per cent of the limit
@@ -41,6 +42,17 @@ def period_of(text: str) -> str:
     if text not in PERIODS:
         raise InvalidRequest(f"budget period {text!r}: expected {', '.join(PERIODS)}")
     return text
+
+
+def limit_of(text: str) -> Usd:
+    """USD, above 0. Raises InvalidRequest."""
+    try:
+        limit = max_cost_of({"max_cost": text}, None)
+    except InvalidRequest as error:
+        raise InvalidRequest(str(error).replace("max cost", "budget").replace("from 0 to", "above 0, up to")) from None
+    if not limit:
+        raise InvalidRequest(f"budget {text} is not possible: expected US dollars above 0")
+    return limit
 
 
 def alerts_of(text: str | None) -> tuple[int, ...] | None:
