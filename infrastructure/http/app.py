@@ -131,7 +131,7 @@ class Application:
             "/v1/messages": Completions(self.service, ANTHROPIC),
         }
         self._rest = router(self.service)
-        _on_stop(asyncio.get_running_loop(), self.service.stopping.set)
+        _on_stop(asyncio.get_running_loop(), self.service.stop)
 
 
 OPENAI = OpenAIWire()

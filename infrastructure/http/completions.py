@@ -16,7 +16,7 @@ from ...application.result import OrchestrationResult
 from ...domain.errors import OrchestratorError
 from .asgi import JSON, Headers, Receive, Scope, Send, header, respond
 from .body import ClientLeft, read_body
-from .failure import Failure, failure_of
+from .failure import Failure, Refused, failure_of
 from .guard import check_json
 from .runs_under_way import RunTask
 from .service import Service
@@ -52,7 +52,7 @@ class Completions:
             run_id, task, departure = self._service.start(asked.request, options)
             if not await _is_there(task, departure, receive):
                 return
-            result = task.result()
+            result = outcome(task, run_id)
         except ClientLeft:
             return
         except OrchestratorError as error:
@@ -110,7 +110,7 @@ class _Stream:
     async def _end(self) -> None:
         """The run is over, and the log has it."""
         try:
-            result = self._task.result()
+            result = outcome(self._task, self._run_id)
         except OrchestratorError as error:
             await self._fail(failure_of(error))
         except Exception:
@@ -174,6 +174,14 @@ async def _is_there(task: RunTask, departure: Departure, receive: Receive) -> bo
         return False
     finally:
         watch.cancel()
+
+
+def outcome(task: RunTask, run_id: str) -> OrchestrationResult:
+    """The result of a run that is over. Raises RunFailure, and Refused where the service stopped before its end."""
+    if task.cancelled():
+        text = f"the service stopped before {run_id} ended: `model-orchestrator runs resume {run_id}` goes on with it"
+        raise Refused(503, "stopping", text)
+    return task.result()
 
 
 def about(result: OrchestrationResult) -> Headers:
