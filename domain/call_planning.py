@@ -11,7 +11,7 @@ from .events import Exclusion, ExclusionReason, PlannedCall, StrategySettings
 from .expected_output import expected_output_tokens
 from .policy import DEFAULT_MAX_TOKENS
 from .pricing import PriceCard, Usage, cost, worst_cost
-from .request import ImagePart, Parameters, Request, Role, ToolResultPart, ToolUse
+from .request import ImagePart, Message, Parameters, Request, Role, ToolCallPart, ToolResultPart, ToolUse
 from .tokens import bound_input, estimate_input
 from .units import Usd
 
@@ -45,10 +45,16 @@ def features_asked(request: Request) -> frozenset[Feature]:
     asked = {
         Feature.IMAGES: any(isinstance(part, ImagePart) for part in parts),
         Feature.LATE_SYSTEM: Role.SYSTEM in roles[spoken:],
+        Feature.TEXT_AFTER_CALL: any(_speaks_after_calling(message) for message in request.messages),
         Feature.TOOL_ERRORS: any(isinstance(part, ToolResultPart) and part.is_error for part in parts),
         **_asked_by(request.parameters),
     }
     return frozenset(feature for feature, needed in asked.items() if needed)
+
+
+def _speaks_after_calling(message: Message) -> bool:
+    kinds = [isinstance(part, ToolCallPart) for part in message.parts]
+    return kinds != sorted(kinds)
 
 
 def _asked_by(parameters: Parameters) -> dict[Feature, bool]:
@@ -60,6 +66,7 @@ def _asked_by(parameters: Parameters) -> dict[Feature, bool]:
         and parameters.response_format.json_schema is not None,
         Feature.TEMPERATURE: parameters.temperature is not None,
         Feature.STOP: bool(parameters.stop),
+        Feature.MANY_STOPS: len(parameters.stop) > 4,  # Source: OpenAI's Chat Completions, `stop` (2026-11-24)
         Feature.SEED: parameters.seed is not None,
         Feature.TOP_P: parameters.top_p is not None,
         Feature.TOP_K: parameters.top_k is not None,
