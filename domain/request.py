@@ -68,7 +68,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A function the model may call; `parameters` is a JSON schema, which the arguments of a `strict` one always keep."""
+    """A function the model may call; `parameters` is a JSON schema, which a strict one's arguments always keep."""
 
     name: str
     description: str = ""

@@ -18,26 +18,36 @@ Refused = Any  # cannot be honoured; null is nothing asked
 
 
 class Text(Struct, tag="text", forbid_unknown_fields=True):
+    """Text of a message."""
+
     text: str
     cache_control: Ignored = None  # changes the price only, and no cache is asked for
     citations: Ignored = None
 
 
 class Base64(Struct, tag="base64", forbid_unknown_fields=True):
+    """An image's data."""
+
     media_type: str
     data: str
 
 
 class Address(Struct, tag="url", forbid_unknown_fields=True):
+    """An image's address."""
+
     url: str
 
 
 class Image(Struct, tag="image", forbid_unknown_fields=True):
+    """An image of a message."""
+
     source: Base64 | Address
     cache_control: Ignored = None
 
 
 class Use(Struct, tag="tool_use", forbid_unknown_fields=True):
+    """A tool call of an earlier answer."""
+
     id: str
     name: str
     input: dict[str, Any]
@@ -46,6 +56,8 @@ class Use(Struct, tag="tool_use", forbid_unknown_fields=True):
 
 
 class Result(Struct, tag="tool_result", forbid_unknown_fields=True):
+    """What a tool answered; images in it are not carried."""
+
     tool_use_id: str
     content: str | list[Text] | None = None
     is_error: bool | None = None
@@ -53,18 +65,26 @@ class Result(Struct, tag="tool_result", forbid_unknown_fields=True):
 
 
 class User(Struct, tag_field="role", tag="user", forbid_unknown_fields=True):
+    """What the user and the tools say."""
+
     content: str | list[Text | Image | Result]
 
 
 class Assistant(Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True):
+    """An earlier answer, or the beginning of the next."""
+
     content: str | list[Text | Use]
 
 
 class System(Struct, tag_field="role", tag="system", forbid_unknown_fields=True):
+    """What the system says between others."""
+
     content: str | list[Text]
 
 
 class Tool(Struct, forbid_unknown_fields=True):
+    """A tool that may be called; `input_examples` is null."""
+
     name: str
     input_schema: dict[str, Any]
     description: str | None = None
@@ -78,30 +98,42 @@ class Tool(Struct, forbid_unknown_fields=True):
 
 
 class Choice(Struct, forbid_unknown_fields=True):
+    """Which tool is called."""
+
     type: Literal["auto", "any", "none", "tool"]
     name: str | None = None
     disable_parallel_tool_use: bool | None = None
 
 
 class Format(Struct, forbid_unknown_fields=True):
+    """The schema an answer keeps."""
+
     type: Literal["json_schema"]
     schema: dict[str, Any]
 
 
 class OutputConfig(Struct, forbid_unknown_fields=True):
+    """The form of the answer; `effort` is null."""
+
     format: Format | None = None
     effort: Refused = None
 
 
 class Thinking(Struct, forbid_unknown_fields=True):
+    """No thinking is asked for."""
+
     type: Literal["disabled"]
 
 
 class Metadata(Struct, forbid_unknown_fields=True):
+    """About whom the texts are."""
+
     user_id: str | None = None
 
 
 class Body(Struct, forbid_unknown_fields=True):
+    """The whole body."""
+
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     messages: Annotated[list[User | Assistant | System], Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=1, le=10**9)]

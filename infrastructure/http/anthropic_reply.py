@@ -81,7 +81,7 @@ class AnthropicWriter:
         return b"".join(
             (
                 start,
-                b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+                b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,',
                 b'"delta":{"type":"text_delta","text":',
                 _encode(text),
                 b"}}\n\n",

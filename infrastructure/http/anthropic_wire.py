@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...application.result import OrchestrationResult
-from .failure import Failure
 from .anthropic_reply import AnthropicWriter, anthropic_error, anthropic_whole
 from .anthropic_request import anthropic_asked
+from .failure import Failure
 from .wire import Asked, StreamWriter
 
 

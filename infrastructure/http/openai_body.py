@@ -20,30 +20,42 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class Text(Struct, tag="text", forbid_unknown_fields=True):
+    """Text of a message."""
+
     text: str
     prompt_cache_breakpoint: Ignored = None
 
 
 class Refusal(Struct, tag="refusal", forbid_unknown_fields=True):
+    """An earlier answer's refusal."""
+
     refusal: str
 
 
 class ImageUrl(Struct, forbid_unknown_fields=True):
+    """Where an image is, or its data."""
+
     url: str
     detail: str | None = None
 
 
 class Image(Struct, tag="image_url", forbid_unknown_fields=True):
+    """An image of a message."""
+
     image_url: ImageUrl
     prompt_cache_breakpoint: Ignored = None
 
 
 class Called(Struct, forbid_unknown_fields=True):
+    """The function of a tool call; `arguments` is JSON text."""
+
     name: str
     arguments: str = ""
 
 
 class ToolCall(Struct, forbid_unknown_fields=True):
+    """A tool call of an earlier answer."""
+
     id: str
     function: Called
     type: Literal["function"] = "function"
@@ -51,20 +63,26 @@ class ToolCall(Struct, forbid_unknown_fields=True):
 
 
 class System(Struct, tag_field="role", tag="system", forbid_unknown_fields=True):
+    """What the system says."""
+
     content: str | list[Text]
     name: Refused = None
 
 
 class Developer(System, tag_field="role", tag="developer", forbid_unknown_fields=True):
-    pass
+    """The same under its newer name."""
 
 
 class User(Struct, tag_field="role", tag="user", forbid_unknown_fields=True):
+    """What the user says."""
+
     content: str | list[Text | Image]
     name: Refused = None
 
 
 class Assistant(Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True):
+    """An earlier answer; `name`, `audio` and `function_call` are null."""
+
     content: str | list[Text | Refusal] | None = None
     tool_calls: list[ToolCall] | None = None
     refusal: str | None = None
@@ -75,12 +93,16 @@ class Assistant(Struct, tag_field="role", tag="assistant", forbid_unknown_fields
 
 
 class ToolResult(Struct, tag_field="role", tag="tool", forbid_unknown_fields=True):
+    """What a tool answered."""
+
     content: str | list[Text]
     tool_call_id: str
     name: Ignored = None  # of the function: the call says it, too
 
 
 class Function(Struct, forbid_unknown_fields=True):
+    """A function that may be called."""
+
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
@@ -88,28 +110,36 @@ class Function(Struct, forbid_unknown_fields=True):
 
 
 class FunctionTool(Struct, forbid_unknown_fields=True):
+    """A tool; those of other kinds are not served."""
+
     function: Function
     type: Literal["function"] = "function"
 
 
 class Named(Struct, forbid_unknown_fields=True):
+    """A function by its name."""
+
     name: str
 
 
 class NamedTool(Struct, forbid_unknown_fields=True):
+    """The tool that must be called."""
+
     function: Named
     type: Literal["function"] = "function"
 
 
 class AnyText(Struct, tag="text", forbid_unknown_fields=True):
-    pass
+    """No form asked for."""
 
 
 class JsonObject(Struct, tag="json_object", forbid_unknown_fields=True):
-    pass
+    """Any JSON object."""
 
 
 class Schema(Struct, forbid_unknown_fields=True):
+    """The schema an answer keeps."""
+
     name: Annotated[str, Meta(pattern="^[a-zA-Z0-9_-]{1,64}$")]
     schema: dict[str, Any] | None = None
     description: str | None = None
@@ -117,15 +147,21 @@ class Schema(Struct, forbid_unknown_fields=True):
 
 
 class JsonSchema(Struct, tag="json_schema", forbid_unknown_fields=True):
+    """JSON of a schema."""
+
     json_schema: Schema
 
 
 class StreamOptions(Struct, forbid_unknown_fields=True):
+    """What a stream tells beside the answer."""
+
     include_usage: bool | None = None
     include_obfuscation: Ignored = None
 
 
 class Body(Struct, forbid_unknown_fields=True):
+    """The whole body."""
+
     model: Annotated[str, Meta(min_length=1, max_length=256)]
     messages: Annotated[list[System | Developer | User | Assistant | ToolResult], Meta(min_length=1)]
     max_tokens: Count | None = None

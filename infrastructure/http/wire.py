@@ -35,8 +35,9 @@ class StreamWriter(Protocol):
         """A piece of the answer's text."""
 
     def closing(self, result: OrchestrationResult) -> bytes:
-        """What was not written of the answer, an opening included where there was none; then tool calls, the reason of the end,
-        usage, the `orchestration` object and the protocol's last event.
+        """Tool calls, the reason of the end, usage, the `orchestration` object and the protocol's last event.
+
+        Before them the opening and the answer's text, where nothing of them was written.
         """
 
     def failed(self, failure: Failure) -> bytes:
