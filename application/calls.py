@@ -267,7 +267,7 @@ class Caller:
         while bound_input(request) > action.call.max_input_tokens and share > SHORTEST:
             share *= 0.8
             request = ask(self._command.request, clipped(members, share))
-        if features_asked(request) <= self._world.model(action.call.model).features:
+        if features_asked(request) <= self._world.model(action.call.model).carries:
             return request
         return replace(request, parameters=replace(request.parameters, response_format=None))  # its words ask for JSON
 

@@ -7,6 +7,7 @@ cuts nothing: what is under way is read to its end and costed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -15,7 +16,7 @@ from ...application.departure import Departure
 from ...application.result import OrchestrationResult
 from ...domain.errors import OrchestratorError
 from .asgi import JSON, Headers, Receive, Scope, Send, header, respond
-from .body import ClientLeft, read_body
+from .request_body import ClientLeft, read_body
 from .failure import Failure, Refused, failure_of
 from .guard import check_json
 from .runs_under_way import RunTask
@@ -117,7 +118,7 @@ class _Stream:
             await self._fail(UNEXPECTED)
             raise
         else:
-            await self._write(self._opening(result) + self._writer.closing(result), more=False)
+            await self._write(self._writer.closing(result), more=False)
 
     async def _fail(self, failure: Failure) -> None:
         if self._has_begun:
@@ -141,11 +142,12 @@ class _Stream:
             piece += following
         return piece
 
-    def _opening(self, result: OrchestrationResult | None = None) -> bytes:
+    def _opening(self) -> bytes:
+        """The protocol's first event, before the first piece."""
         if self._is_open:
             return b""
         self._is_open = True
-        return self._writer.opening()
+        return self._writer.opening(run_id=self._run_id, model=None, created=int(time.time()))
 
     async def _write(self, data: bytes, *, more: bool = True) -> None:
         """Send it. Raises TimeoutError where the client does not take it in time."""
