@@ -16,9 +16,9 @@ from ...application.departure import Departure
 from ...application.result import OrchestrationResult
 from ...domain.errors import OrchestratorError
 from .asgi import JSON, Headers, Receive, Scope, Send, header, respond
-from .request_body import ClientLeft, read_body
 from .failure import Failure, Refused, failure_of
 from .guard import check_json
+from .request_body import ClientLeft, read_body
 from .runs_under_way import RunTask
 from .service import Service
 from .wire import Asked, StreamWriter, WireProtocol
