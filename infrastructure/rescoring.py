@@ -152,7 +152,7 @@ class Rescoring:
             "cache": "off",
         }
         model = self._orchestrator.prepare(**options)[1].catalogue.get(str(self._judge))
-        if model is not None and not features_asked(request) <= model.features:
+        if model is not None and not features_asked(request) <= model.carries:
             options["response_format"] = None  # its words ask for JSON
         try:
             result = await self._orchestrator.run(**options)

@@ -84,7 +84,9 @@ class Application:
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self  # lets the router raise instead of answering itself
         scope["state"]["identity"] = await identify(scope)
-        if scope["method"] == "POST" and (endpoint := self._answering.get(scope["path"])) is not None:
+        if (endpoint := self._answering.get(scope["path"])) is not None:
+            if scope["method"] != "POST":
+                raise HTTPException(405)
             await endpoint(scope, receive, send)
             return
         assert self._rest is not None, "the server has started"
@@ -129,7 +131,7 @@ class Application:
             "/v1/messages": Completions(self.service, ANTHROPIC),
         }
         self._rest = router(self.service)
-        _on_stop(asyncio.get_running_loop(), self.service.stopping.set)
+        _on_stop(asyncio.get_running_loop(), self.service.stop)
 
 
 OPENAI = OpenAIWire()

@@ -7,6 +7,7 @@ cuts nothing: what is under way is read to its end and costed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -15,9 +16,9 @@ from ...application.departure import Departure
 from ...application.result import OrchestrationResult
 from ...domain.errors import OrchestratorError
 from .asgi import JSON, Headers, Receive, Scope, Send, header, respond
-from .body import ClientLeft, read_body
-from .failure import Failure, failure_of
+from .failure import Failure, Refused, failure_of
 from .guard import check_json
+from .request_body import ClientLeft, read_body
 from .runs_under_way import RunTask
 from .service import Service
 from .wire import Asked, StreamWriter, WireProtocol
@@ -52,7 +53,7 @@ class Completions:
             run_id, task, departure = self._service.start(asked.request, options)
             if not await _is_there(task, departure, receive):
                 return
-            result = task.result()
+            result = outcome(task, run_id)
         except ClientLeft:
             return
         except OrchestratorError as error:
@@ -110,14 +111,14 @@ class _Stream:
     async def _end(self) -> None:
         """The run is over, and the log has it."""
         try:
-            result = self._task.result()
+            result = outcome(self._task, self._run_id)
         except OrchestratorError as error:
             await self._fail(failure_of(error))
         except Exception:
             await self._fail(UNEXPECTED)
             raise
         else:
-            await self._write(self._opening(result) + self._writer.closing(result), more=False)
+            await self._write(self._writer.closing(result), more=False)
 
     async def _fail(self, failure: Failure) -> None:
         if self._has_begun:
@@ -141,11 +142,12 @@ class _Stream:
             piece += following
         return piece
 
-    def _opening(self, result: OrchestrationResult | None = None) -> bytes:
+    def _opening(self) -> bytes:
+        """The protocol's first event, before the first piece."""
         if self._is_open:
             return b""
         self._is_open = True
-        return self._writer.opening()
+        return self._writer.opening(run_id=self._run_id, model=None, created=int(time.time()))
 
     async def _write(self, data: bytes, *, more: bool = True) -> None:
         """Send it. Raises TimeoutError where the client does not take it in time."""
@@ -174,6 +176,14 @@ async def _is_there(task: RunTask, departure: Departure, receive: Receive) -> bo
         return False
     finally:
         watch.cancel()
+
+
+def outcome(task: RunTask, run_id: str) -> OrchestrationResult:
+    """The result of a run that is over. Raises RunFailure, and Refused where the service stopped before its end."""
+    if task.cancelled():
+        text = f"the service stopped before {run_id} ended: `model-orchestrator runs resume {run_id}` goes on with it"
+        raise Refused(503, "stopping", text)
+    return task.result()
 
 
 def about(result: OrchestrationResult) -> Headers:

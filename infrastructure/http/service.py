@@ -28,7 +28,8 @@ class Service:
         self.orchestrator = Orchestrator(settings)
         self.names = ModelNames(self.orchestrator)
         self.runs = RunsUnderWay(self.limits.max_runs)
-        self.stopping = asyncio.Event()  # set when the process was asked to stop: live streams end
+        self.stopping = asyncio.Event()  # live streams end
+        self._finishing: asyncio.Future[int] | None = None
 
     def start(
         self, request: Request, options: Mapping[str, Any], sink: DeltaSink | None = None
@@ -50,7 +51,15 @@ class Service:
             most = f"{self.limits.max_prompt:,} characters"
             raise Refused(413, "too_large", f"the texts are longer than {most}: shorten them, or raise max_prompt")
 
+    def stop(self) -> None:
+        """The process was asked to stop: no run is taken any more, and those under way have the grace to end."""
+        if self._finishing is None:
+            self.stopping.set()
+            self._finishing = asyncio.ensure_future(self.runs.finish(self.limits.grace))
+
     async def aclose(self) -> None:
         """Let what is under way end, then close the store and the connections."""
-        await self.runs.finish(self.limits.grace)
+        self.stop()
+        assert self._finishing is not None
+        await self._finishing
         await self.orchestrator.aclose()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from model_orchestrator.application.departure import Departure
 from model_orchestrator.application.limits import Limits, RateLimiter
 from model_orchestrator.application.orchestrator import Finished, RunLoop
 from model_orchestrator.application.ports import (
@@ -106,7 +107,9 @@ class Stage:
         self.budgets: tuple[tuple[str, str], ...] = ()
         self.limiter: RateLimiter | None = None
 
-    def loop(self, prompt: str = "What is Python?", **command: Any) -> RunLoop:
+    def loop(
+        self, prompt: str = "What is Python?", *, epoch: int = 1, departure: Departure | None = None, **command: Any
+    ) -> RunLoop:
         world = World(
             provider="live",
             catalogue=SEED,
@@ -125,7 +128,7 @@ class Stage:
         )
         fields: dict[str, Any] = {"run_id": RUN, "request": prompt_request(prompt)}
         started = StartRun(**(fields | command))
-        return RunLoop(started, world, self.log, self.clock)
+        return RunLoop(started, world, self.log, self.clock, epoch=epoch, departure=departure)
 
     def run(self, prompt: str = "What is Python?", **command: Any) -> Finished:
         """Drive the run to its end."""
