@@ -35,8 +35,12 @@ def cost_question(
     as_of: str | None = None,
     by: tuple[str, ...] = (),
     split: str | None = None,
+    own: Sequence[Condition] = (),
 ) -> tuple[CostQuestion, Timestamp | None]:
-    """What is asked, and the moment whose log is asked; None: now. Raises InvalidRequest."""
+    """What is asked, and the moment whose log is asked; None: now. `own` is what rows must meet beside what is said.
+
+    Raises InvalidRequest.
+    """
     then = None if as_of is None else moment_of(as_of, reading)
     question = CostQuestion(
         now=reading.now if then is None else min(reading.now, then),
@@ -44,6 +48,6 @@ def cost_question(
         dates=reading.between(since, until),
         by=by,
         split=split,
-        conditions=conditions_of(where, CALL_FIELDS, reading, category),
+        conditions=(*own, *conditions_of(where, CALL_FIELDS, reading, category)),
     )
     return question, then

@@ -15,14 +15,16 @@ from starlette.exceptions import HTTPException
 from ...domain.errors import OrchestratorError
 from ..settings import Settings
 from .anthropic_wire import AnthropicWire
-from .asgi import ASGIApp, Message, Receive, Scope, Send, respond
+from .api.errors import NativeErrors
+from .asgi import JSON, ASGIApp, Message, Receive, Scope, Send, respond
 from .authentication import identify
 from .completions import UNEXPECTED, Completions, fail
 from .failure import Failure, failure_of
 from .guard import Guard
 from .openai_wire import OpenAIWire
+from .request_body import ClientLeft
 from .service import Service
-from .wire import WireProtocol
+from .wire import ErrorShape
 
 if TYPE_CHECKING:
     from starlette.routing import Router
@@ -74,7 +76,10 @@ class Application:
                 kind="method",
                 message=f"{scope['method']} is not possible here: GET /openapi.json lists what is",
             )
-            await fail(answer, wire, refused)
+            allow = [(name.lower().encode(), one.encode()) for name, one in (error.headers or {}).items()]
+            await respond(answer, refused.status, wire.error(refused), [JSON, *allow])
+        except ClientLeft:
+            return
         except Exception as error:
             self._tell(error, scope)
             if has_begun:
@@ -86,14 +91,16 @@ class Application:
         scope["state"]["identity"] = await identify(scope)
         if (endpoint := self._answering.get(scope["path"])) is not None:
             if scope["method"] != "POST":
-                raise HTTPException(405)
+                raise HTTPException(405, headers={"allow": "POST"})
             await endpoint(scope, receive, send)
             return
         assert self._rest is not None, "the server has started"
         await self._rest(scope, receive, send)
 
-    def _wire(self, path: str) -> WireProtocol:
-        return ANTHROPIC if path.startswith("/v1/messages") else OPENAI
+    def _wire(self, path: str) -> ErrorShape:
+        if path.startswith("/v1/"):
+            return ANTHROPIC if path.startswith("/v1/messages") else OPENAI
+        return NATIVE
 
     def _tell(self, error: Exception, scope: Scope) -> None:
         """Log a defect: its kind and its place, never its text, which may hold a prompt."""
@@ -136,6 +143,7 @@ class Application:
 
 OPENAI = OpenAIWire()
 ANTHROPIC = AnthropicWire()
+NATIVE = NativeErrors()
 
 
 def create() -> Application:

@@ -21,7 +21,7 @@ from .guard import check_json
 from .request_body import ClientLeft, read_body
 from .runs_under_way import RunTask
 from .service import Service
-from .wire import Asked, StreamWriter, WireProtocol
+from .wire import Asked, ErrorShape, StreamWriter, WireProtocol
 
 ALIVE = 10.0  # seconds without a piece of an answer, until a comment says that the stream lives
 COMMENT = b": waiting\n\n"
@@ -51,7 +51,7 @@ class Completions:
                 await _Stream(self._service, self._wire, asked, options, receive, send).run(scope)
                 return
             run_id, task, departure = self._service.start(asked.request, options)
-            if not await _is_there(task, departure, receive):
+            if not await is_there(task, departure, receive):
                 return
             result = outcome(task, run_id)
         except ClientLeft:
@@ -165,7 +165,7 @@ class _Stream:
         self._pieces.put_nowait(None)
 
 
-async def _is_there(task: RunTask, departure: Departure, receive: Receive) -> bool:
+async def is_there(task: RunTask, departure: Departure, receive: Receive) -> bool:
     """Wait for the run; False where the client left before it ended."""
     watch = asyncio.ensure_future(receive())
     try:
@@ -199,7 +199,7 @@ def about(result: OrchestrationResult) -> Headers:
     return [(name, value.encode("ascii", "replace")) for name, value in said]
 
 
-async def fail(send: Send, wire: WireProtocol, failure: Failure, run_id: str | None = None) -> None:
+async def fail(send: Send, wire: ErrorShape, failure: Failure, run_id: str | None = None) -> None:
     """Answer with an error."""
     await respond(send, failure.status, wire.error(failure), [JSON, *failure_headers(failure, run_id)])
 

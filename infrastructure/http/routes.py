@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from ...domain.errors import OrchestratorError, StoreError
+from .api.routes import api_routes
 from .asgi import Receive, Scope, Send
 from .failure import Refused
 from .service import Service
@@ -22,6 +23,7 @@ def router(service: Service) -> Router:
         Route("/readyz", _Ready(service).answer),
         Route("/v1/models", _Models(service).listed),
         Route("/v1/models/{name:path}", _Models(service).one),
+        *api_routes(service),
     ]
     return Router(routes, default=_nothing, redirect_slashes=False)
 

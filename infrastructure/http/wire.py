@@ -44,7 +44,14 @@ class StreamWriter(Protocol):
         """The protocol's error event: after the first byte there is no status any more."""
 
 
-class WireProtocol(Protocol):
+class ErrorShape(Protocol):
+    """How errors look."""
+
+    def error(self, failure: Failure) -> bytes:
+        """The body of an error."""
+
+
+class WireProtocol(ErrorShape, Protocol):
     """One vendor's shapes."""
 
     def asked(self, body: bytes) -> Asked:
@@ -55,6 +62,3 @@ class WireProtocol(Protocol):
 
     def writer(self, asked: Asked) -> StreamWriter:
         """A writer for one stream."""
-
-    def error(self, failure: Failure) -> bytes:
-        """The body of an error."""
