@@ -57,6 +57,7 @@ def _number(least: int, most: int, default: int | None = None) -> Schema:
 
 
 def of_path(name: str, schema: Schema, says: str) -> Parameter:
+    """A part of the address."""
     return Parameter(name=name, schema=schema, says=says, place="path")
 
 
@@ -67,7 +68,7 @@ def _words(*words: str) -> Schema:
 ROWS = (
     Parameter(
         name="where",
-        schema={"type": "array", "items": _text("filter", "cost > 0.05"), "maxItems": 20},
+        schema={"type": "array", "items": _text("filter", "category = chat"), "maxItems": 20},
         says="A condition, `field op value`, as the command line has it; several are all to be met.",
     ),
     Parameter(name="since", schema=_text("date-words", "7d", "2026-11"), says="From the beginning of this date on."),
@@ -99,8 +100,8 @@ KEY = Parameter(
 )
 PREFER = Parameter(
     name="Prefer",
-    schema=_words("respond-async"),
-    says="Answer with 202 as soon as the run is recorded.",
+    schema={"type": "string", "examples": ["respond-async"]},
+    says="respond-async: answer with 202 as soon as the run is recorded.",
     place="header",
 )
 LAST = Parameter(name="Last-Event-ID", schema=POSITION, says="Go on behind this position.", place="header")
@@ -108,11 +109,12 @@ LAST = Parameter(name="Last-Event-ID", schema=POSITION, says="Go on behind this 
 OPERATIONS = (
     Operation(
         method="post", path="/runs", id="startRun", says="Start a run and wait for its answer, or do not wait.",
-        scope="run", parameters=(KEY, PREFER), takes=bodies.NewRun, example={"prompt": "What is Python?", "max_cost": "0.01"},
-        gives={200: shapes.Answer, 202: shapes.Accepted}, errors=(*OF_A_BODY, *OF_A_RUN),
+        scope="run", parameters=(KEY, PREFER), takes=bodies.NewRun,
+        example={"prompt": "What is Python?", "max_cost": "0.01"}, gives={200: shapes.Answer, 202: shapes.Accepted}, errors=(*OF_A_BODY, *OF_A_RUN),
     ),
     Operation(
-        method="get", path="/runs", id="listRuns", says="Runs, newest first.", scope="read", gives={200: shapes.RunPage},
+        method="get", path="/runs", id="listRuns", says="Runs, newest first.", scope="read",
+        gives={200: shapes.RunPage},
         parameters=(
             *ROWS,
             Parameter(name="limit", schema=_number(1, runs.MOST, runs.PAGE), says="Runs of a page."),

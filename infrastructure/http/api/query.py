@@ -25,8 +25,8 @@ class Query:
             if name not in known:
                 hint = nearest(name[:64], list(known)) if known else "there is none here"
                 raise InvalidRequest(f"unknown parameter {name[:64]!r}: {hint}")
-            if len(value) > LONGEST:
-                raise InvalidRequest(f"parameter {name}: expected at most {LONGEST:,} characters")
+            if not 0 < len(value) <= LONGEST:
+                raise InvalidRequest(f"parameter {name}: expected 1 to {LONGEST:,} characters, or leave it out")
             self._given.setdefault(name, []).append(value)
         for name, values in self._given.items():
             if len(values) > 1 and name not in MANY:
@@ -51,7 +51,7 @@ class Query:
 
     def calendar(self, now: Timestamp) -> Calendar:
         """Reads dates by the clocks of the time zone asked for."""
-        return Calendar(now, zone_named(self.text("timezone") or "UTC"))
+        return Calendar(now, zone_named(self._given.get("timezone", ["UTC"])[0]))
 
     def rows(self) -> dict[str, Any]:
         """The parameters that choose rows, as they were written."""
