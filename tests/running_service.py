@@ -7,11 +7,12 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import uvicorn
+from starlette.routing import BaseRoute
 
 from model_orchestrator.infrastructure.http.app import Application
 from model_orchestrator.infrastructure.http.connection import LimitedProtocol
@@ -36,7 +37,8 @@ class Reply(NamedTuple):
 class RunningService:
     """Its address, and requests to it."""
 
-    def __init__(self, application: Application, port: int) -> None:
+    def __init__(self, application: Application, port: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop  # of the server's thread
         self.port = port
         self.address = f"http://127.0.0.1:{port}"
         self._application = application
@@ -46,6 +48,15 @@ class RunningService:
         """What the endpoints share; it belongs to the server's thread."""
         assert self._application.service is not None
         return self._application.service
+
+    def routes(self) -> tuple[Sequence[str], Sequence[BaseRoute]]:
+        """The addresses that answer, and every other route."""
+        assert self._application._rest is not None
+        return list(self._application._answering), self._application._rest.routes
+
+    def ask_to_stop(self) -> None:
+        """As a signal does, before the server itself ends."""
+        self._loop.call_soon_threadsafe(self.service.stop)
 
     def connect(self) -> socket.socket:
         """A bare connection."""
@@ -83,9 +94,10 @@ def running_service(settings: Settings) -> Iterator[RunningService]:
     )  # fmt: skip
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=_serve, args=(loop, server.serve([listening])), daemon=True)
     thread.start()
-    running = RunningService(application, listening.getsockname()[1])
+    running = RunningService(application, listening.getsockname()[1], loop)
     assert running.get("/healthz").status == 200
     try:
         yield running
@@ -93,3 +105,8 @@ def running_service(settings: Settings) -> Iterator[RunningService]:
         server.should_exit = True
         thread.join(WAIT)
         assert not thread.is_alive(), "the service did not stop"
+
+
+def _serve(loop: asyncio.AbstractEventLoop, serving: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(serving)

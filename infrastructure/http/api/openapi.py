@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from .... import __version__
-from .operations import ALWAYS, JSON, OPERATIONS, Operation, Parameter
+from .operations import ALWAYS, JSON, OF_A_HEAD, OPERATIONS, Operation, Parameter
 from .protocols import PROTOCOLS
 from .shapes import Error
 
@@ -96,7 +96,8 @@ def _responses(one: Operation, schemas: dict[type, Any]) -> dict[str, Any]:
         found[status] = {kind: {}} if isinstance(kind, str) else {JSON: {"schema": schemas[kind]}}
         if one.also is not None:
             found[status][one.also] = {}
-    return {
+    described = {
         str(status): {"description": HTTPStatus(status).phrase, "content": content}
         for status, content in sorted(found.items())
     }
+    return described | {str(OF_A_HEAD): {"description": HTTPStatus(OF_A_HEAD).phrase}}

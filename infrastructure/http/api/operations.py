@@ -11,10 +11,12 @@ from ....domain.time_ranges import SPLITS
 from ...event_codec import EVENT_TYPES
 from . import bodies, events, runs, shapes
 from .bodies import RUN
+from .query import MANY
 
 Schema = dict[str, Any]
 ALWAYS = (400, 401, 403, 429, 500, 503)  # answers that any endpoint may give
 OF_A_BODY = (408, 413, 415)
+OF_A_HEAD = 431  # without a word
 OF_A_RUN = (402, 404, 408, 409, 429, 502)
 JSON, CSV, STREAM = "application/json", "text/csv", "text/event-stream"
 
@@ -68,7 +70,7 @@ def _words(*words: str) -> Schema:
 ROWS = (
     Parameter(
         name="where",
-        schema={"type": "array", "items": _text("filter", "category = chat"), "maxItems": 20},
+        schema={"type": "array", "items": _text("filter", "category = chat"), "maxItems": MANY["where"]},
         says="A condition, `field op value`, as the command line has it; several are all to be met.",
     ),
     Parameter(name="since", schema=_text("date-words", "7d", "2026-11"), says="From the beginning of this date on."),
@@ -89,12 +91,12 @@ THE_BUDGET = (
 POSITION = _number(0, events.END)
 TYPES = Parameter(
     name="types",
-    schema={"type": "array", "items": _words(*EVENT_TYPES), "maxItems": 50},
+    schema={"type": "array", "items": _words(*EVENT_TYPES), "maxItems": MANY["types"]},
     says="Only these types of events.",
 )
 KEY = Parameter(
     name="Idempotency-Key",
-    schema={"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    schema={"type": "string", "minLength": 1, "maxLength": 255},
     says="The same key and request give the first run again.",
     place="header",
 )
@@ -110,7 +112,8 @@ OPERATIONS = (
     Operation(
         method="post", path="/runs", id="startRun", says="Start a run and wait for its answer, or do not wait.",
         scope="run", parameters=(KEY, PREFER), takes=bodies.NewRun,
-        example={"prompt": "What is Python?", "max_cost": "0.01"}, gives={200: shapes.Answer, 202: shapes.Accepted}, errors=(*OF_A_BODY, *OF_A_RUN),
+        example={"prompt": "What is Python?", "max_cost": "0.01"},
+        gives={200: shapes.Answer, 202: shapes.Accepted}, errors=(*OF_A_BODY, *OF_A_RUN),
     ),
     Operation(
         method="get", path="/runs", id="listRuns", says="Runs, newest first.", scope="read",

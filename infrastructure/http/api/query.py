@@ -11,7 +11,7 @@ from ....application.run_options import nearest
 from ....domain.errors import InvalidRequest
 from ....domain.units import Timestamp
 
-MANY = ("where", "types")  # parameters that may come several times
+MANY = {"where": 20, "types": 50}  # parameters that may come so many times
 ROWS = ("where", "since", "until", "timezone")  # what rows a question is about
 LONGEST = 2_000  # characters of a parameter
 
@@ -29,8 +29,9 @@ class Query:
                 raise InvalidRequest(f"parameter {name}: expected 1 to {LONGEST:,} characters, or leave it out")
             self._given.setdefault(name, []).append(value)
         for name, values in self._given.items():
-            if len(values) > 1 and name not in MANY:
-                raise InvalidRequest(f"parameter {name} comes {len(values)} times: give it once")
+            if len(values) > (most := MANY.get(name, 1)):
+                times = "once" if most == 1 else f"at most {most} times"
+                raise InvalidRequest(f"parameter {name} comes {len(values)} times: give it {times}")
 
     def text(self, name: str) -> str | None:
         """Its value."""
