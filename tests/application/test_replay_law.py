@@ -157,6 +157,9 @@ class Turnstile:
     async def expected_wait(self, model: str, limits: Limits, *, tokens: int) -> float:
         return 0.0
 
+    async def admit(self, model: str, limits: Limits) -> float:
+        return 0.0
+
     async def aclose(self) -> None:
         pass
 
