@@ -47,9 +47,9 @@ async def create_key(
         requests_a_minute=requests_a_minute,
     )
     while True:  # until nobody else was first
-        history = await keys_of(store, log, name)
+        history, version = await _history(store, log, name)
         check_free(history)
-        if await _append(store, log, event, name, version=_version(history)):
+        if await _append(store, log, event, name, version=version):
             return next(one for one in await keys_of(store, log, name) if one.id == id)
 
 
@@ -57,8 +57,10 @@ async def revoke_key(store: EventStore, log: RunLog, name_or_id: str, *, by: str
     """Take a key out of force, at once and for good. Raises InvalidRequest where there is none."""
     while True:
         key = await _meant(store, log, name_or_id)
-        history = await keys_of(store, log, key.name)
-        if await _append(store, log, KeyRevoked(id=key.id, by=by), key.name, version=_version(history)):
+        history, version = await _history(store, log, key.name)
+        if key not in history:  # somebody revoked it since
+            continue
+        if await _append(store, log, KeyRevoked(id=key.id, by=by), key.name, version=version):
             return next(one for one in await keys_of(store, log, key.name) if one.id == key.id)
 
 
@@ -71,9 +73,7 @@ async def list_keys(store: EventStore, log: RunLog) -> tuple[ApiKey, ...]:
 
 async def keys_of(store: EventStore, log: RunLog, name: str) -> tuple[ApiKey, ...]:
     """The keys that a name had, in order; all but the last are revoked."""
-    keys = Keys(log)
-    keys.add(await store.read_stream(KEY_PREFIX + name), up_to=0)
-    return keys.all
+    return (await _history(store, log, name))[0]
 
 
 async def caller_of(store: EventStore, log: RunLog, owner: str) -> Caller:
@@ -157,6 +157,8 @@ async def _append(store: EventStore, log: RunLog, event: KeyEvent, name: str, *,
     return isinstance(await store.append(Append(streams=(appended,))), Appended)
 
 
-def _version(history: Sequence[ApiKey]) -> int:
-    """Of a name's stream: each key has an event for its making, and one for its end."""
-    return sum(1 if key.is_in_force else 2 for key in history)
+async def _history(store: EventStore, log: RunLog, name: str) -> tuple[tuple[ApiKey, ...], int]:
+    """The keys of a name, in order, and the version of its stream."""
+    keys, entries = Keys(log), await store.read_stream(KEY_PREFIX + name)
+    keys.add(entries, up_to=0)
+    return keys.all, len(entries)
