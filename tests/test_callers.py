@@ -86,6 +86,8 @@ def test_a_key_is_made_with_its_budget_and_its_successor_keeps_it() -> None:
         assert (who, len(token)) == (key, 46)
         with pytest.raises(RunFailure, match="the budget key:web"):
             await orchestrator.run(PROMPT, caller=caller(who))
+        types = [one.type for one in await orchestrator.store.read_all()]
+        assert types.index("BudgetDefined") < types.index("KeyCreated")  # there was no moment without its budget
         with pytest.raises(InvalidRequest, match="there is a key web already"):
             await make_key(orchestrator, "web", budget=(Usd("9"), "day"))
         assert await orchestrator.store.budgets() == [("key:web", "day", 1_000_000)]  # not changed by who was refused

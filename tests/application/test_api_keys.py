@@ -56,8 +56,10 @@ class Place:
         return self._opened[-1]
 
     async def aclose(self) -> None:
-        for opened in (*self._limiters, *self._opened):
-            await opened.aclose()
+        for limiter in self._limiters:
+            await limiter.aclose()
+        for store in self._opened:
+            await store.aclose()
 
     def book(self, store: EventStore | None = None) -> KeyBook:
         store = store or self.store

@@ -267,6 +267,7 @@ class RateLimiterContract:
             limits = Limits(requests=50)
             assert await limiter.admit("m", limits) == 0
             taken = await kept(limiter)
+            assert taken is not None
             waits = [await limiter.admit("m", limits) for _ in range(40)]
             assert await kept(limiter) == taken
             assert taken == gcra.begun(taken.asked, gcra.call(limits, 0))
@@ -345,7 +346,8 @@ class SharedRateLimiterContract:
             waits = await asyncio.gather(*(limiters[n % 2].admit("m", limits) for n in range(40)))
             assert waits.count(0) == 1
             books = await kept(limiters[0])
-            assert books == gcra.begun(books.asked, gcra.call(limits, 0)) if books else None
+            assert books is not None
+            assert books == gcra.begun(books.asked, gcra.call(limits, 0))
             for limiter in limiters:
                 await limiter.aclose()
 
