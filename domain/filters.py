@@ -57,6 +57,7 @@ RUN_FIELDS = fields(
     Field("started", Kind.TIME),
     Field("latency", Kind.DURATION),
     Field("attempts", Kind.COUNT),
+    Field("owner", Kind.TEXT),
     Field("tag", Kind.TAG),
     Field("text", Kind.WORDS),
 )

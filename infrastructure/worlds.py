@@ -228,19 +228,26 @@ class Worlds:
             self._leases = open_leases(self._settings.database_url)
         return self._leases
 
+    def opened_limiter(self) -> RateLimiter:
+        """The rate limiter of the database."""
+        if self._limiter is None:
+            from .limits.opening import open_rate_limiter
+
+            self._limiter = open_rate_limiter(self._settings.database_url)
+        return self._limiter
+
     def bounded(self, world: World, budgets: Sequence[tuple[str, str]]) -> World:
         """The world with what bounds its calls: budgets, leases, and for live calls limits and breakers."""
-        url = self._settings.database_url
         bounded = replace(world, budgets=tuple(budgets), leases=self.opened_leases(), lease=self.lease)
         if world.provider != "live":
             return bounded
-        if self._limiter is None:
-            from .limits.opening import open_breakers, open_rate_limiter
+        if self._breakers is None:
+            from .limits.opening import open_breakers
 
-            self._limiter, self._breakers = open_rate_limiter(url), open_breakers(url)
+            self._breakers = open_breakers(self._settings.database_url)
         return replace(
             bounded,
-            limiter=self._limiter,
+            limiter=self.opened_limiter(),
             breakers=self._breakers,
             limits_of=_limits_of,
             on_wait=self._waiting,

@@ -30,6 +30,7 @@ KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONPYCACHEPREFIX")
 MASKS = (
     (re.compile(r"Installing into \.venv \.\.\.\n"), ""),  # only the first time
     (re.compile(r"run-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "RUN"),
+    (re.compile(r"mo-[\w-]{43}"), "TOKEN"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{32,64}\b"), "ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:\+00:00|Z)"), "TIME"),
     (re.compile(r"\+? *\d+\.\d+ s\b"), " SECONDS"),

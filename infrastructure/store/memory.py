@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from ...application.ports import (
     Append,
@@ -159,6 +160,12 @@ class MemoryStore:
     ) -> Sequence[RecordedEvent]:
         """One page of the log in order of position; fewer than `limit` events means the end."""
         return _page(self._open_log().events[max(0, after) :], limit, types, stream_prefix)
+
+    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
+        """Every event of the streams whose name begins so, in order of position."""
+        streams = self._open_log().streams.items()
+        events = (event for name, events in streams if name.startswith(prefix) for event in events)
+        return sorted(events, key=attrgetter("position"))
 
     async def read_backwards(
         self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""

@@ -77,6 +77,10 @@ class PostgresStore:
         """One page of the log in order of position."""
         return await self._read(lambda connection: read.page(connection, after, limit, types, stream_prefix))
 
+    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
+        """Every event of the streams whose name begins so, in order of position."""
+        return await self._read(lambda connection: read.family_events(connection, prefix))
+
     async def read_backwards(
         self, *, before: int | None = None, limit: int = PAGE, types: Sequence[str] = (), stream_prefix: str = ""
     ) -> Sequence[RecordedEvent]:
