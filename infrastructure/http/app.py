@@ -16,7 +16,7 @@ from ...domain.errors import OrchestratorError
 from ..settings import Settings
 from .anthropic_wire import AnthropicWire
 from .asgi import ASGIApp, Message, Receive, Scope, Send, respond
-from .authentication import identify
+from .authentication import NOBODY, OPEN, identify
 from .completions import UNEXPECTED, Completions, fail
 from .failure import Failure, failure_of
 from .guard import Guard
@@ -83,7 +83,11 @@ class Application:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self  # lets the router raise instead of answering itself
-        scope["state"]["identity"] = await identify(scope)
+        assert self.service is not None, "the server has started"
+        identity = NOBODY
+        if scope["path"] not in OPEN:
+            identity = await identify(scope, self.service.orchestrator.keys, self.limits.allowed_hosts)
+        scope["state"]["identity"] = identity
         if (endpoint := self._answering.get(scope["path"])) is not None:
             if scope["method"] != "POST":
                 raise HTTPException(405)

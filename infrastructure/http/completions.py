@@ -14,8 +14,10 @@ from typing import Any
 
 from ...application.departure import Departure
 from ...application.result import OrchestrationResult
+from ...application.world import Caller
 from ...domain.errors import OrchestratorError
 from .asgi import JSON, Headers, Receive, Scope, Send, header, respond
+from .authentication import Identity
 from .failure import Failure, Refused, failure_of
 from .guard import check_json
 from .request_body import ClientLeft, read_body
@@ -43,14 +45,17 @@ class Completions:
         run_id: str | None = None
         try:
             check_json(scope)
+            identity: Identity = scope["state"]["identity"]
+            await self._service.admit(identity)
             limits = self._service.limits
             body = await read_body(scope, receive, limit=limits.max_body, timeout=limits.read_timeout)
             asked = self._wire.asked(body)
             options = self._options(scope, asked)
             if asked.stream:
-                await _Stream(self._service, self._wire, asked, options, receive, send).run(scope)
+                caller = identity.caller
+                await _Stream(self._service, self._wire, asked, options, caller, receive, send).run(scope)
                 return
-            run_id, task, departure = self._service.start(asked.request, options)
+            run_id, task, departure = self._service.start(asked.request, options, identity.caller)
             if not await _is_there(task, departure, receive):
                 return
             result = outcome(task, run_id)
@@ -78,6 +83,7 @@ class _Stream:
         wire: WireProtocol,
         asked: Asked,
         options: Mapping[str, Any],
+        caller: Caller,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -86,7 +92,9 @@ class _Stream:
         self._send = send
         self._timeout = service.limits.write_timeout
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None: no more comes
-        self._run_id, self._task, self._departure = service.start(asked.request, options, self._pieces.put_nowait)
+        self._run_id, self._task, self._departure = service.start(
+            asked.request, options, caller, self._pieces.put_nowait
+        )
         self._task.add_done_callback(lambda task: self._pieces.put_nowait(None))
         self._receive = receive
         self._is_repeat_possible = "idempotency_key" in options

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,12 @@ import uuid_utils
 from ...application.departure import Departure
 from ...application.ports import DeltaSink
 from ...application.result import OrchestrationResult
+from ...application.world import Caller
+from ...domain.events import KeyScope
 from ...domain.request import Request, TextPart, ToolResultPart
 from ..bootstrap import Orchestrator
 from ..settings import Settings
+from .authentication import Identity
 from .failure import Refused
 from .model_names import ModelNames
 from .runs_under_way import RunsUnderWay, RunTask
@@ -31,15 +35,24 @@ class Service:
         self.stopping = asyncio.Event()  # live streams end
         self._finishing: asyncio.Future[int] | None = None
 
+    async def admit(self, identity: Identity) -> None:
+        """Count a request that makes a run. Raises Refused for a key that may not, or had its share of the minute."""
+        identity.need(KeyScope.RUN)
+        if identity.key is not None and (wait := await self.orchestrator.keys.admit(identity.key)) is not None:
+            rate = f"{identity.key.requests_a_minute} requests a minute"
+            raise Refused(429, "rate_limited", f"this API key has {rate}: wait", retry_after=math.ceil(wait))
+
     def start(
-        self, request: Request, options: Mapping[str, Any], sink: DeltaSink | None = None
+        self, request: Request, options: Mapping[str, Any], caller: Caller, sink: DeltaSink | None = None
     ) -> tuple[str, RunTask, Departure]:
         """Start a run; its id, its task, and how to tell it that its client left. Raises Refused."""
         self.check_length(request)
         run_id = f"run-{uuid_utils.uuid7()}"
 
         async def work(departure: Departure) -> OrchestrationResult:
-            return await self.orchestrator.run(request, on_delta=sink, departure=departure, run_id=run_id, **options)
+            return await self.orchestrator.run(
+                request, on_delta=sink, caller=caller, departure=departure, run_id=run_id, **options
+            )
 
         return run_id, *self.runs.start(work)
 
