@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..application.backtest_history import HistoryPlayer, PastWorld, as_it_ran
+from ..application.backtest_history import HistoryPlayer, PastWorld
+from ..application.backtest_outcome import as_it_ran
 from ..application.backtest_report import Backtest, PolicyResult, calibrated_on, policy_result
 from ..application.backtest_runs import PastRun, scored
 from ..application.backtest_tally import Calibration, Tally
@@ -23,6 +24,7 @@ from .backtest_history import Part, parts, past_runs
 from .bootstrap import Orchestrator
 from .catalogues import load_catalogue
 from .policies import policy_in_force
+from .rescoring import CATEGORY as JUDGING
 from .settings import Settings
 from .stored_catalogues import stored_catalogues
 
@@ -120,7 +122,7 @@ def play_part(question: Question, part: Part) -> dict[Money, Sums]:
     with closing(Prompts(question)) as prompts:
         players = [HistoryPlayer(one.worlds, one.assumed, prompts) for one in question.policies]
         for run in past_runs(question.url, part=part, since=question.since, until=question.until):
-            if question.only is not None and run.id not in question.only:
+            if run.start.category == JUDGING or (question.only is not None and run.id not in question.only):
                 continue
             money = money_of(run.start.provider)
             if money not in found:

@@ -98,6 +98,15 @@ def test_the_log_is_played_and_explored_runs_weigh_in() -> None:
     )
 
 
+def test_runs_in_which_a_judge_was_asked_are_no_history() -> None:
+    """No policy decides whom they ask; what they cost is in no figure."""
+    command("run", "What is 2+2?", "--quiet")
+    before = command("backtest", "--policy", "heuristic", "--json").document
+    command("runs", "rescore", "last", "--scorer", "judge:gpt-4o", "--max-cost", "0.5")
+    assert len(command("runs", "list", "--json").document) == 2
+    assert command("backtest", "--policy", "heuristic", "--json").document == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model_orchestrator.application.backtest_history import HistoryPlayer, PastWorld, as_it_ran
+from model_orchestrator.application.backtest_history import HistoryPlayer, PastWorld
+from model_orchestrator.application.backtest_outcome import as_it_ran
 from model_orchestrator.application.backtest_report import Backtest
 from model_orchestrator.domain.errors import InvalidRequest
 from model_orchestrator.domain.policy import SEED_POLICY
@@ -123,6 +124,19 @@ def test_labels_and_new_scores_are_read() -> None:
     assert run.final is not None
     assert run.label(run.final) == 0.0
     assert list(run.attempts[1].scores)[-1] == "other"
+
+
+def test_what_failed_cost_nothing_and_what_was_lost_is_unknown() -> None:
+    """A run that ended without an answer has ended too."""
+    begun = [
+        ("run-1", "RunStarted", 2, 5, _golden("RunStarted", 2)),
+        ("run-1", "AttemptStarted", 1, 5, _golden("AttemptStarted", 1)),
+    ]
+    failed = ("run-1", "AttemptFailed", 1, 6, _golden("AttemptFailed", 1))
+    ended = ("run-1", "RunFailed", 1, 7, _golden("RunFailed", 1))
+    for events, cost, ended_at in (([], None, None), ([failed], 0, None), ([failed, ended], 0, 7), ([ended], None, 7)):
+        (run,) = backtest_history._runs([*begun, *events], None, None)
+        assert (run.cost, run.ended_at) == (cost, ended_at)
 
 
 def _golden(name: str, version: int) -> str:
