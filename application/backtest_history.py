@@ -82,13 +82,14 @@ class PastWorld:
 class HistoryPlayer:
     """Plays one policy over runs of the log.
 
-    `worlds` go by the hash of a run's catalogue, `assumed` stands in for one that the database does not hold. `text`
+    `worlds` go by the hash of a run's catalogue, None where no policy can be had over it; `assumed` stands in for one
+    that the database does not hold. `text`
     gives a request again, None where it is gone.
     """
 
     def __init__(
         self,
-        worlds: Mapping[str, PastWorld],
+        worlds: Mapping[str, PastWorld | None],
         assumed: PastWorld,
         text: Callable[[ContentRef], Request | None] = lambda reference: None,
     ) -> None:
@@ -136,6 +137,8 @@ class HistoryPlayer:
 
     def decision(self, run: PastRun) -> RoutingDecided | None:
         """The routing that the policy would have decided; None where what it reads is gone, or was never there."""
+        if run.is_unreadable or self._worlds.get(run.start.catalogue, self._assumed) is None:
+            return None
         if run.assessment is None or run.routing is None:
             return None
         calls = [call for call in run.routing.plan if call.purpose is Purpose.ANSWER]
@@ -171,7 +174,9 @@ class HistoryPlayer:
         return asked if size == asked.expected_input else replace(asked, expected_input=size, max_input=size)
 
     def _world(self, catalogue: str) -> PastWorld:
-        return self._worlds.get(catalogue, self._assumed)
+        world = self._worlds.get(catalogue, self._assumed)
+        assert world is not None, "nothing is decided where no policy can be had"
+        return world
 
     def _scorer(self, run: PastRun) -> str:
         """Whose scores a chain goes by: the judge that the run asked for, else the policy's."""

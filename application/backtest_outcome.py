@@ -13,8 +13,8 @@ Price = Callable[[PlannedCall], int | None]
 
 
 def as_it_ran(run: PastRun) -> Played:
-    """What really happened; of a run that goes on nothing is known yet."""
-    if run.ended_at is None:
+    """What really happened; of a run that goes on nothing is known yet, and nothing of one that cannot be read."""
+    if run.ended_at is None or run.is_unreadable:
         return Played()
     if run.final is None or run.final not in run.attempts:
         return Played(cost=run.cost)

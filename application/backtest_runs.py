@@ -86,6 +86,7 @@ class PastRun:
     escalations: int = 0
     final: int | None = None  # the attempt whose answer was given
     ended_at: int | None = None  # None: it goes on
+    is_unreadable: bool = False  # it has an event that this build does not know
     labels: dict[tuple[int | None, str], int] = field(default_factory=dict)  # millionths by attempt and who said so
 
     def label(self, number: int) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..application.backtest_runs import PastAttempt, PastRouting, PastRun, PastStart
+from ..domain.errors import StoreTooNew
 from ..domain.events import PromptAssessed, Purpose
 from ..domain.finish import FinishReason
 from ..domain.units import Usd
@@ -130,11 +131,22 @@ def _runs(rows: Iterable[Row], since: int | None, until: int | None) -> Iterator
                 yield run
             run, stream = None, row[0]
             if row[1] == "RunStarted" and (since is None or row[3] >= since) and (until is None or row[3] < until):
-                run = PastRun(stream, row[3], _event(row))
-        elif run is not None:
-            _ADD[row[1]](run, _event(row), row[3])
+                run = PastRun(stream, row[3], _start(row))
+        elif run is not None and not run.is_unreadable:
+            try:
+                _ADD[row[1]](run, _event(row), row[3])
+            except (LookupError, ValueError):  # a newer release wrote it
+                run.is_unreadable = True
     if run is not None:
         yield run
+
+
+def _start(row: Row) -> PastStart:
+    try:
+        start: PastStart = _event(row)
+    except (LookupError, ValueError) as error:
+        raise StoreTooNew(f"{row[0]} was started by a newer release: use that one ({error})") from None
+    return start
 
 
 def _event(row: Row) -> Any:

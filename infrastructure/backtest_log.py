@@ -23,7 +23,7 @@ from .backtest import Asked
 from .backtest_history import Part, parts, past_runs
 from .bootstrap import Orchestrator
 from .catalogues import load_catalogue
-from .policies import policy_in_force
+from .policies import PolicyInForce, policy_in_force, policy_over_past
 from .rescoring import CATEGORY as JUDGING
 from .settings import Settings
 from .stored_catalogues import stored_catalogues
@@ -35,7 +35,7 @@ AS_IT_RAN = "as it ran"
 class PolicyWorlds:
     """One policy in every catalogue that runs used."""
 
-    worlds: dict[str, PastWorld]
+    worlds: dict[str, PastWorld | None]  # None: its data set is gone
     assumed: PastWorld
 
 
@@ -159,13 +159,16 @@ def _in_processes(question: Question) -> dict[Money, Sums]:
 
 
 def _worlds(settings: Settings, catalogues: dict[str, Catalogue], asked: Asked) -> PolicyWorlds:
-    known = {digest: _world(settings, catalogue, asked) for digest, catalogue in catalogues.items()}
-    provider = settings.provider or "live"
-    return PolicyWorlds(known, _world(settings, load_catalogue(settings, provider), asked))
+    catalogue = load_catalogue(settings, settings.provider or "live")
+    assumed = _world(catalogue, policy_in_force(settings, catalogue, asked.name), asked)
+    known: dict[str, PastWorld | None] = {}
+    for digest, used in catalogues.items():
+        found = policy_over_past(settings, used, asked.name)
+        known[digest] = None if found is None else _world(used, found, asked)
+    return PolicyWorlds(known, assumed)
 
 
-def _world(settings: Settings, catalogue: Catalogue, asked: Asked) -> PastWorld:
-    found = policy_in_force(settings, catalogue, asked.name)
+def _world(catalogue: Catalogue, found: PolicyInForce, asked: Asked) -> PastWorld:
     router = found.router.model if found.router else None
     return PastWorld(catalogue=catalogue, policy=found.policy, router=router, strategy=asked.strategy)
 

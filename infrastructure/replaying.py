@@ -80,7 +80,7 @@ class Recorded:
     async def _read(self, run_id: str) -> RecordedRun:
         try:
             events = await self._log.read(run_id)
-        except LookupError as error:
+        except (LookupError, ValueError) as error:
             return RecordedRun(run=Run(run_id), why_not=f"it has an event that this build does not know ({error})")
         run = fold(run_id, [entry.event for entry in events])
         try:
