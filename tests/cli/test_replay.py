@@ -140,6 +140,7 @@ def test_a_word_that_this_build_does_not_know_is_not_replayable(monkeypatch: pyt
     monkeypatch.setattr(run_log, "decode", decode)
     done = replayed(run, "--json")
     assert (done.code, done.document["runs"][0]["verdict"]) == (0, "not_replayable")
+    assert "an event that this build does not know" in command("audit", "trail", run, "--step").complaint
 
 
 def test_what_is_asked_for_must_be_clear() -> None:
