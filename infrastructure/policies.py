@@ -7,6 +7,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..application.world import dataset_of
 from ..domain.catalogue import Catalogue
 from ..domain.errors import ConfigurationError, InvalidRequest
 from ..domain.forecast import SuccessModel
@@ -69,6 +70,22 @@ def policy_in_force(
         scorer=scorer,
         file=named.file,
     )
+
+
+def policy_over_past(settings: Settings, catalogue: Catalogue, name: str) -> PolicyInForce | None:
+    """The same over a catalogue that runs used; None where that is of a data set that was removed or replaced."""
+    from .recorded import load_recorded, recorded_catalogue, recorded_policy
+
+    dataset = dataset_of(catalogue.name)
+    if dataset is None:
+        return policy_in_force(settings, catalogue, name)
+    try:
+        summary = load_recorded(settings.database_url, dataset)
+    except InvalidRequest:
+        return None
+    if recorded_catalogue(dataset, summary) != catalogue:
+        return None
+    return policy_in_force(settings, catalogue, name, base=recorded_policy(summary))
 
 
 def _named(settings: Settings, name: str) -> NamedPolicy | None:
