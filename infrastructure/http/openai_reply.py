@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ _ERRORS = {  # by status: type, and code where it is not our kind
     503: ("overloaded_error", None),
 }
 _CODES = {"context_window": "context_length_exceeded"}
-_encode = msgspec.json.Encoder().encode
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
 def openai_whole(result: OrchestrationResult) -> bytes:
