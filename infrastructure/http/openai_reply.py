@@ -74,20 +74,21 @@ class OpenAIWriter:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._head = b""  # of every chunk, up to its choices
+        self._envelope: dict[str, Any] = {}  # what every chunk says
+        self._head = b""  # the same as bytes, up to the choices
         self._wrote = False
 
     def opening(self, *, run_id: str, model: str | None, created: int) -> bytes:
         """The chunk that says who speaks."""
-        envelope = {
+        self._envelope = {
             "id": f"chatcmpl-{bare(run_id)}",
             "object": "chat.completion.chunk",
             "created": created,
             "model": model or self._asked.model,
         }
         if self._asked.include_usage:
-            envelope["usage"] = None  # in every chunk but the last
-        self._head = b"data: " + _encode(envelope)[:-1] + b',"choices":'
+            self._envelope["usage"] = None  # in every chunk but the last
+        self._head = b"data: " + _encode(self._envelope)[:-1] + b',"choices":'
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
 
     def delta(self, text: str) -> bytes:
@@ -134,8 +135,7 @@ class OpenAIWriter:
 
     def _last(self, more: dict[str, Any]) -> bytes:
         """The chunk without a choice."""
-        head = self._head.replace(b',"usage":null,"choices":', b',"choices":[],')
-        return head + _encode(more)[1:] + b"\n\n"
+        return b"data: " + _encode({**self._envelope, "choices": [], **more}) + b"\n\n"
 
 
 def _finish(result: OrchestrationResult) -> str:

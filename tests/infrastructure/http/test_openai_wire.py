@@ -83,6 +83,18 @@ def test_the_sdk_streams_with_usage() -> None:
     assert chunks[-1].model_extra["orchestration"]["run_id"] == service.result.run_id
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def test_no_field_of_a_chunk_is_said_twice() -> None:
+    """Which of the two a client reads is its own choice."""
+    wanted = asked(stream=True, stream_options={"include_usage": True})
+    for chunk in WIRE.writer(wanted).closing(PLAIN).decode().split("\n\n")[:-2]:
+        json.loads(chunk.removeprefix("data: "), object_pairs_hook=_once)
+
+
 def test_a_stream_without_usage_tells_the_run_in_its_last_chunk() -> None:
     """Every chunk has a choice then."""
     client, _ = openai_client()
