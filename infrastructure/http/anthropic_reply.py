@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ _ERRORS = {
     429: "rate_limit_error",
     503: "overloaded_error",
 }
-_encode = msgspec.json.Encoder().encode
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
 def anthropic_whole(result: OrchestrationResult) -> bytes:
