@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from model_orchestrator import Orchestrator, RunFailure
 from model_orchestrator.application.api_keys import revoke_key
 from model_orchestrator.application.balance_audit import balance_problems
+from model_orchestrator.application.budget_reports import show_budgets
 from model_orchestrator.application.decisions import run_started
 from model_orchestrator.application.key_book import caller, visible
 from model_orchestrator.application.runs import load_run
@@ -73,6 +75,24 @@ def test_a_keys_budget_stops_its_own_runs_and_nobody_elses() -> None:
         assert (await orchestrator.run(PROMPT, caller=WEB)).cost == spent
         rows = [row for row in await orchestrator.store.balances() if row.scope == "key:web"]
         assert [(row.held, row.settled) for row in rows] == [(0, int(spent * 2 * 10**12))]
+
+    played(scenario)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_refusal_names_a_keys_budget_beside_the_one_that_refused_and_its_marks_are_told() -> None:
+    """Of whose key it is; another's, as full as that, is in nobody's way."""
+
+    async def scenario(orchestrator: Orchestrator) -> None:
+        spent = [(await orchestrator.run(PROMPT, caller=one)).cost for one in (WEB, OTHER)]
+        for scope in ("key:web", "key:other", "global"):
+            await orchestrator.set_budget(scope, Usd(str(spent[0])), period="day")
+        with pytest.raises(RunFailure) as refused:
+            await orchestrator.run(PROMPT, caller=WEB)
+        budgets: Any = refused.value.details["budgets"]
+        assert [one["scope"] for one in budgets] == ["global", "key:web"]
+        (shown,) = await show_budgets(orchestrator.store, orchestrator.log, "key:web")
+        assert [one.percent for one in shown.told] == [50, 80, 100]
 
     played(scenario)
 
