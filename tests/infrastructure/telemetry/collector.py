@@ -59,7 +59,7 @@ class Collector:
 
     def metrics(self) -> dict[str, Any]:
         """The last state of each metric."""
-        found = {}
+        found: dict[str, Any] = {}
         for path, body in self.bodies:
             if path == "/v1/metrics":
                 for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -228,3 +229,12 @@ def test_no_word_of_a_prompt_is_on_the_page(file_url: str) -> None:
     text = asyncio.run(scraped(file_url))
     assert json.dumps("cheapest") in text
     assert "sentinel" not in text
+
+
+def test_the_document_names_every_family(file_url: str) -> None:
+    """With its kind; counters by the name that queries use."""
+    text = (Path(__file__).parents[3] / "docs" / "telemetry.md").read_text()
+    shown = page(file_url).kinds
+    expected = {name + ("_total" if kind == "counter" else ""): kind for name, kind in shown.items()}
+    rows = re.findall(r"^\| `(\w+)` \| (counter|gauge|histogram) \|", text, re.MULTILINE)
+    assert {"model_orchestrator_" + name: kind for name, kind in rows} == expected
