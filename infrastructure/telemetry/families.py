@@ -109,13 +109,13 @@ def _models(totals: Sequence[ModelTotal], calls: Sequence[CostRow]) -> Iterator[
         else:
             buckets[one.measure].setdefault(key, {})[int(one.label)] = one.count
     latency = HistogramMetricFamily(NAME + "call_latency_seconds", "Answered calls, from sent to whole.", labels=_CALL)
-    for key, counts in buckets[LATENCY].items():
-        latency.add_metric(key, cumulative(counts), seconds[key])
+    for place, counts in buckets[LATENCY].items():
+        latency.add_metric(place, cumulative(counts), seconds[place])
     yield latency
     says = "Answered streams, from sent to the first token."
     first = HistogramMetricFamily(NAME + "call_first_token_seconds", says, labels=_CALL)
-    for key, counts in buckets[FIRST_TOKEN].items():
-        first.add_metric(key, cumulative(counts), estimated_sum(counts))
+    for place, counts in buckets[FIRST_TOKEN].items():
+        first.add_metric(place, cumulative(counts), estimated_sum(counts))
     yield first
     yield _gauge("call_errors", "Failed calls, and lost ones so far, by kind of error.", (*_CALL, "error"), errors)
     says = "A chain moved on to its next model."
@@ -176,8 +176,8 @@ def _budgets(budgets: Sequence[Budget], periods: Mapping[str, str]) -> Iterator[
 
 def _log(figures: Figures) -> Iterator[Metric]:
     metered = figures.metered
-    lag = {(name,): float(events) for name, events in metered.lag.items()}
-    stopped = {(name,): float(name in metered.stopped) for name in metered.lag}
+    lag: Values = {(name,): float(events) for name, events in metered.lag.items()}
+    stopped: Values = {(name,): float(name in metered.stopped) for name in metered.lag}
     by_name = ("projection",)
     yield _counter("events", "Events in the log.", (), {(): metered.events})
     yield _gauge("projection_lag_events", "Events that were not folded when this page was asked for.", by_name, lag)

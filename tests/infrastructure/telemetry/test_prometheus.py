@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -82,9 +82,8 @@ def file_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'log.db'}"
 
 
-def reported(url: str, *words: str) -> dict[str, Any]:
-    found: dict[str, Any] = command(*words, "--json", "--database", url).document
-    return found
+def reported(url: str, *words: str) -> Any:
+    return command(*words, "--json", "--database", url).document
 
 
 def test_every_figure_is_the_one_the_reports_say(url: str) -> None:
@@ -122,9 +121,8 @@ def test_runs_are_counted_by_strategy_and_status(file_url: str) -> None:
     """Against the generator's own truth."""
     truth = write_log(file_url, runs=200, seed=3)
     shown = page(file_url)
-    for one in {(run.strategy, run.status.value, run.money.value) for run in truth.runs}:
-        expected = sum((run.strategy, run.status.value, run.money.value) == one for run in truth.runs)
-        strategy, status, money = one
+    counts = Counter((run.strategy, run.status.value, run.money.value) for run in truth.runs)
+    for (strategy, status, money), expected in counts.items():
         if status == "running":
             assert shown.one("runs_under_way", strategy=strategy, money=money) == expected
         else:
