@@ -247,7 +247,7 @@ def test_a_blocking_library_call_is_sent_at_exit(collector: Collector, tmp_path:
 def closed_port() -> str:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
-        return f"http://user:secret-of-the-address@127.0.0.1:{one.getsockname()[1]}"
+        return f"http://user:secret-of-the-address@127.0.0.1:{one.getsockname()[1]}/secret-of-the-path"
 
 
 def test_a_collector_that_is_not_there_costs_a_log_line(
