@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ...domain.events import RunEvent
 from ...domain.units import Timestamp
 from ..logging import RunLogging
-from .observed import FIRST, Gathering
+from .observed import FIRST, Gathering, ObservedRun
 from .parent import NOTHING, carrier
 from .signals import EXTRA, Signals, is_installed, signals_of
 
@@ -120,15 +120,25 @@ class _Thread(threading.Thread):
         self._opening.join()
         runs = Gathering()
         while (item := self.items.get()) is not None:
-            ended = runs.add(*item)
-            if ended is not None and self._export is not None:
-                self._export.run(ended)
+            if (ended := runs.add(*item)) is not None:
+                self._send(ended)
+        for one in runs.rest():
+            self._send(one)
         if self._export is not None:
-            for one in runs.rest():
-                self._export.run(one)
-            self._export.close()
+            try:
+                self._export.close()
+            except Exception as error:  # the SDK raises where its own deadline has passed
+                self._tell(type(error).__name__)
             self._export = None
         self._finish()
+
+    def _send(self, run: ObservedRun) -> None:
+        """Export a run; one that cannot be exported is told, and ends nothing."""
+        try:
+            if self._export is not None:
+                self._export.run(run)
+        except Exception as error:
+            self._tell(type(error).__name__)
 
     def _open(self) -> None:
         try:
@@ -139,9 +149,13 @@ class _Thread(threading.Thread):
             self._logging.trouble("TelemetryOff", why=f"the OpenTelemetry SDK did not start: {type(error).__name__}")
 
     def _trouble(self, why: str) -> None:
-        """Something did not leave: told once, and no reason to wait at the end."""
+        """Something does not leave: no reason to wait at the end."""
+        self._tell(why)
+        if self._is_ending:
+            self._finish()
+
+    def _tell(self, why: str) -> None:
+        """Once."""
         if not self._is_told:
             self._is_told = True
             self._logging.trouble("TelemetryNotSent", why=why)
-        if self._is_ending:
-            self._finish()

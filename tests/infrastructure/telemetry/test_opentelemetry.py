@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from model_orchestrator.domain.events import RunEvent
+from model_orchestrator.domain.run import Run
 from model_orchestrator.domain.units import Timestamp
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
 from model_orchestrator.infrastructure.logging import RunLogging
 from model_orchestrator.infrastructure.settings import Settings
+from model_orchestrator.infrastructure.telemetry import attributes as run_spans
 from model_orchestrator.infrastructure.telemetry import observer
 from model_orchestrator.infrastructure.telemetry.observer import RunTelemetry
 from model_orchestrator.infrastructure.telemetry.parent import child_of
@@ -205,6 +207,23 @@ def test_a_real_run_leaves_no_text_in_any_signal(collector: Collector, to: dict[
     (run,) = [one for one in collector.spans() if one.name == "invoke_workflow cheapest"]
     assert run.trace_id.hex() == PARENT.split("-")[1]
     assert attributes(run.attributes)["model_orchestrator.money"] == "simulated"
+
+
+def test_a_run_that_cannot_be_exported_stops_no_other(
+    collector: Collector, to: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told by the kind of error only."""
+    names = iter([ValueError("sentinel-of-a-text")])
+
+    def named(run: Run) -> str:
+        if (error := next(names, None)) is not None:
+            raise error
+        return "second"
+
+    monkeypatch.setattr(run_spans, "run_name", named)
+    tell(to, ESCALATING, ESCALATING)
+    assert [one.name for one in collector.spans() if not one.name.startswith("chat")] == ["second"]
+    assert [(line["event"], line["why"]) for line in lines(capsys)] == [("TelemetryNotSent", "ValueError")]
 
 
 def command(tmp_path: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
