@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .. import __version__
 from ..application.leasing import LEASE
 from ..application.limits import Breakers, Limits, RateLimiter
 from ..application.ports import Append, Content, Expected, LeaseStore, ModelClient, StreamAppend
@@ -17,12 +18,13 @@ from ..application.world import StartRun, World, dataset_of
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName, ModelProvider
 from ..domain.dataset import Example
 from ..domain.errors import InvalidRequest
-from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
+from ..domain.events import Exclusion, ExclusionReason, PriceListPublished, RunEvent
 from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
 from ..domain.request import Request
 from ..domain.run import Run
 from ..domain.scorers import AnswerScorer
+from ..domain.units import Timestamp
 from .availability import access, account, availability
 from .catalogues import catalogue_from_json, catalogue_hash, catalogue_json, find_model, is_known_model, load_catalogue
 from .logging import RunLogging
@@ -30,6 +32,7 @@ from .policies import PolicyInForce, policy_in_force
 from .policy import policy_from_json, policy_json, unknown_chain
 from .run_log import StoredRunLog
 from .settings import Settings, resolve_provider
+from .telemetry.observer import RunTelemetry
 from .weights_store import Weights, scorer_weights, stored_router, stored_scorer
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class Worlds:
         self._worker = worker
         self._on_wait = on_wait
         self.logging = RunLogging(settings.log_level, settings.log_format)
+        self._telemetry = RunTelemetry(self.logging, __version__)
         self._catalogues: dict[str, Catalogue] = {}
         self._policies: dict[tuple[str, str], PolicyInForce] = {}
         self._scorer: Weights[AnswerScorer] | None = None  # the shipped one
@@ -125,7 +129,7 @@ class Worlds:
             unusable=unusable,
             client_for=self._clients_of(provider),
             worker=self._worker,
-            observe=self.logging.observe,
+            observe=self._observe,
             draw=random.random,
             router=policy.router.model if policy.router else None,
             scorer=scorer,
@@ -254,13 +258,17 @@ class Worlds:
             account_of=partial(account, settings=self._settings),
         )
 
+    def _observe(self, run_id: str, event: RunEvent, at: Timestamp) -> None:
+        self.logging.observe(run_id, event)
+        self._telemetry.observe(run_id, event, at)
+
     def _waiting(self, run_id: str, model: ModelName, seconds: float) -> None:
         self.logging.waiting(run_id, model, seconds)
         if self._on_wait is not None:
             self._on_wait(model, seconds)
 
     async def aclose(self) -> None:
-        """Close every client's connections, and the books."""
+        """Close every client's connections, and the books; send what telemetry is left."""
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
@@ -269,6 +277,7 @@ class Worlds:
         for books in (self._limiter, self._breakers, self._leases):
             if books is not None:
                 await books.aclose()
+        await self._telemetry.aclose()
 
     def _clients_of(self, provider: str) -> Callable[[ModelConfig], ModelClient]:
         if (name := dataset_of(provider)) is not None:

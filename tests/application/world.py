@@ -121,7 +121,7 @@ class Stage:
             unusable=(),
             client_for=lambda model: self.client,
             worker="test:1",
-            observe=lambda run_id, event: self.observed.append(event),
+            observe=lambda run_id, event, at: self.observed.append(event),
             draw=lambda: 0.0,
             budgets=self.budgets,
             limiter=self.limiter,
