@@ -268,6 +268,10 @@ class EventStore(Protocol):
     async def head(self) -> int:
         """The last position; 0 for an empty log."""
 
+    @property
+    def appending(self) -> int:
+        """Appends of this process that are not durable yet."""
+
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist."""
 

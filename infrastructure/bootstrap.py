@@ -64,6 +64,7 @@ from ..domain.units import MILLION, Duration, Usd, fraction
 from .alerts import Alerts
 from .clock import SystemClock
 from .database_url import masked
+from .logging import RunLogging
 from .plan import Plan
 from .policies import PolicyInForce
 from .run_log import StoredRunLog
@@ -405,9 +406,10 @@ class Orchestrator:
         """The policy for a provider, the settings' where none is named: chains, panels, choices and weights."""
         return self._worlds.policy(asked, name)
 
-    def trouble(self, what: str, **figures: object) -> None:
-        """Log that something beside the runs does not work."""
-        self._worlds.logging.trouble(what, **figures)
+    @property
+    def logging(self) -> RunLogging:
+        """Where log lines go."""
+        return self._worlds.logging
 
     def catalogue(self, asked: str | None = None) -> Catalogue:
         """The models of a provider, the settings' where none is named."""

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 from urllib.parse import quote
 
-CLIENT = "client"  # where scope["state"] says who asks: the id of a key, or local
+from .asgi import ASGIApp, Message, Receive, Scope, Send
+
+CLIENT = "client"  # where scope["state"] says who asks: the name of a key, or local
 RUN_ID = b"x-run-id"  # the answer's header that names the run
 LONGEST_PATH = 200
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class AccessLog:
     """ASGI middleware. `served` gets a line's figures, as RunLogging.served; it belongs around all others."""
 
-    def __init__(self, app: App, served: Callable[..., None]) -> None:
+    def __init__(self, app: ASGIApp, served: Callable[..., None]) -> None:
         self._app = app
         self._served = served
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from ...domain.errors import OrchestratorError
 from ..settings import Settings
+from .access_log import CLIENT, AccessLog
 from .anthropic_wire import AnthropicWire
 from .asgi import ASGIApp, Message, Receive, Scope, Send, respond
 from .authentication import NOBODY, OPEN, identify
@@ -38,13 +39,14 @@ class Application:
         self._answering: dict[str, ASGIApp] = {}
         self._rest: Router | None = None
         self._guard = Guard(settings.service.allowed_origins)
+        self._served: ASGIApp = self._serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the server's life."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._served(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; whatever goes wrong is answered in the protocol's own words."""
@@ -87,7 +89,7 @@ class Application:
         identity = NOBODY
         if scope["path"] not in OPEN:
             identity = await identify(scope, self.service.orchestrator.keys, self.limits.allowed_hosts)
-        scope["state"]["identity"] = identity
+        scope["state"]["identity"], scope["state"][CLIENT] = identity, identity.owner
         if (endpoint := self._answering.get(scope["path"])) is not None:
             if scope["method"] != "POST":
                 raise HTTPException(405)
@@ -107,7 +109,9 @@ class Application:
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-        self.service.orchestrator.trouble("ServiceFailed", error=type(error).__name__, place=place, path=scope["path"])
+        self.service.orchestrator.logging.trouble(
+            "ServiceFailed", error=type(error).__name__, place=place, path=scope["path"]
+        )
 
     # ---- the life of the worker ----
 
@@ -135,6 +139,8 @@ class Application:
             "/v1/messages": Completions(self.service, ANTHROPIC),
         }
         self._rest = router(self.service)
+        if self.service.orchestrator.logging.tells_requests:
+            self._served = AccessLog(self._serve, self.service.orchestrator.logging.served)
         _on_stop(asyncio.get_running_loop(), self.service.stop)
 
 

@@ -16,6 +16,7 @@ from ...application.departure import Departure
 from ...application.result import OrchestrationResult
 from ...application.world import Caller
 from ...domain.errors import OrchestratorError
+from ..telemetry.parent import child_of
 from .asgi import JSON, Headers, Receive, Scope, Send, header, respond
 from .authentication import Identity
 from .failure import Failure, Refused, failure_of
@@ -41,30 +42,37 @@ class Completions:
         self._wire = wire
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        run_id: str | None = None
+        """Answer one request. Raises OrchestratorError where no run was started."""
+        check_json(scope)
+        identity: Identity = scope["state"]["identity"]
+        await self._service.admit(identity)
+        limits = self._service.limits
         try:
-            check_json(scope)
-            identity: Identity = scope["state"]["identity"]
-            await self._service.admit(identity)
-            limits = self._service.limits
             body = await read_body(scope, receive, limit=limits.max_body, timeout=limits.read_timeout)
-            asked = self._wire.asked(body)
-            options = self._options(scope, asked)
-            if asked.stream:
-                caller = identity.caller
-                await _Stream(self._service, self._wire, asked, options, caller, receive, send).run(scope)
-                return
-            run_id, task, departure = self._service.start(asked.request, options, identity.caller)
-            if not await _is_there(task, departure, receive):
-                return
-            result = outcome(task, run_id)
         except ClientLeft:
             return
+        asked = self._wire.asked(body)
+        options = self._options(scope, asked)
+        with child_of(header(scope, b"traceparent"), header(scope, b"tracestate")):
+            if asked.stream:
+                stream = _Stream(self._service, self._wire, asked, options, identity.caller, receive, send)
+            else:
+                started = self._service.start(asked.request, options, identity.caller)
+        if asked.stream:
+            await stream.run(scope)
+        else:
+            await self._whole(*started, receive, send)
+
+    async def _whole(self, run_id: str, task: RunTask, departure: Departure, receive: Receive, send: Send) -> None:
+        """The answer in one piece."""
+        if not await _is_there(task, departure, receive):
+            return
+        try:
+            result = outcome(task, run_id)
         except OrchestratorError as error:
             await fail(send, self._wire, failure_of(error), run_id)
-            return
-        await respond(send, 200, self._wire.whole(result), [JSON, *about(result)])
+        else:
+            await respond(send, 200, self._wire.whole(result), [JSON, *about(result)])
 
     def _options(self, scope: Scope, asked: Asked) -> dict[str, Any]:
         """The run's options: what the model's name stands for, then the request's own, then the headers'."""

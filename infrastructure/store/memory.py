@@ -191,6 +191,11 @@ class MemoryStore:
         """The last position; 0 for an empty log."""
         return self._open_log().head.position
 
+    @property
+    def appending(self) -> int:
+        """None: an append is done at once."""
+        return 0
+
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist."""
         contents = self._open_log().contents

@@ -106,6 +106,11 @@ class PostgresStore:
         """The last position; 0 for an empty log."""
         return await self._read(read.head)
 
+    @property
+    def appending(self) -> int:
+        """Appends of this process that are not durable yet."""
+        return self._commits.callers
+
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist. Raises ConfigurationError where the key they are encrypted under is not set."""
         return await self._read(lambda c: self._sealing.open(read.contents(c, refs), PostgresKeys(c)))

@@ -115,6 +115,11 @@ class SqliteStore:
         """The last position; 0 for an empty log."""
         return self._reader.head()
 
+    @property
+    def appending(self) -> int:
+        """Appends of this process that are not durable yet."""
+        return self._commits.callers
+
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist. Raises ConfigurationError where the key they are encrypted under is not set."""
         return self._sealing.open(self._reader.contents(refs), self._reader)

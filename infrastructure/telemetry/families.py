@@ -188,7 +188,9 @@ def _service(figures: Figures) -> Iterator[Metric]:
     now = figures.service
     yield _gauge("build_info", "The release that serves.", ("version",), {(now.version,): 1})
     yield _gauge("service_runs_in_flight", "Runs of this process.", (), {(): now.runs_in_flight})
-    yield _gauge("service_queue_length", "Requests of this process that wait.", (), {(): now.queue_length})
+    yield _gauge(
+        "service_appends_waiting", "Appends of this process that are not durable yet.", (), {(): now.appends_waiting}
+    )
 
 
 def dollars(picos: int) -> float:

@@ -29,7 +29,7 @@ class ServiceNow:
 
     version: str
     runs_in_flight: int
-    queue_length: int  # requests that wait for their turn
+    appends_waiting: int  # that are not durable yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from model_orchestrator.infrastructure.http.access_log import AccessLog, App, Message, Receive, Scope, Send
+from model_orchestrator.infrastructure.http.access_log import AccessLog
+from model_orchestrator.infrastructure.http.asgi import ASGIApp as App
+from model_orchestrator.infrastructure.http.asgi import Message, Receive, Scope, Send
 from model_orchestrator.infrastructure.logging import RunLogging
 
 KEY, QUERY, BODY = "sk-sentinel-of-the-key", "prompt=sentinel-of-the-query", b'{"prompt": "sentinel-of-the-body"}'

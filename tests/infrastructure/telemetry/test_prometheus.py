@@ -29,7 +29,7 @@ from tests.generated_log import write_log
 from tests.read_models import completed, of_category
 from tests.scenario import MINI, answered, asked, costed, lost
 
-NOW = ServiceNow(version="1.2.3", runs_in_flight=3, queue_length=2)
+NOW = ServiceNow(version="1.2.3", runs_in_flight=3, appends_waiting=2)
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -195,7 +195,7 @@ def test_the_service_tells_of_itself(file_url: str) -> None:
     write_log(file_url, runs=1)
     shown = page(file_url)
     assert shown.one("build_info", version="1.2.3") == 1
-    assert (shown.one("service_runs_in_flight"), shown.one("service_queue_length")) == (3, 2)
+    assert (shown.one("service_runs_in_flight"), shown.one("service_appends_waiting")) == (3, 2)
     assert shown.one("projection_stopped", projection="attempts") == 0
 
 
