@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...domain.catalogue import ModelCapability, ModelName
 from ...domain.conclusion import check
+from ...domain.errors import InvalidRequest
 from ...domain.metrics.ranking import mean
 from ...domain.policy import Chain
 from ...domain.scorers import AnswerScorer
@@ -49,6 +50,8 @@ def evaluate_cascade(
     The second cheap model, where there is one, is paid for every prompt too. Without a threshold of confidence: that of
     the strong model's gain which a scorer was trained with for these models, else a chain's.
     """
+    if second in (weak, strong):
+        raise InvalidRequest(f"{second} is in the cascade already: the second answer is another cheap model's")
     pair, right = ModelPair(data, weak, strong, is_cascade=True, second=second), data.right(weak)
     confidences = confidences_of(data, scorer, weak, second)
     rule = None if threshold is not None else _trained(data, scorer, weak, strong, second)
@@ -128,13 +131,18 @@ def _measured(pair: ModelPair, confidences: Sequence[float], right: Sequence[boo
     scored, at_threshold = Scored(confidences, right), _sent(pair, [need > rule.least for need in rule.needs])
 
     def figures(counts: Counts | None) -> Figures:
-        return {**scored.figures(counts), **at_threshold.figures(counts)}
+        found = {**scored.figures(counts), **at_threshold.figures(counts)}
+        if pair.costs is None:
+            return found
+        always = 1000 * mean(pair.costs[1], counts)
+        return {**found, "cost_share": found["usd_per_1000"] / always if always else float("nan")}
 
     ranked, measured = pair.measured(rule.needs), Measured(figures, len(right))
-    found = {**ranked.figures, **measured.figures}
-    if pair.costs is not None:
-        found["cost_share"] = found["usd_per_1000"] / (1000 * mean(pair.costs[1]))
-    return Row(name="", figures=found, intervals={**ranked.intervals(), **measured.intervals()})
+    return Row(
+        name="",
+        figures={**ranked.figures, **measured.figures},
+        intervals={**ranked.intervals(), **measured.intervals()},
+    )
 
 
 def _agreement(pair: ModelPair, agreed: Sequence[float], right: Sequence[bool], name: str) -> Row:

@@ -36,7 +36,7 @@ def test_weights_are_written_with_figures_of_held_out_prompts(data: Path) -> Non
     [guarantee] = report["guarantees"]
     assert guarantee["lost"] <= 0.2
     assert router.thresholds == {("small", "large"): guarantee["threshold"]}
-    assert trained_on(Path("weights.json"), [ROWS[0]["prompt"], "a new one"]) == 1
+    assert trained_on(Path("weights.json").read_text(encoding="utf-8"), [ROWS[0]["prompt"], "a new one"]) == 1
 
     shown = command(*asked, *pair)
     assert "small > large" in shown.stdout
