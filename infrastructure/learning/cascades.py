@@ -40,7 +40,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CascadeReport:
-    """A cascade, its models' accuracies, and what its thresholds come to on other folds."""
+    """A cascade, its models' accuracies, and what its thresholds come to on other folds.
+
+    `guaranteed` is None where no guarantee was asked for. A fold for which none is sure asks the strong model always.
+    """
 
     cascade: Cascade
     prompts: int
@@ -150,7 +153,7 @@ def fix_cascade(
         strong_accuracy=float(course.strong.mean()),
         held_out=held_out,
         guaranteed=None
-        if guarantee is None or safe is None
+        if guarantee is None
         else course.kept(np.array([-1.0 if one is None else one for one in safe_by_fold])[course.folds]),
     )
 

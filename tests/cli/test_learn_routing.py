@@ -68,6 +68,10 @@ def test_prompts_in_two_rows_are_warned_about(data: Path) -> None:
         (["--dataset", "none.jsonl"], "none.jsonl"),
         (["--dataset", "made.jsonl.gz,made.jsonl.gz"], "named twice"),
         (["--dataset", "empty.jsonl"], "it has no rows"),
+        (["--dataset", " ,"], "names no data set"),
+        (["--models", "small,small"], "--models small,small: one is named twice"),
+        (["--weak", STRONG, "--strong", WEAK], "small is nowhere better than large: exchange them"),
+        (["-o", "nowhere/weights.json"], "expected a file in a folder that exists"),
     ],
 )
 def test_what_cannot_be_learned_from_is_one_line(data: Path, arguments: list[str], said: str) -> None:
