@@ -17,6 +17,8 @@ from model_orchestrator.application.evaluation.recorded_set import recorded_set
 from model_orchestrator.application.evaluation.report import KEYS
 from model_orchestrator.cli.evaluate_asked import second_asked
 from model_orchestrator.domain.confidence import SCORER
+from model_orchestrator.infrastructure.learned_weights import digest
+from model_orchestrator.infrastructure.weights_store import SHIPPED
 
 from ..recorded import BIG, OTHER, SMALL, example, file_of
 from .command import command
@@ -121,6 +123,15 @@ scorer_weights = "confidence.json"
 """
 
 
+def _reworked(kind: str) -> str:
+    """The shipped weights with a word more, in the working folder; eight digits of their hash."""
+    file = json.loads((SHIPPED / f"{kind}.json").read_text(encoding="utf-8"))
+    file["weights"]["changed"] = True
+    file["sha256"] = digest(file["weights"])
+    Path(f"{kind}.json").write_text(json.dumps(file), encoding="utf-8")
+    return str(file["sha256"][:8])
+
+
 def test_a_policy_of_ones_own_is_judged_by_its_weights_and_target(
     dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,8 +140,7 @@ def test_a_policy_of_ones_own_is_judged_by_its_weights_and_target(
     Path("model-orchestrator.toml").write_text(OWN, encoding="utf-8")
     Path("alike.toml").write_text(OWN.partition("]")[2], encoding="utf-8")
     Path("plain.toml").write_text("", encoding="utf-8")
-    for name in ("routing.json", "confidence.json"):
-        Path(name).write_bytes((MMLU_PRO.parents[2] / "infrastructure" / "weights" / name).read_bytes())
+    own = {kind: _reworked(kind) for kind in ("routing", "confidence")}
 
     def judged(kind: str, *words: str) -> dict[str, Any]:
         done = command("evaluate", kind, "--json", *words)
@@ -139,10 +149,11 @@ def test_a_policy_of_ones_own_is_judged_by_its_weights_and_target(
 
     many = ("routing", "--dataset", str(MMLU_PRO), "--models", f"{FLASH},{PRO}")
     for name in ("frugal", "alike.toml"):
-        assert judged(*many, "--policy", name)["target"] == 0.5
+        found = judged(*many, "--policy", name)
+        assert (found["target"], found["policy"]) == (0.5, f"routing-{own['routing']}")
         assert judged(*many, "--policy", name, "--target", "0.6")["target"] == 0.6
         found = judged("confidence", "--dataset", dataset, "--model", SMALL, "--policy", name)
-        assert found["policy"].startswith("learned-")
+        assert found["policy"] == f"learned-{own['confidence']}"
     assert judged(*many, "--policy", "learned")["target"] == 0.8
     assert judged("confidence", "--dataset", dataset, "--model", SMALL, "--policy", "plain.toml")["policy"] == SCORER
 
