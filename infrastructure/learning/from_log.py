@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from ...application.decisions import answers
-from ...application.read_models import ALWAYS, Range
 from ...application.recorded_texts import Texts, texts_of
 from ...application.runs import load_run
 from ...domain.catalogue import ModelName
@@ -19,6 +18,7 @@ from ...domain.events import RunCompleted
 from ...domain.filters import Condition
 from ...domain.run import Run
 from ...domain.units import Probability, fraction
+from ...projections.run_report import ALWAYS, Range
 from ..bootstrap import Orchestrator
 from ..datasets import name_of, open_dataset
 from ..providers.recorded import single_prompt

@@ -145,7 +145,8 @@ def test_a_policy_of_ones_own_is_judged_by_its_weights_and_target(
     def judged(kind: str, *words: str) -> dict[str, Any]:
         done = command("evaluate", kind, "--json", *words)
         assert done.code == 0, done
-        return done.document
+        document: dict[str, Any] = done.document
+        return document
 
     many = ("routing", "--dataset", str(MMLU_PRO), "--models", f"{FLASH},{PRO}")
     for name in ("frugal", "alike.toml"):
