@@ -13,7 +13,7 @@ from ...domain.policy import Chain
 from ...domain.scorers import AnswerScorer
 from ...domain.synthesis import Member
 from ...domain.units import Probability, fraction
-from .chosen import ORACLE, RANDOM, Chosen, point
+from .chosen import ORACLE, RANDOM, point
 from .confidence import ANSWER_LENGTH, Scored, confidences_of
 from .pair import ModelPair
 from .policies import CascadeScorer, checked
@@ -34,6 +34,7 @@ class Rule:
     needs: Sequence[float]
     least: float
     trust: Sequence[float]  # 0..1, in the reverse order of the needs: what an outside judge ranks answers by
+    guaranteed: float | None = None  # the least within the risk that training was told to keep
 
 
 def evaluate_cascade(
@@ -67,6 +68,9 @@ def evaluate_cascade(
     ]
     if second is not None:
         rest.insert(0, _agreement(pair, agreements(data, weak, second), right, f"{second} agrees"))
+    if rule.guaranteed is not None:
+        kept = pair.sent([need > rule.guaranteed for need in rule.needs])
+        rest.append(kept.row(f"within the guaranteed risk, gain {rule.guaranteed:.4f}"))
     asked = {"weak": weak, "strong": strong, rule.name: rule.bound}
     return Evaluation(
         kind="cascade",
@@ -110,7 +114,8 @@ def _trained(
     found = (scorer.gain(asked, text, strong=strong, model=weak, second=other) for asked, text, other in rows)
     said = f"answers of which it is expected to gain more than {fixed.gain:.4f}, as fixed in training"
     gains = checked(scorer.version, found)
-    return Rule("gain", fixed.gain, said, gains, fixed.gain, [(1 - gain) / 2 for gain in gains])
+    trust = [(1 - gain) / 2 for gain in gains]
+    return Rule("gain", fixed.gain, said, gains, fixed.gain, trust, fixed.guaranteed_gain)
 
 
 def agreements(data: RecordedSet, first: ModelName, second: ModelName) -> list[float]:
@@ -128,7 +133,7 @@ def _both(*texts: str) -> list[Member]:
 
 def _measured(pair: ModelPair, confidences: Sequence[float], right: Sequence[bool], rule: Rule) -> Row:
     """The figures of a cascade that sends on by a rule."""
-    scored, at_threshold = Scored(confidences, right), _sent(pair, [need > rule.least for need in rule.needs])
+    scored, at_threshold = Scored(confidences, right), pair.sent([need > rule.least for need in rule.needs])
 
     def figures(counts: Counts | None) -> Figures:
         found = {**scored.figures(counts), **at_threshold.figures(counts)}
@@ -158,15 +163,6 @@ def _agreement(pair: ModelPair, agreed: Sequence[float], right: Sequence[bool], 
         intervals={key: one for key, one in row.intervals.items() if key in kept},
         points=point(figures),
     )
-
-
-def _sent(pair: ModelPair, sent: Sequence[bool]) -> Chosen:
-    grades = [strong if one else weak for one, weak, strong in zip(sent, pair.weak, pair.strong, strict=True)]
-    columns = pair.sent_costs()
-    costs = (
-        None if columns is None else [goes if one else stays for one, stays, goes in zip(sent, *columns, strict=True)]
-    )
-    return Chosen(grades, costs, {"share": sent})
 
 
 def _at_share(pair: ModelPair, name: str, needs: Sequence[float], share: float) -> Row:

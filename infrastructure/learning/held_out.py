@@ -66,3 +66,11 @@ def repeated(prompts: Iterable[str]) -> int:
     for prompt in prompts:
         (again if prompt in once else once).add(prompt)
     return len(again)
+
+
+def firsts(prompts: Iterable[str]) -> list[int]:
+    """Where each different prompt stands first: bounds on losses take independent ones, and equal prompts' are not."""
+    places: dict[str, int] = {}
+    for place, prompt in enumerate(prompts):
+        places.setdefault(prompt, place)
+    return list(places.values())

@@ -18,7 +18,7 @@ from ...domain.metrics.discrimination import auroc
 from ...domain.metrics.ranking import Ranking, mean
 from ...domain.metrics.routing_curve import RankedPair
 from ...domain.risk_control import controlled
-from .held_out import Figure, Measure, figure
+from .held_out import Figure, Measure, figure, firsts
 from .routing import fold_of, train_routing
 from .tables import Table
 from .texts import Array, Corpus
@@ -150,14 +150,17 @@ def success_qualities(found: Sequence[HeldOut]) -> Iterator[SuccessQuality]:
 def guarantee(
     found: Sequence[HeldOut], weak: ModelName, strong: ModelName, risk: float, confidence: float
 ) -> Guarantee:
-    """The threshold of a pair, over all tables that have it, and how it did on folds it was not chosen on."""
+    """The threshold of a pair, over all tables that have it, and how it did on folds it was not chosen on.
+
+    Of equal prompts the first counts.
+    """
     held = [one for one in found if (weak, strong) in one.needs]
-    needs = np.concatenate([one.needs[weak, strong] for one in held])
-    folds = np.concatenate([one.folds for one in held])
-    gains = np.concatenate(
-        [np.array(one.table.grades_of(strong)) - np.array(one.table.grades_of(weak)) for one in held]
-    )
-    losses, lost, kept = np.maximum(gains, 0), 0.0, 0
+    first = firsts(prompt for one in held for prompt in one.table.prompts)
+    needs = np.concatenate([one.needs[weak, strong] for one in held])[first]
+    folds = np.concatenate([one.folds for one in held])[first]
+    gains = [np.array(one.table.grades_of(strong)) - np.array(one.table.grades_of(weak)) for one in held]
+    losses = np.maximum(np.concatenate(gains), 0)[first]
+    lost, kept = 0.0, 0
     for number in np.unique(folds):
         rest, here = folds != number, folds == number
         chosen = _threshold(needs[rest], losses[rest], risk, confidence)

@@ -123,6 +123,7 @@ class Fixed:
 
     second: str | None
     gain: float
+    guaranteed_gain: float | None = 0.05
 
 
 class Trained(Taught):
@@ -157,6 +158,21 @@ def test_a_cascade_that_was_trained_goes_by_its_own_threshold() -> None:
     elsewhere = Trained()
     elsewhere.beside = "elsewhere"
     assert "threshold" in evaluate_cascade(sums(), elsewhere, SMALL, BIG, second=OTHER).asked
+
+
+def test_what_a_guarantee_comes_to_is_a_row_of_its_own() -> None:
+    """Of a cascade the gain, of a router the need from which the strong model is asked; nothing where there is none."""
+    name = "within the guaranteed risk, gain 0.0500"
+    row = evaluate_cascade(sums(), Trained(), SMALL, BIG).reference(name)
+    assert row.figures["share"] == 1
+    assert row.figures["quality"] == pytest.approx(0.9)
+    policy = Taught()
+    longest = max(len(prompt) for prompt in sums().prompts())
+    policy.thresholds = {(SMALL, BIG): longest, (OTHER, BIG): None}
+    row = evaluate_routing(sums(), policy, SMALL, BIG).reference(f"within the guaranteed risk, need {longest:.4f}")
+    assert row.figures["share"] == pytest.approx(sum(len(one) == longest for one in sums().prompts()) / 60)
+    for found in (evaluate_routing(sums(), policy, OTHER, BIG), evaluate_cascade(sums(), Taught(), SMALL, BIG)):
+        assert not any("guaranteed" in one.name for one in found.references)
 
 
 def test_the_second_model_of_the_best_cascade_is_the_one_that_training_names() -> None:

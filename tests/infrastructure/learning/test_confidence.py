@@ -17,7 +17,7 @@ from model_orchestrator.domain.learned.trees import sigmoid
 from model_orchestrator.infrastructure.dataset_rows import example
 from model_orchestrator.infrastructure.learned_weights import load_scorer
 from model_orchestrator.infrastructure.learning.answers import rows_of
-from model_orchestrator.infrastructure.learning.cascades import Guarantee, fix_cascade
+from model_orchestrator.infrastructure.learning.cascades import Course, Guarantee, fix_cascade
 from model_orchestrator.infrastructure.learning.confidence import ConfidenceLesson
 from model_orchestrator.infrastructure.learning.confidence_report import model_reports
 from model_orchestrator.infrastructure.learning.learned_confidence import Wanted, learned_confidence
@@ -93,6 +93,16 @@ def test_a_cascade_reaches_the_strong_model_at_a_lower_cost(lesson: ConfidenceLe
     kept = report.held_out.accuracy, report.held_out.cost, report.strong_accuracy
     fixed = report.cascade
     assert (fixed.held_out_accuracy, fixed.held_out_cost, fixed.strong_accuracy) == pytest.approx(kept, abs=1e-6)
+
+
+def test_prompts_said_again_and_again_prove_no_more(lesson: ConfidenceLesson) -> None:
+    """A guarantee takes equal prompts as one: their losses are not independent."""
+    course, asked = Course(lesson, "small", "large", None), Guarantee(risk=0.05, confidence=0.95)
+    once = course.guaranteed(np.arange(len(course.prompts)) < 60, asked)
+    for name in ("gains", "weak", "strong"):
+        setattr(course, name, np.tile(getattr(course, name)[:60], 5))
+    course.prompts = course.prompts[:60] * 5
+    assert course.guaranteed(np.ones(300, dtype=bool), asked) == once
 
 
 def test_the_same_rows_give_the_same_file(tmp_path: Path) -> None:

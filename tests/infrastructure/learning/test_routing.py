@@ -145,6 +145,15 @@ def test_what_a_guarantee_is_held_against_is_the_loss_that_it_bounds(table: Tabl
     assert guarantee([more], *PAIR, risk=0.3, confidence=0.9).lost == kept.lost > 0
 
 
+def test_prompts_said_again_and_again_prove_no_more(table: Table) -> None:
+    """A guarantee takes equal prompts as one: their losses are not independent."""
+    few = table.only(range(60))
+    again = table.only([*range(60)] * 5)
+    kept = held_out([few], [PAIR], 3)[0]
+    five = [replace(kept, table=again, needs={PAIR: np.tile(kept.needs[PAIR], 5)}, folds=np.tile(kept.folds, 5))]
+    assert guarantee(five, *PAIR, risk=0.1, confidence=0.95) == guarantee([kept], *PAIR, risk=0.1, confidence=0.95)
+
+
 def test_the_area_is_that_of_the_recovered_gap_however_often_a_prompt_is_counted() -> None:
     """Ties in expectation; NaN where the weak model is ahead, which the bootstrap leaves out."""
     weak, strong = [0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 1.0]
