@@ -43,13 +43,12 @@ def policy_in_force(
 
     Raises ConfigurationError for what is wrong in its tables, InvalidRequest for an unknown name or bad weights.
     """
-    named = _named(settings, name)
+    named = find_policy(settings, name)
     if named is None:
         return PolicyInForce(name=name, policy=load_policy(settings, catalogue, base=base))
     keys = named.keys
     router = None if keys.router is None else router_weights(named.weights(keys.router))
     scorer = scorer_weights(named.weights(keys.scorer_weights)) if keys.scorer and is_learned(keys.scorer) else None
-    _check_scorer(keys.scorer, name)
     return PolicyInForce(
         name=named.name,
         policy=load_policy(
@@ -88,8 +87,17 @@ def policy_over_past(settings: Settings, catalogue: Catalogue, name: str) -> Pol
     return policy_in_force(settings, catalogue, name, base=recorded_policy(summary))
 
 
+def find_policy(settings: Settings, name: str) -> NamedPolicy | None:
+    """The policy of a name or of a TOML file, as it is written; None for the built-in heuristics.
+
+    Raises ConfigurationError for what is wrong in its tables, InvalidRequest for an unknown name.
+    """
+    found = _named(settings, name)
+    _check_scorer(None if found is None else found.keys.scorer, name)
+    return found
+
+
 def _named(settings: Settings, name: str) -> NamedPolicy | None:
-    """What has the name; None for the built-in heuristics."""
     if name == "heuristic":
         return None
     if name == LEARNED_POLICY.name:

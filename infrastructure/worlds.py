@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import __version__
 from ..application.leasing import LEASE
@@ -38,6 +38,7 @@ from .weights_store import Weights, scorer_weights, stored_router, stored_scorer
 if TYPE_CHECKING:
     from .recorded import RecordedSets
 
+T = TypeVar("T")
 OnWait = Callable[[ModelName, float], None]  # a call waits so many seconds for the model's rate limit
 
 
@@ -53,6 +54,7 @@ class Worlds:
         self._catalogues: dict[str, Catalogue] = {}
         self._policies: dict[tuple[str, str], PolicyInForce] = {}
         self._scorer: Weights[AnswerScorer] | None = None  # the shipped one
+        self._hashes: dict[int, tuple[object, str]] = {}
         self._introduced: set[str] = set()  # hashes the database is known to hold
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
         self.lease = LEASE
@@ -122,9 +124,9 @@ class Worlds:
         return World(
             provider=provider,
             catalogue=catalogue,
-            catalogue_hash=catalogue_hash(catalogue),
+            catalogue_hash=self._hash_of(catalogue, catalogue_hash),
             policy=policy.policy,
-            policy_hash=hashlib.sha256(policy_json(policy.policy).encode()).hexdigest(),
+            policy_hash=self._hash_of(policy.policy, _policy_hash),
             usable=usable,
             unusable=unusable,
             client_for=self._clients_of(provider),
@@ -134,6 +136,13 @@ class Worlds:
             router=policy.router.model if policy.router else None,
             scorer=scorer,
         )
+
+    def _hash_of(self, one: T, hashed: Callable[[T], str]) -> str:
+        """The hash of a catalogue or a policy, computed once an object."""
+        known = self._hashes.get(id(one))
+        if known is None or known[0] is not one:
+            known = self._hashes[id(one)] = (one, hashed(one))
+        return known[1]
 
     def longest_answer(self, asked: str | None) -> int | None:
         """Output tokens of the longest answer that a data set can give; None where another provider is asked."""
@@ -147,9 +156,9 @@ class Worlds:
 
     async def introduction(self, world: World, log: StoredRunLog) -> Append | None:
         """Catalogue, policy and weights as contents, where the database does not hold them yet."""
-        texts = {
-            "catalogue-" + world.catalogue_hash: catalogue_json(world.catalogue),
-            "policy-" + world.policy_hash: policy_json(world.policy),
+        texts: dict[str, Callable[[], str]] = {
+            "catalogue-" + world.catalogue_hash: lambda: catalogue_json(world.catalogue),
+            "policy-" + world.policy_hash: lambda: policy_json(world.policy),
             **self._weights(world),
         }
         missing = {ref: text for ref, text in texts.items() if ref not in self._introduced}
@@ -157,7 +166,7 @@ class Worlds:
             return None
         stored = await log.store.contents(list(missing))
         self._introduced.update(ref for ref in missing if ref in stored)
-        new = [(ref, body) for ref, body in missing.items() if ref not in stored]
+        new = [(ref, text()) for ref, text in missing.items() if ref not in stored]
         if not new:
             return None
         contents = tuple(Content(ref=ref, stream="catalogue", subject=None, salt=b"", body=body) for ref, body in new)
@@ -165,12 +174,13 @@ class Worlds:
         events = log.new_events("catalogue", [published])
         return Append(streams=(StreamAppend("catalogue", Expected.ANY, events),), contents=contents)
 
-    def _weights(self, world: World) -> dict[str, str]:
+    def _weights(self, world: World) -> dict[str, Callable[[], str]]:
         """The texts of the weights that the world uses, by reference."""
         known: list[Weights[Any] | None] = [self._scorer]
         known += [one for policy in self._policies.values() for one in (policy.router, policy.scorer)]
         used = (world.router, world.scorer)
-        return {one.ref: one.text for one in known if one is not None and any(one.model is model for model in used)}
+        mine = [one for one in known if one is not None and any(one.model is model for model in used)]
+        return {one.ref: partial(str, one.text) for one in mine}
 
     async def world_of(self, run: Run, log: StoredRunLog) -> World:
         """The world that a run was started in: its own catalogue, and who is usable today.
@@ -326,6 +336,10 @@ async def _stored_policy(digest: str, log: StoredRunLog) -> Policy | None:
         return None
     policy = policy_from_json(stored[ref].body)
     return policy if policy_json(policy) == stored[ref].body else None
+
+
+def _policy_hash(policy: Policy) -> str:
+    return hashlib.sha256(policy_json(policy).encode()).hexdigest()
 
 
 def _limits_of(model: ModelConfig) -> Limits:
