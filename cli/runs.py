@@ -200,6 +200,7 @@ def _row(logged: LoggedRun) -> dict[str, Any]:
         "status": run.status.value,
         "strategy": run.started.strategy if run.started else None,
         "category": run.started.category if run.started else None,
+        "owner": run.started.owner if run.started else None,
         "cost": None if run.cost is None else plain(run.cost),
         "money": ", ".join(charged) or (money_of(run.started.provider).value if run.started and run.model else None),
         "model": run.model,

@@ -145,6 +145,10 @@ def test_lists_show_a_key_its_own_runs_and_an_admin_all() -> None:
         assert {row.run for row in models.runs(conditions=visible(admin))} == {*runs.values()}
 
     played(scenario)
+    (listed,) = command("runs", "list", "--where", "owner = web", "--json").document
+    assert listed["owner"] == "web"
+    assert command("runs", "show", listed["run_id"], "--json").document["owner"] == "web"
+    assert ",other," in command("runs", "list", "--csv").stdout
 
 
 @pytest.mark.usefixtures("database")
