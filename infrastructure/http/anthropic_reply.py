@@ -118,7 +118,8 @@ class AnthropicWriter:
 
 
 def _event(event: dict[str, Any]) -> bytes:
-    return b"event: " + event["type"].encode() + b"\ndata: " + _encode(event) + b"\n\n"
+    kind: str = event["type"]
+    return b"event: " + kind.encode() + b"\ndata: " + _encode(event) + b"\n\n"
 
 
 def _start(index: int, block: dict[str, Any]) -> bytes:
