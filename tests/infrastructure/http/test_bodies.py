@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from model_orchestrator.domain.errors import InvalidRequest
+from model_orchestrator.infrastructure.http import anthropic_body, openai_body
 from model_orchestrator.infrastructure.http.anthropic_wire import AnthropicWire
+from model_orchestrator.infrastructure.http.facts import orchestration
 from model_orchestrator.infrastructure.http.openai_wire import OpenAIWire
 from model_orchestrator.infrastructure.http.wire import Asked, WireProtocol
+
+from .results import PLAIN
 
 WIRES: dict[str, WireProtocol] = {"openai": OpenAIWire(), "anthropic": AnthropicWire()}
 every_wire = pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
@@ -156,3 +163,11 @@ def test_a_refusal_repeats_no_text(wire: WireProtocol, body: dict[str, Any]) -> 
     said = answered(wire, json.dumps(body).encode())
     assert isinstance(said, str)
     assert "SECRET" not in said
+
+
+@pytest.mark.parametrize("body", [openai_body.Body, anthropic_body.Body])
+def test_the_document_names_every_field(body: type[Struct]) -> None:
+    """Whether it is honoured, taken or refused; and every fact of an answer."""
+    text = (Path(__file__).parents[3] / "docs" / "protocols.md").read_text(encoding="utf-8")
+    names = {*body.__struct_fields__, *orchestration(PLAIN)} - {"messages"}
+    assert {name for name in names if not re.search(rf"`{name}[`.]", text)} == set()
