@@ -23,7 +23,7 @@ from ...domain.request import (
     ToolUse,
 )
 from . import anthropic_body as sent
-from .body import check_depth, decoded, image_of_data, image_of_url, label, refuse, run_options, texts
+from .body import check_depth, decoded, image_of_data, image_of_url, pseudonym, refuse, run_options, texts
 from .tools import check_names, check_results, checked_choice, tool
 from .wire import Asked
 
@@ -47,7 +47,7 @@ def anthropic_asked(body: bytes) -> Asked:
         request=Request(messages=tuple(messages), parameters=_parameters(given)),
         stream=bool(given.stream),
         include_usage=True,  # every stream of this protocol tells it
-        options=run_options(given.orchestration, subject=label("metadata.user_id", user) if user else None, tags={}),
+        options=run_options(given.orchestration, subject=pseudonym(user), tags={}),
     )
 
 

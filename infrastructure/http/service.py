@@ -12,7 +12,9 @@ import uuid_utils
 from ...application.departure import Departure
 from ...application.ports import DeltaSink
 from ...application.result import OrchestrationResult
+from ...application.run_options import RunOptions, checked_options
 from ...application.world import Caller
+from ...domain.errors import InvalidRequest
 from ...domain.events import KeyScope
 from ...domain.request import Request, TextPart, ToolResultPart
 from ..bootstrap import Orchestrator
@@ -47,14 +49,30 @@ class Service:
     ) -> tuple[str, RunTask, Departure]:
         """Start a run; its id, its task, and how to tell it that its client left. Raises Refused."""
         self.check_length(request)
+        given = self._admitted(options)
         run_id = f"run-{uuid_utils.uuid7()}"
 
         async def work(departure: Departure) -> OrchestrationResult:
             return await self.orchestrator.run(
-                request, on_delta=sink, caller=caller, departure=departure, run_id=run_id, **options
+                request, on_delta=sink, caller=caller, departure=departure, run_id=run_id, **given
             )
 
         return run_id, *self.runs.start(work)
+
+    def _admitted(self, options: Mapping[str, Any]) -> RunOptions:
+        """What a client may say of a run: a shorter time but no longer one, and no one else who answers.
+
+        Raises InvalidRequest.
+        """
+        given = checked_options(options)
+        provider = given.get("provider")
+        if provider is not None and self.orchestrator.provider_name(provider) != self.orchestrator.provider_name():
+            raise InvalidRequest(f"provider: this service answers by {self.orchestrator.provider_name()} only")
+        if str(given.get("policy", "")).endswith(".toml"):
+            raise InvalidRequest("policy: expected the name of a policy; a file is named in the service's settings")
+        if (timeout := given.get("timeout")) is not None:
+            given["timeout"] = min(timeout, self.settings.timeout)
+        return given
 
     def check_length(self, request: Request) -> None:
         """Raises Refused where its texts are longer than is admitted."""

@@ -271,7 +271,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "tool_choice.name: this field is required",
     ),
     "a form": ({"output_config": {"format": {"type": "x"}}}, "output_config.format.type: expected json_schema"),
-    "a user": ({"metadata": {"user_id": "x" * 65}}, "metadata.user_id: it is kept as a label here"),
 }
 
 
@@ -360,3 +359,11 @@ def test_a_closing_writes_what_was_not_written() -> None:
     assert text.count("event: message_start") == 1
     assert f'"text":"{PLAIN.response}"' in text
     assert text.endswith('event: message_stop\ndata: {"type":"message_stop"}\n\n')
+
+
+def test_a_long_word_for_a_user_becomes_a_pseudonym() -> None:
+    """Some clients send whole identifiers: the same one is always the same subject, and no other."""
+    long, other = ("user_" + letter * 80 for letter in "ab")
+    subjects = [asked(metadata={"user_id": one}).options["subject"] for one in (long, long, other)]
+    assert subjects[0] == subjects[1] != subjects[2]
+    assert len(subjects[0]) <= 64

@@ -314,7 +314,6 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a choice of none": ({"tool_choice": "required"}, "tool_choice: there are no tools"),
     "a form": ({"response_format": {"type": "xml"}}, "response_format.type: expected text, json_object"),
-    "a user": ({"user": "x" * 65}, "user: it is kept as a label here"),
     "a label": ({"metadata": {"a": "x" * 65}}, "metadata.a: it is kept as a label here"),
     "an option": ({"orchestration": {"max_costs": 1}}, "orchestration: unknown option 'max_costs'.*max_cost"),
     "an option of the body": ({"orchestration": {"temperature": 1}}, "orchestration.temperature: say it as a field"),
