@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -104,7 +105,7 @@ def programs(folder: Path) -> Path:
 def snippets(document: str) -> Iterator[Snippet]:
     """The blocks that are run, each with the output shown behind it. Raises ValueError for a block of another kind."""
     blocks = list(FENCE.finditer(document))
-    for block, follower in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, follower in zip_longest(blocks, blocks[1:]):
         line, (language, text) = document.count("\n", 0, block.start()) + 1, block.groups()
         if language in ("bash", "python", "toml"):
             shown = follower if follower and follower[1] in ("text", "json") else None
