@@ -141,6 +141,7 @@ class Application:
         self._rest = router(self.service)
         if self.service.orchestrator.logging.tells_requests:
             self._served = AccessLog(self._serve, self.service.orchestrator.logging.served)
+        self.service.fold_ahead()
         _on_stop(asyncio.get_running_loop(), self.service.stop)
 
 

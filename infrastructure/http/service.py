@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import uuid_utils
@@ -14,7 +16,7 @@ from ...application.ports import DeltaSink
 from ...application.result import OrchestrationResult
 from ...application.run_options import RunOptions, checked_options
 from ...application.world import Caller
-from ...domain.errors import InvalidRequest
+from ...domain.errors import InvalidRequest, OrchestratorError
 from ...domain.events import KeyScope
 from ...domain.request import Request, TextPart, ToolResultPart
 from ..bootstrap import Orchestrator
@@ -81,6 +83,15 @@ class Service:
         if length > self.limits.max_prompt:
             most = f"{self.limits.max_prompt:,} characters"
             raise Refused(413, "too_large", f"the texts are longer than {most}: shorten them, or raise max_prompt")
+
+    def fold_ahead(self) -> None:
+        """Fold what nobody asked for yet, so that the first page does not wait; the process's end cuts it short."""
+
+        def fold() -> None:
+            with suppress(OrchestratorError):  # whoever asks is told
+                self.orchestrator.read_models.catch_up()
+
+        threading.Thread(target=fold, name="fold-ahead", daemon=True).start()
 
     def stop(self) -> None:
         """The process was asked to stop: no run is taken any more, and those under way have the grace to end."""
