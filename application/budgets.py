@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..domain.api_key import LOCAL, key_name_of
 from ..domain.errors import InvalidRequest
 from ..domain.events import BudgetChanged, BudgetDefined, BudgetEvent, BudgetRemoved
 from ..domain.periods import PERIODS
@@ -22,7 +23,7 @@ from .ports import (
 )
 from .run_options import max_cost_of
 
-FORMS = "global, category:NAME, tag:KEY=VALUE or model:NAME"
+FORMS = "global, category:NAME, tag:KEY=VALUE, model:NAME or key:NAME"
 MARKS = (50, 80, 100)  # per cent of the limit
 MOST_PERCENT = 1000
 
@@ -31,9 +32,12 @@ def scope_of(text: str) -> str:
     """A scope as events name it. Raises InvalidRequest."""
     kind, _, name = text.partition(":")
     key, _, value = name.partition("=")
-    good = text == "global" or (kind in ("category", "model") and name) or (kind == "tag" and key and value)
+    named = kind in ("category", "model", "key") and name
+    good = text == "global" or named or (kind == "tag" and key and value)
     if not good or len(text) > 140 or not text.isprintable():
         raise InvalidRequest(f"budget scope {text!r}: expected {FORMS}")
+    if kind == "key" and name != LOCAL:
+        key_name_of(name)
     return text
 
 

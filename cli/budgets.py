@@ -23,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Set, list, show and remove budgets, and read what became of them.",
 )
-Scope = Annotated[str, typer.Argument(help="global, category:NAME, tag:KEY=VALUE or model:NAME.")]
+Scope = Annotated[str, typer.Argument(help="global, category:NAME, tag:KEY=VALUE, model:NAME or key:NAME.")]
 AnyScope = Annotated[str | None, typer.Argument(help="Only this scope's budgets.")]
 Period = Annotated[str, typer.Option("--period", help="day, week, month or total.")]
 AnyPeriod = Annotated[str | None, typer.Option("--period", help="Only day, week, month or total.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 
 from .budget import affordable_output
@@ -46,10 +47,19 @@ def features_asked(request: Request) -> frozenset[Feature]:
         Feature.IMAGES: any(isinstance(part, ImagePart) for part in parts),
         Feature.LATE_SYSTEM: Role.SYSTEM in roles[spoken:],
         Feature.TEXT_AFTER_CALL: any(_speaks_after_calling(message) for message in request.messages),
+        Feature.LOOSE_ARGUMENTS: any(isinstance(part, ToolCallPart) and not _is_object(part) for part in parts),
         Feature.TOOL_ERRORS: any(isinstance(part, ToolResultPart) and part.is_error for part in parts),
         **_asked_by(request.parameters),
     }
     return frozenset(feature for feature, needed in asked.items() if needed)
+
+
+def _is_object(call: ToolCallPart) -> bool:
+    """Whether the arguments are a JSON object; none at all are an empty one."""
+    try:
+        return isinstance(json.loads(call.arguments or "{}"), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _speaks_after_calling(message: Message) -> bool:

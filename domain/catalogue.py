@@ -58,6 +58,7 @@ class Feature(StrEnum):
     HIGH_TEMPERATURE = "temperature_above_1"
     TEXT_AFTER_CALL = "text_after_tool_call"  # in one message of the assistant
     MANY_STOPS = "more_than_4_stops"
+    LOOSE_ARGUMENTS = "loose_arguments"  # of an earlier tool call: a text that is no JSON object
 
 
 # What a protocol decides for all of its models, and no model by itself.
@@ -68,13 +69,21 @@ PROTOCOL_FEATURES = frozenset(
         Feature.HIGH_TEMPERATURE,
         Feature.TEXT_AFTER_CALL,
         Feature.MANY_STOPS,
+        Feature.LOOSE_ARGUMENTS,
     }
 )
 MODEL_FEATURES = tuple(feature for feature in Feature if feature not in PROTOCOL_FEATURES)
 EVERY_REQUEST_FEATURE = frozenset(MODEL_FEATURES) - {Feature.LOGPROBS}
 NO_WORD_FOR = {  # what a protocol cannot say, whatever the model
     ModelProvider.ANTHROPIC: frozenset(
-        {Feature.SEED, Feature.JSON, Feature.PENALTIES, Feature.LATE_SYSTEM, Feature.HIGH_TEMPERATURE}
+        {
+            Feature.SEED,
+            Feature.JSON,
+            Feature.PENALTIES,
+            Feature.LATE_SYSTEM,
+            Feature.HIGH_TEMPERATURE,
+            Feature.LOOSE_ARGUMENTS,
+        }
     ),
     ModelProvider.OPENAI: frozenset({Feature.TOP_K, Feature.TOOL_ERRORS, Feature.TEXT_AFTER_CALL}),
 }

@@ -27,7 +27,9 @@ PART_TAGS: dict[str, type[Any]] = {
     "tool_call": ToolCallPart,
     "tool_result": ToolResultPart,
 }
-_LATER = {  # fields that came after the first release, and what they are where a request does not use them
+_LATER: dict[
+    type, dict[str, Any]
+] = {  # fields that came after the first release, and what they are where a request does not use them
     Parameters: dict.fromkeys(
         ("top_p", "top_k", "presence_penalty", "frequency_penalty", "tool_choice", "parallel_tool_calls")
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -26,7 +27,7 @@ _ERRORS = {
     429: "rate_limit_error",
     503: "overloaded_error",
 }
-_encode = msgspec.json.Encoder().encode
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
 def anthropic_whole(result: OrchestrationResult) -> bytes:
@@ -117,7 +118,8 @@ class AnthropicWriter:
 
 
 def _event(event: dict[str, Any]) -> bytes:
-    return b"event: " + event["type"].encode() + b"\ndata: " + _encode(event) + b"\n\n"
+    kind: str = event["type"]
+    return b"event: " + kind.encode() + b"\ndata: " + _encode(event) + b"\n\n"
 
 
 def _start(index: int, block: dict[str, Any]) -> bytes:

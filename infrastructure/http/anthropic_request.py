@@ -23,10 +23,11 @@ from ...domain.request import (
     ToolUse,
 )
 from . import anthropic_body as sent
-from .body import check_depth, decoded, image_of_data, image_of_url, label, refuse, run_options, texts
+from .body import check_depth, decoded, image_of_data, image_of_url, pseudonym, refuse, run_options, texts
 from .tools import check_names, check_results, checked_choice, tool
 from .wire import Asked
 
+_ROLES: dict[type, Role] = {sent.User: Role.USER, sent.Assistant: Role.ASSISTANT, sent.System: Role.SYSTEM}
 _USES = {"auto": ToolUse.AUTO, "any": ToolUse.REQUIRED, "none": ToolUse.NONE}
 
 
@@ -46,7 +47,7 @@ def anthropic_asked(body: bytes) -> Asked:
         request=Request(messages=tuple(messages), parameters=_parameters(given)),
         stream=bool(given.stream),
         include_usage=True,  # every stream of this protocol tells it
-        options=run_options(given.orchestration, subject=label("metadata.user_id", user) if user else None, tags={}),
+        options=run_options(given.orchestration, subject=pseudonym(user), tags={}),
     )
 
 
@@ -106,9 +107,8 @@ def _tool_choice(given: sent.Choice | None) -> ToolChoice | None:
 
 def _turns(path: str, given: sent.User | sent.Assistant | sent.System) -> Iterator[Message]:
     """The message; one of the user's in several, where tool results and words are mixed."""
-    content = given.content
+    content, role = given.content, _ROLES[type(given)]
     if isinstance(content, str):
-        role = Role(given.__struct_config__.tag)
         yield Message(role=role, parts=tuple(texts(f"{path}.content", [content])))
         return
     parts = [_part(f"{path}.content[{index}]", block) for index, block in enumerate(content)]
@@ -116,7 +116,6 @@ def _turns(path: str, given: sent.User | sent.Assistant | sent.System) -> Iterat
     if not any(not isinstance(part, TextPart) or part.text.strip() for part in parts):
         refuse(f"{path}.content", "it is empty")
     if not isinstance(given, sent.User):
-        role = Role.ASSISTANT if isinstance(given, sent.Assistant) else Role.SYSTEM
         yield Message(role=role, parts=tuple(parts))
         return
     for is_result, group in groupby(parts, key=lambda part: isinstance(part, ToolResultPart)):

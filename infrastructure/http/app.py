@@ -14,10 +14,11 @@ from starlette.exceptions import HTTPException
 
 from ...domain.errors import OrchestratorError
 from ..settings import Settings
+from .access_log import CLIENT, AccessLog
 from .anthropic_wire import AnthropicWire
 from .api.errors import NativeErrors
 from .asgi import JSON, ASGIApp, Message, Receive, Scope, Send, respond
-from .authentication import identify
+from .authentication import NOBODY, OPEN, identify
 from .completions import UNEXPECTED, Completions, fail
 from .failure import Failure, failure_of
 from .guard import Guard
@@ -40,13 +41,14 @@ class Application:
         self._answering: dict[str, ASGIApp] = {}
         self._rest: Router | None = None
         self._guard = Guard(settings.service.allowed_origins)
+        self._served: ASGIApp = self._serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the server's life."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._served(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; whatever goes wrong is answered in the protocol's own words."""
@@ -88,7 +90,11 @@ class Application:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self  # lets the router raise instead of answering itself
-        scope["state"]["identity"] = await identify(scope)
+        assert self.service is not None, "the server has started"
+        identity = NOBODY
+        if scope["path"] not in OPEN:
+            identity = await identify(scope, self.service.orchestrator.keys, self.limits.allowed_hosts)
+        scope["state"]["identity"], scope["state"][CLIENT] = identity, identity.owner
         if (endpoint := self._answering.get(scope["path"])) is not None:
             if scope["method"] != "POST":
                 raise HTTPException(405, headers={"allow": "POST"})
@@ -110,7 +116,9 @@ class Application:
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-        self.service.orchestrator.trouble("ServiceFailed", error=type(error).__name__, place=place, path=scope["path"])
+        self.service.orchestrator.logging.trouble(
+            "ServiceFailed", error=type(error).__name__, place=place, path=scope["path"]
+        )
 
     # ---- the life of the worker ----
 
@@ -138,6 +146,9 @@ class Application:
             "/v1/messages": Completions(self.service, ANTHROPIC),
         }
         self._rest = router(self.service)
+        if self.service.orchestrator.logging.tells_requests:
+            self._served = AccessLog(self._serve, self.service.orchestrator.logging.served)
+        self.service.fold_ahead()
         _on_stop(asyncio.get_running_loop(), self.service.stop)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from binascii import Error as NotBase64
 from binascii import a2b_base64
@@ -114,6 +115,13 @@ def label(path: str, value: Any) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= LABEL_LIMIT or not value.isprintable():
         refuse(path, f"it is kept as a label here: expected 1 to {LABEL_LIMIT} printable characters")
     return value
+
+
+def pseudonym(user: str | None) -> str | None:
+    """The subject that a client's word for its user stands for: the word itself, or its hash where it is no label."""
+    if not user or (len(user) <= LABEL_LIMIT and user.isprintable()):
+        return user or None
+    return "sha256-" + hashlib.sha256(user.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def labels(path: str, given: Mapping[str, Any]) -> dict[str, str]:

@@ -14,8 +14,11 @@ from typing import Any
 
 from ...application.departure import Departure
 from ...application.result import OrchestrationResult
+from ...application.world import Caller
 from ...domain.errors import OrchestratorError
+from ..telemetry.parent import child_of
 from .asgi import JSON, Headers, Receive, Scope, Send, header, respond
+from .authentication import Identity
 from .failure import Failure, Refused, failure_of
 from .guard import check_json
 from .request_body import ClientLeft, read_body
@@ -39,27 +42,37 @@ class Completions:
         self._wire = wire
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        run_id: str | None = None
+        """Answer one request. Raises OrchestratorError where no run was started."""
+        check_json(scope)
+        identity: Identity = scope["state"]["identity"]
+        await self._service.admit(identity)
+        limits = self._service.limits
         try:
-            check_json(scope)
-            limits = self._service.limits
             body = await read_body(scope, receive, limit=limits.max_body, timeout=limits.read_timeout)
-            asked = self._wire.asked(body)
-            options = self._options(scope, asked)
-            if asked.stream:
-                await _Stream(self._service, self._wire, asked, options, receive, send).run(scope)
-                return
-            run_id, task, departure = self._service.start(asked.request, options)
-            if not await is_there(task, departure, receive):
-                return
-            result = outcome(task, run_id)
         except ClientLeft:
             return
+        asked = self._wire.asked(body)
+        options = self._options(scope, asked)
+        with child_of(header(scope, b"traceparent"), header(scope, b"tracestate")):
+            if asked.stream:
+                stream = _Stream(self._service, self._wire, asked, options, identity.caller, receive, send)
+            else:
+                started = self._service.start(asked.request, options, identity.caller)
+        if asked.stream:
+            await stream.run(scope)
+        else:
+            await self._whole(*started, receive, send)
+
+    async def _whole(self, run_id: str, task: RunTask, departure: Departure, receive: Receive, send: Send) -> None:
+        """The answer in one piece."""
+        if not await is_there(task, departure, receive):
+            return
+        try:
+            result = outcome(task, run_id)
         except OrchestratorError as error:
             await fail(send, self._wire, failure_of(error), run_id)
-            return
-        await respond(send, 200, self._wire.whole(result), [JSON, *about(result)])
+        else:
+            await respond(send, 200, self._wire.whole(result), [JSON, *about(result)])
 
     def _options(self, scope: Scope, asked: Asked) -> dict[str, Any]:
         """The run's options: what the model's name stands for, then the request's own, then the headers'."""
@@ -78,6 +91,7 @@ class _Stream:
         wire: WireProtocol,
         asked: Asked,
         options: Mapping[str, Any],
+        caller: Caller,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -86,7 +100,9 @@ class _Stream:
         self._send = send
         self._timeout = service.limits.write_timeout
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None: no more comes
-        self._run_id, self._task, self._departure = service.start(asked.request, options, self._pieces.put_nowait)
+        self._run_id, self._task, self._departure = service.start(
+            asked.request, options, caller, self._pieces.put_nowait
+        )
         self._task.add_done_callback(lambda task: self._pieces.put_nowait(None))
         self._receive = receive
         self._is_repeat_possible = "idempotency_key" in options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ _ERRORS = {  # by status: type, and code where it is not our kind
     503: ("overloaded_error", None),
 }
 _CODES = {"context_window": "context_length_exceeded"}
-_encode = msgspec.json.Encoder().encode
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
 def openai_whole(result: OrchestrationResult) -> bytes:
@@ -73,20 +74,21 @@ class OpenAIWriter:
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
-        self._head = b""  # of every chunk, up to its choices
+        self._envelope: dict[str, Any] = {}  # what every chunk says
+        self._head = b""  # the same as bytes, up to the choices
         self._wrote = False
 
     def opening(self, *, run_id: str, model: str | None, created: int) -> bytes:
         """The chunk that says who speaks."""
-        envelope = {
+        self._envelope = {
             "id": f"chatcmpl-{bare(run_id)}",
             "object": "chat.completion.chunk",
             "created": created,
             "model": model or self._asked.model,
         }
         if self._asked.include_usage:
-            envelope["usage"] = None  # in every chunk but the last
-        self._head = b"data: " + _encode(envelope)[:-1] + b',"choices":'
+            self._envelope["usage"] = None  # in every chunk but the last
+        self._head = b"data: " + _encode(self._envelope)[:-1] + b',"choices":'
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
 
     def delta(self, text: str) -> bytes:
@@ -133,8 +135,7 @@ class OpenAIWriter:
 
     def _last(self, more: dict[str, Any]) -> bytes:
         """The chunk without a choice."""
-        head = self._head.replace(b',"usage":null,"choices":', b',"choices":[],')
-        return head + _encode(more)[1:] + b"\n\n"
+        return b"data: " + _encode({**self._envelope, "choices": [], **more}) + b"\n\n"
 
 
 def _finish(result: OrchestrationResult) -> str:

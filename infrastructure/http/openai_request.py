@@ -20,7 +20,7 @@ from ...domain.request import (
     ToolUse,
 )
 from . import openai_body as sent
-from .body import check_depth, decoded, image_of_url, label, labels, refuse, run_options, texts
+from .body import check_depth, decoded, image_of_url, labels, pseudonym, refuse, run_options, texts
 from .tools import check_names, check_results, checked_choice, tool
 from .wire import Asked
 
@@ -38,7 +38,7 @@ def openai_asked(body: bytes) -> Asked:
     user = given.safety_identifier or given.user
     options = run_options(
         given.orchestration,
-        subject=label("safety_identifier" if given.safety_identifier else "user", user) if user else None,
+        subject=pseudonym(user),
         tags=labels("metadata", given.metadata or {}),
     )
     return Asked(

@@ -343,6 +343,35 @@ class ReadModelsContract:
             models.rebuild()
         assert models.status()[1].state == "live"
 
+    def test_what_is_metered_is_what_the_reports_say(self, url: str, models: StoredReadModels) -> None:
+        fill(url)
+        found = models.metered()
+        assert found.calls == models.costs(by=("provider", "model", "status"))
+        assert found.runs == models.run_counts(by=("strategy", "status", "cached_model"))
+        for one in models.model_stats():
+            mine = [total for total in found.totals if (total.model, total.money) == (one.model, one.money)]
+            counts = {(total.measure, total.label): total.count for total in mine}
+            assert counts == {
+                **{("latency", str(bucket)): count for bucket, count in one.latencies.items()},
+                **{("first_token", str(bucket)): count for bucket, count in one.first_tokens.items()},
+                **{("error", error): count for error, count in one.errors.items()},
+                **{("escalated_to", model): count for model, count in one.escalated_to.items()},
+            }
+        assert (found.events, found.lag) == (26, {"attempts": 26, "runs": 26})
+        add(url, "run-5", of_category("chat"))
+        assert models.metered().lag == {"attempts": 1, "runs": 1}
+        assert models.metered().lag == {"attempts": 0, "runs": 0}
+
+    def test_a_stopped_read_model_is_metered_as_it_was(self, url: str, models: StoredReadModels) -> None:
+        add(url, "run-1", of_category("chat"), asked(MINI))
+        add_raw(url, "run-1", "CostIncurred", '{"attempt":1,"amount":7}')
+        add(url, "run-1", answered(1), completed())
+        models.metered()
+        found = models.metered()
+        assert (found.stopped, found.lag) == (frozenset({"attempts"}), {"attempts": 3, "runs": 0})
+        assert [(row.group[2], row.calls) for row in found.calls] == [("open", 1)]
+        assert [row.group[1] for row in found.runs] == ["completed"]
+
     def test_a_row_no_table_can_hold_stops_its_projection_at_that_event(
         self, url: str, models: StoredReadModels
     ) -> None:

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from starlette.requests import HTTPConnection
 
 from ....application.runs import LoggedRun
+from ....domain.events import KeyScope
 from ....domain.filters import Compare, Condition, Field, Op
 from ..authentication import Identity
 from ..failure import Refused
 
-RUN, READ, ADMIN = "run", "read", "admin"
+RUN, READ, ADMIN = KeyScope.RUN, KeyScope.READ, KeyScope.ADMIN
 KEY_SCOPE = "key:"  # begins the budget scope of one owner
 
 
-def allowed(connection: HTTPConnection, *scopes: str) -> Identity:
+def allowed(connection: HTTPConnection, *scopes: KeyScope) -> Identity:
     """Who asks, if one of the scopes is theirs. Raises Refused with 403."""
     identity: Identity = connection.scope["state"]["identity"]
-    if not identity.scopes & {ADMIN, *scopes}:
-        needed = " or ".join(scopes)
-        raise Refused(403, "forbidden", f"this needs the scope {needed}, which the key does not have: ask with another")
+    if not any(identity.may(scope) for scope in scopes):
+        identity.need(scopes[0])
     return identity
 
 

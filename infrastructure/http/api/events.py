@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from starlette.requests import Request
@@ -32,6 +32,7 @@ PAGES = 20  # pages of MOST that one request reads for an owner who has few even
 ALIVE = 10.0  # seconds without an event until a comment says that the stream lives
 KNOWN_RUNS = 10_000  # runs whose owner is remembered
 END = 2**63 - 1
+Tail = AsyncGenerator[RecordedEvent, None]
 
 
 class Seen:
@@ -110,7 +111,7 @@ class EventStream:
         orchestrator = self._service.orchestrator
         seen = Seen(orchestrator, identity, types)
         feed = _Feed(self._service, send, scope["state"].get("abort", lambda: None), self._alive())
-        async with aclosing(orchestrator.store.tail(after=after)) as tail:
+        async with aclosing(cast(Tail, orchestrator.store.tail(after=after))) as tail:
             await feed.run(tail, seen, receive, after)
 
     async def _after(self, request: Request, query: Query) -> int:
@@ -132,7 +133,7 @@ class _Feed:
         self._abort = abort
         self._alive = alive
 
-    async def run(self, tail: AsyncIterator[RecordedEvent], seen: Seen, receive: Receive, position: int) -> None:
+    async def run(self, tail: Tail, seen: Seen, receive: Receive, position: int) -> None:
         """Pass on what is seen."""
         await self._send({"type": "http.response.start", "status": 200, "headers": STREAM})
         left = asyncio.ensure_future(_until_left(receive))

@@ -22,6 +22,7 @@ class RunLine(Struct):
     status: str  # running, completed, failed or cancelled
     strategy: str
     category: str
+    owner: str
     cost: Usd | None
     known_cost: Usd
     money: str | None  # real, simulated, recorded
@@ -95,6 +96,7 @@ class Run(Struct):
     status: str
     strategy: str | None
     category: str | None
+    owner: str | None
     cost: Usd | None
     money: str | None
     model: str | None

@@ -35,10 +35,11 @@ class Starting:
     async def start(self, request: Request) -> Response:
         """200 with the answer; 202 with the run's address where the client does not want to wait."""
         identity = allowed(request, RUN)
+        await self._service.admit(identity)
         Query(request)
         given = await bodies.read(self._service, request, bodies.NewRun)
         prompt, options = _asked(given, request.headers.get("idempotency-key"))
-        run_id, task, departure = self._service.start(prompt, options)
+        run_id, task, departure = self._service.start(prompt, options, identity.caller)
         prefers = "respond-async" in _preferences(request)
         if prefers or not given.wait:
             run_id = await self._recorded(run_id, task, identity, options.get("idempotency_key"))
@@ -85,8 +86,6 @@ def _asked(given: bodies.NewRun, key: str | None) -> tuple[Prompt, dict[str, Any
     if (form := given.response_format) is not None:
         check_depth("response_format.json_schema", form.json_schema)
         said["response_format"] = ResponseFormat(name=form.name, json_schema=form.json_schema, strict=form.strict)
-    if (given.policy or "").endswith(".toml"):
-        raise InvalidRequest("policy: expected the name of a policy; a file is named in the service's settings")
     if key is not None and said.setdefault("idempotency_key", key) != key:
         raise InvalidRequest("the idempotency key of the header is another than the body's: give one of them")
     options = checked_options(said)

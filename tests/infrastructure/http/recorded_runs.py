@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from model_orchestrator.application.ports import Appended
-from model_orchestrator.domain.events import RunEvent
+from model_orchestrator.domain.api_key import ApiKey
+from model_orchestrator.domain.events import KeyScope, RunEvent
+from model_orchestrator.domain.units import Timestamp
 from model_orchestrator.infrastructure.clock import SystemClock
 from model_orchestrator.infrastructure.http import app
 from model_orchestrator.infrastructure.http.asgi import Scope, header
@@ -22,6 +24,9 @@ from ...read_models import completed
 from ...scenario import MINI, answered, asked, assessed, costed, started
 
 RUN = "run-01a20e94-1259-744b-b553-{:012d}"
+KEY = ApiKey(
+    id="k", name="web", token_hash="", scopes=(), models=None, requests_a_minute=None, created_at=Timestamp(0)
+)  # fmt: skip
 ENDED = (asked(MINI), answered(1), costed(1, "0.25"), completed())
 
 
@@ -49,6 +54,7 @@ def believe(monkeypatch: pytest.MonkeyPatch) -> None:
     async def identify(scope: Scope, *more: Any) -> Identity:
         if (owner := header(scope, b"x-owner")) is None:
             return NOBODY
-        return Identity(owner=owner, scopes=frozenset((header(scope, b"x-scopes") or "run,read").split(",")))
+        scopes = tuple(map(KeyScope, (header(scope, b"x-scopes") or "run,read").split(",")))
+        return Identity(key=replace(KEY, name=owner, scopes=scopes))
 
     monkeypatch.setattr(app, "identify", identify)

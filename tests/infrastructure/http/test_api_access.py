@@ -112,7 +112,7 @@ def test_who_may_only_ask_reads_nothing(runs: dict[str, str], service: RunningSe
     reply = service.request("GET", address, None, {"x-owner": "web", "x-scopes": "run"})
     assert reply.status == (200 if path == "/models" else 403), reply.body
     if reply.status == 403:
-        assert "this needs the scope read" in reply.json["error"]["message"]
+        assert "it lacks the scope read" in reply.json["error"]["message"]
 
 
 def test_who_may_only_read_starts_and_changes_nothing(runs: dict[str, str], service: RunningService) -> None:

@@ -238,3 +238,22 @@ def status_of(folder: Path, run_id: str) -> RunStatus:
             return (await load_run(orchestrator.log, run_id)).run.status
 
     return asyncio.run(read())
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [({"provider": "live"}, "provider"), ({"policy": "/etc/hosts.toml"}, "policy"), ({"timeout": -1}, "timeout")],
+)
+def test_a_client_cannot_choose_what_is_the_services(tmp_path: Path, option: dict[str, Any], named: str) -> None:
+    """Another provider would spend the service's keys, and a policy's file would be read."""
+    with serving(tmp_path) as service:
+        reply = service.post(CHAT, chat(orchestration=option))
+    assert reply.status == 400
+    assert named in reply.json["error"]["message"]
+
+
+def test_a_client_may_shorten_its_time_and_not_lengthen_it(tmp_path: Path, upstream: GatedUpstream) -> None:
+    with serving(tmp_path, upstream, toml="timeout = 0.3") as service:
+        reply = service.post(CHAT, chat("gpt-4o-mini", orchestration={"timeout": 3000}))
+    assert reply.status == 408
+    assert reply.headers["x-should-retry"] == "false"

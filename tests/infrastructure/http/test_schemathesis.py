@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -59,12 +60,12 @@ def seeded(examples: int) -> settings:
 
 @SCHEMA.exclude(path=["/events/stream", "/v1/chat/completions", "/v1/messages"]).parametrize()
 @seeded(6)
-def test_no_answer_is_undescribed(case: schemathesis.Case, service: RunningService) -> None:
-    left_out = [positive_data_acceptance] if (case.method, case.path) in RELATED else []
+def test_no_answer_is_undescribed(case: schemathesis.Case[Any], service: RunningService) -> None:
+    left_out: list[Any] = [positive_data_acceptance] if (case.method, case.path) in RELATED else []
     case.call_and_validate(base_url=service.address, excluded_checks=left_out)
 
 
 @PROTOCOLS.include(path=["/v1/chat/completions", "/v1/messages"]).parametrize()
 @seeded(15)
-def test_no_answer_of_a_protocol_is_undescribed(case: schemathesis.Case, service: RunningService) -> None:
+def test_no_answer_of_a_protocol_is_undescribed(case: schemathesis.Case[Any], service: RunningService) -> None:
     case.call_and_validate(base_url=service.address, excluded_checks=[positive_data_acceptance])
