@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from model_orchestrator.application.run_options import RunOptions
+from model_orchestrator.domain.units import Timestamp
 from model_orchestrator.infrastructure.http.api import bodies
 from model_orchestrator.infrastructure.settings import Settings
 
@@ -189,6 +190,17 @@ def test_pages_go_through_all_runs_once_while_new_ones_come(service: RunningServ
         found += [one["run_id"] for one in more["runs"]]
         cursor = more["next"]
     assert found == runs[::-1]
+
+
+def test_dates_stay_what_they_were_on_the_first_page(service: RunningService, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [ask(service, f"What is {number}?") for number in range(3)]
+    first = page(service, limit=1, since="7d", where="started >= 7d").json
+    orchestrator = service.service.orchestrator
+    later = Timestamp(orchestrator.clock.now() + 8 * 86_400_000_000)
+    monkeypatch.setattr(orchestrator.clock, "now", lambda: later)
+    rest = page(service, since="7d", where="started >= 7d", cursor=first["next"]).json["runs"]
+    assert [one["run_id"] for one in rest] == runs[1::-1]
+    assert page(service, since="7d").json["runs"] == []
 
 
 def test_a_cursor_is_good_for_its_own_query_and_database_only(service: RunningService) -> None:
