@@ -9,7 +9,7 @@ from typing import Any
 from ....domain.periods import PERIODS
 from ....domain.time_ranges import SPLITS
 from ...event_codec import EVENT_TYPES
-from . import bodies, events, runs, shapes
+from . import bodies, events, report_shapes, runs, shapes
 from .bodies import RUN
 from .query import MANY
 
@@ -157,7 +157,7 @@ OPERATIONS = (
     Operation(
         method="get", path="/costs", id="reportCosts", says="What was spent, against the time before.", scope="read",
         parameters=(*OF_COSTS, Parameter(name="format", schema=_words("json", "csv"), says="json unless given.")),
-        gives={200: shapes.Costs}, also=CSV,
+        gives={200: report_shapes.Costs}, also=CSV,
     ),
     Operation(
         method="get", path="/costs.csv", id="exportCosts", says="The same as CSV.", scope="read",
@@ -165,24 +165,24 @@ OPERATIONS = (
     ),
     Operation(
         method="get", path="/stats/models", id="modelStats", says="How each model does.", scope="read",
-        parameters=ROWS, gives={200: shapes.AllModelStats},
+        parameters=ROWS, gives={200: report_shapes.AllModelStats},
     ),
     Operation(
-        method="get", path="/models", id="listCatalogue", scope="read", gives={200: shapes.Models},
+        method="get", path="/models", id="listCatalogue", scope="read", gives={200: report_shapes.Models},
         says="The catalogue: prices, and which models can be asked or why not.",
     ),
     Operation(
         method="get", path="/budgets", id="listBudgets", says="What is held, spent and left.", scope="read",
-        gives={200: shapes.Budgets},
+        gives={200: report_shapes.Budgets},
     ),
     Operation(
         method="put", path="/budgets/{scope}/{period}", id="setBudget", says="Define or change a budget.",
         scope="admin", parameters=THE_BUDGET, takes=bodies.NewBudget, example={"limit": "20", "alerts": [50, 80, 100]},
-        gives={200: shapes.Budget}, errors=(404, *OF_A_BODY),
+        gives={200: report_shapes.Budget}, errors=(404, *OF_A_BODY),
     ),
     Operation(
         method="delete", path="/budgets/{scope}/{period}", id="removeBudget", says="Lift a budget.",
-        scope="admin", parameters=THE_BUDGET, gives={200: shapes.RemovedBudget}, errors=(404,),
+        scope="admin", parameters=THE_BUDGET, gives={200: report_shapes.RemovedBudget}, errors=(404,),
     ),
     Operation(
         method="post", path="/feedback", id="giveFeedback", says="Say how good a run's answer was.", scope="run",

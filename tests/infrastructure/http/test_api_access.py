@@ -9,6 +9,7 @@ import pytest
 
 from model_orchestrator.infrastructure.settings import Settings
 
+from ...cli.command import command
 from ...database import Database
 from ...running_service import RunningService, running_service
 from .recorded_runs import believe, record
@@ -130,3 +131,25 @@ def test_who_may_only_read_starts_and_changes_nothing(runs: dict[str, str], serv
         asker = reader | {"x-scopes": scopes}
         assert service.request("PUT", "/budgets/global/day", b'{"limit": 5}', asker).status == 403
         assert service.request("POST", "/feedback", said, asker).status == 200
+
+
+def test_a_key_made_for_it_asks_and_reads_under_its_own_name(database: Database) -> None:
+    """The real check of keys, by what `keys create` printed."""
+    settings = Settings.load(env={}, database_url=database.url, provider="simulated")
+    with running_service(settings) as service:
+        token = command("keys", "create", "web", "--scope", "run,read").stdout.strip()
+        other = command("keys", "create", "batch", "--scope", "run,read").stdout.strip()
+        assert service.get("/runs").status == 401
+        assert service.get("/openapi.json").status == 200
+        mine = {"authorization": f"Bearer {token}", "idempotency-key": "k", **JSON}
+        body = b'{"prompt": "What is Python?", "wait": false}'
+        first = service.request("POST", "/runs", body, mine)
+        again = service.request("POST", "/runs", body, mine)
+        assert first.status == again.status == 202, first.body
+        assert first.json["run_id"] == again.json["run_id"]
+        theirs = service.request("POST", "/runs", body, {**mine, "authorization": f"Bearer {other}"})
+        assert theirs.json["run_id"] != first.json["run_id"], "keys for idempotency are an owner's own"
+        (listed,) = service.request("GET", "/runs", None, {"x-api-key": token}).json["runs"]
+        assert (listed["run_id"], listed["owner"]) == (first.json["run_id"], "web")
+        assert service.request("GET", f"/runs/{first.json['run_id']}", None, {"x-api-key": other}).status == 404
+        assert service.request("DELETE", "/budgets/global/day", None, {"x-api-key": token}).status == 403

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
-from model_orchestrator.infrastructure.http.api import shapes
+from model_orchestrator.infrastructure.http.api import report_shapes, shapes
 from model_orchestrator.infrastructure.http.api.openapi import document
 from model_orchestrator.infrastructure.http.api.operations import OPERATIONS
 from model_orchestrator.infrastructure.http.api.protocols import PROTOCOLS
@@ -61,7 +61,7 @@ def fields(kind: type, value: Any) -> None:
     for name in kind.__struct_fields__:  # type: ignore[attr-defined]
         inner, part = getattr(decoded, name), value[name]
         for one, given in zip(inner, part, strict=True) if isinstance(inner, list) else [(inner, part)]:
-            if isinstance(one, msgspec.Struct) and not isinstance(one, shapes.CostRow):
+            if isinstance(one, msgspec.Struct) and not isinstance(one, report_shapes.CostRow):
                 fields(type(one), given)
 
 
@@ -72,7 +72,7 @@ def test_what_is_answered_has_the_described_fields(service: RunningService) -> N
     fed = service.post("/feedback", {"run_id": run_id, "value": "good", "note": "yes"})
     later = service.post("/runs", {"prompt": "hi", "wait": False})
     for kind, reply in (
-        (shapes.Budget, budget),
+        (report_shapes.Budget, budget),
         (shapes.Answer, answer),
         (shapes.Feedback, fed),
         (shapes.Accepted, later),
@@ -80,11 +80,11 @@ def test_what_is_answered_has_the_described_fields(service: RunningService) -> N
         (shapes.Run, service.get(f"/runs/{run_id}")),
         (shapes.RunEvents, service.get(f"/runs/{run_id}/events")),
         (shapes.EventPage, service.get("/events")),
-        (shapes.Costs, service.get("/costs")),
-        (shapes.AllModelStats, service.get("/stats/models")),
-        (shapes.Models, service.get("/models")),
-        (shapes.Budgets, service.get("/budgets")),
-        (shapes.RemovedBudget, service.request("DELETE", "/budgets/global/day")),
+        (report_shapes.Costs, service.get("/costs")),
+        (report_shapes.AllModelStats, service.get("/stats/models")),
+        (report_shapes.Models, service.get("/models")),
+        (report_shapes.Budgets, service.get("/budgets")),
+        (report_shapes.RemovedBudget, service.request("DELETE", "/budgets/global/day")),
         (shapes.OfferedList, service.get("/v1/models")),
         (shapes.Error, service.get("/runs/run-x")),
     ):
