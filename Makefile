@@ -19,7 +19,7 @@ export PROMPT DATABASE
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser check lock prices weights bench evaluate stress e2e wheel clean
+.PHONY: help run serve test test-browser check lock prices weights bench evaluate stress soak e2e wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.* ## (.*)/make \1\t\2/' | expand -t 20
@@ -61,6 +61,10 @@ run: .venv/runtime ## one run a strategy, offline: make run PROMPT="..."
 	@echo "  .venv/bin/model-orchestrator audit trail last --database '$(DATABASE)'"
 	@echo "  .venv/bin/model-orchestrator run 'Design a distributed system' --dry-run"
 	@echo "  OPENAI_API_KEY=... .venv/bin/model-orchestrator run 'What is Python?'"
+
+serve: .venv/runtime ## serve the API and the dashboard, simulated: make serve ARGS="--provider live --port 8080"
+	@mkdir -p .data
+	@$(BIN)/model-orchestrator serve --database "$$DATABASE" $(if $(ARGS),$(ARGS),--provider simulated)
 
 test: .venv/dev ## run the tests with branch coverage
 	@$(BIN)/pytest -q -n auto --dist loadgroup --cov --cov-report term $(ARGS)
@@ -110,6 +114,9 @@ evaluate: .venv/dev ## judge every policy on recorded outcomes into docs/results
 stress: .venv/dev ## prove that money cannot leak: make stress ARGS="--rounds 3"
 	@$(BIN)/python -m tests.stress.budget $(ARGS)
 	@$(BIN)/python -m tests.stress.kills
+
+soak: .venv/dev ## load the service for ten minutes, and compare its books: make soak ARGS="--seconds 60"
+	@$(BIN)/python -m tests.stress.soak $(ARGS)
 
 e2e: .venv/e2e ## ask two real local models, alone, as a chain and as an ensemble
 	@$(BIN)/pytest -q tests/e2e

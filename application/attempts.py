@@ -26,7 +26,7 @@ from ..domain.events import (
 from ..domain.finish import FinishReason
 from ..domain.pricing import Usage, cost
 from ..domain.request import ToolCallPart
-from ..domain.run import AttemptStatus, Run
+from ..domain.run import AttemptStatus, Run, fold
 from ..domain.units import MILLION, Duration, Usd, usd
 from .ports import Answer, Content, HoldRefused, RunLog
 from .world import money_of
@@ -186,14 +186,24 @@ async def recalled(log: RunLog, run: Run) -> Answer | None:
     text = None if reference is None else await log.text(reference)
     if text is None:
         return None
-    said = json.loads(text)
+    said, called = json.loads(text), await _called(log, run)
     return Answer(
         text=said["text"],
         tool_calls=_tool_calls(said),
-        finish_reason=FinishReason.STOP,
-        usage=None,
+        finish_reason=FinishReason.OTHER if called is None else called.finish_reason,
+        usage=None if called is None or run.cached else called.usage,
         money=money_of(run.started.provider),
     )
+
+
+async def _called(log: RunLog, run: Run) -> ModelCalled | None:
+    """The outcome of the attempt that a completed run's answer is of; of another run, where it is given again."""
+    number = run.ended.attempt if isinstance(run.ended, RunCompleted) else None
+    if run.cached is not None:
+        number = run.cached.attempt
+        run = fold(run.cached.run, [entry.event for entry in await log.read(run.cached.run)])
+    outcome = run.attempt(number).outcome if number is not None and number <= len(run.attempts) else None
+    return outcome if isinstance(outcome, ModelCalled) else None
 
 
 def restored(called: ModelCalled, answer: str | None, raw: str | None, *, money: Money) -> Answer:

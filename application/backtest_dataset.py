@@ -70,7 +70,7 @@ class DatasetPlayer:
             unusable=(),
             client_for=_nobody,
             worker="backtest",
-            observe=lambda run_id, event: None,
+            observe=lambda run_id, event, at: None,
             draw=lambda: 0.0,
             router=router,
             scorer=scorer,

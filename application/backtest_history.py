@@ -27,37 +27,21 @@ from ..domain.events import (
     StrategySettings,
 )
 from ..domain.expected_output import expected_output_tokens
-from ..domain.finish import FinishReason
 from ..domain.forecast import SuccessModel, forecast
 from ..domain.policy import Policy
 from ..domain.pricing import Usage, cost
 from ..domain.request import Request, prompt_request
 from ..domain.routing import RoutingInputs, decide, reads_forecast
-from ..domain.scorers import judge_scorer
+from ..domain.scorers import judge_of, judge_scorer
+from ..domain.strategies.ensemble import PAIR
 from ..domain.units import MILLION, Probability, Usd, picodollars
-from .backtest_runs import PastAttempt, PastRun, scored
+from .backtest_outcome import as_it_ran, walked
+from .backtest_runs import PastRun, scored
 from .backtest_sizes import SizeClasses
 from .backtest_tally import Played
 
 NO_TEXT = prompt_request("-")
 MEMORY = 50_000  # decisions kept
-Price = Callable[[PlannedCall], int | None]
-
-
-def as_it_ran(run: PastRun) -> Played:
-    """What really happened."""
-    if run.final is None or run.final not in run.attempts:
-        return Played(cost=run.cost)
-    attempt = run.attempts[run.final]
-    label = run.label(run.final)
-    return Played(
-        quality=label,
-        scored=None if label is not None else scored(attempt),
-        cost=run.cost,
-        calls=len(run.attempts),
-        escalations=run.escalations,
-        latency=None if run.ended_at is None else run.ended_at - run.started_at,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +82,14 @@ class PastWorld:
 class HistoryPlayer:
     """Plays one policy over runs of the log.
 
-    `worlds` go by the hash of a run's catalogue, `assumed` stands in for one that the database does not hold. `text`
+    `worlds` go by the hash of a run's catalogue, None where no policy can be had over it; `assumed` stands in for one
+    that the database does not hold. `text`
     gives a request again, None where it is gone.
     """
 
     def __init__(
         self,
-        worlds: Mapping[str, PastWorld],
+        worlds: Mapping[str, PastWorld | None],
         assumed: PastWorld,
         text: Callable[[ContentRef], Request | None] = lambda reference: None,
     ) -> None:
@@ -120,29 +105,40 @@ class HistoryPlayer:
         drawn = run.routing is not None and run.routing.exploration is not None
         if decision is None or not decision.plan:
             return Played(is_drawn=drawn)
+        played = self._played(run, decision)
+        if self._pays_another_judge(run):
+            played = replace(played, cost=None, planned=None)
+        return replace(played, propensity=_weighing(run, decision), is_drawn=drawn)
+
+    def _played(self, run: PastRun, decision: RoutingDecided) -> Played:
         if self._is_what_was_done(run, decision):
-            return replace(as_it_ran(run), propensity=_weighing(run, decision), is_drawn=drawn)
+            return as_it_ran(run)
         calls = [call for call in decision.plan if call.purpose is Purpose.ANSWER]
         price = partial(self._expected_cost, run)
         if decision.strategy == "cheapest":
-            played = _walk(run, calls[:1], 0, None, price)
-        elif decision.strategy == "fallback" and not run.start.settings.verify_agreement:
-            played = _walk(run, calls, decision.threshold or 0, self._scorer(run), price)
-        else:
-            prices = [price(call) for call in calls[:2]]
-            played = Played(planned=None if None in prices else sum(one or 0 for one in prices))
-        return replace(played, propensity=_weighing(run, decision), is_drawn=drawn)
+            return walked(run, calls[:1], 0, None, price)
+        if decision.strategy == "fallback" and not run.start.settings.verify_agreement:
+            return walked(run, calls, decision.threshold or 0, self._scorer(run), price)
+        at_once = calls if run.start.settings.full_panel else calls[:PAIR]
+        prices = [price(call) for call in at_once]
+        return Played(planned=None if None in prices else sum(one or 0 for one in prices))
+
+    def _pays_another_judge(self, run: PastRun) -> bool:
+        """Whether the policy has a model score every answer, which the run had not: what that costs is unknown."""
+        return not run.start.settings.judge and judge_of(self._scorer(run)) is not None
 
     def _expected_cost(self, run: PastRun, call: PlannedCall) -> int | None:
-        """Picodollars that a call of the run's size is expected to cost; None without a price."""
+        """Picodollars that a call of the run's size is expected to cost; None without a price, or with a judge's."""
         model = self._world(run.start.catalogue).catalogue.get(call.model)
-        if model is None or model.price is None or run.routing is None:
+        if model is None or model.price is None or run.routing is None or run.start.settings.judge:
             return None
         given = run.routing.plan[0].expected_input_tokens
         return picodollars(cost(Usage(input_uncached=given, output=call.expected_output_tokens), model.price))
 
     def decision(self, run: PastRun) -> RoutingDecided | None:
         """The routing that the policy would have decided; None where what it reads is gone, or was never there."""
+        if run.is_unreadable or self._worlds.get(run.start.catalogue, self._assumed) is None:
+            return None
         if run.assessment is None or run.routing is None:
             return None
         calls = [call for call in run.routing.plan if call.purpose is Purpose.ANSWER]
@@ -178,7 +174,9 @@ class HistoryPlayer:
         return asked if size == asked.expected_input else replace(asked, expected_input=size, max_input=size)
 
     def _world(self, catalogue: str) -> PastWorld:
-        return self._worlds.get(catalogue, self._assumed)
+        world = self._worlds.get(catalogue, self._assumed)
+        assert world is not None, "nothing is decided where no policy can be had"
+        return world
 
     def _scorer(self, run: PastRun) -> str:
         """Whose scores a chain goes by: the judge that the run asked for, else the policy's."""
@@ -236,54 +234,8 @@ class HistoryPlayer:
         )
         if not same or [call.model for call in routing.plan] != [call.model for call in decision.plan]:
             return False
-        scorer = self._scorer(run)
-        trusted = all(scorer in one.scores for one in run.attempts.values() if one.scores)
-        return trusted or decision.strategy == "cheapest"
-
-
-def _walk(run: PastRun, calls: Sequence[PlannedCall], threshold: int, scorer: str | None, price: Price) -> Played:
-    """A chain over the answers there are: the first that reaches the threshold, else the most trusted, then the later.
-
-    Of a chain the scores must be those of `scorer`; None: one answer is wanted, whatever its score. Its end is unknown
-    from the first model that was not asked; the cost to there, and of that call by `price`, is then what is planned.
-    """
-    made: list[tuple[int, PastAttempt]] = []
-    spent, tried, latency = 0, 0, 0
-    for position, call in enumerate(calls):
-        mine = [one for one in run.attempts.values() if one.model == call.model and one.purpose is Purpose.ANSWER]
-        if not mine:
-            planned = price(call)
-            return Played(planned=None if planned is None else spent + planned)
-        answered = next((one for one in mine if one.latency is not None), None)
-        paid = [one.cost or 0 if one.latency is None else one.cost for one in mine]
-        if None in paid:
-            return Played()
-        spent, tried = spent + sum(one or 0 for one in paid), tried + len(mine)
-        latency += answered.latency or 0 if answered else 0
-        if answered is None:
-            continue
-        score = 0 if scorer is None else answered.scores.get(scorer)
-        if score is None:
-            return Played()
-        made.append((score, answered))
-        if scorer is None or score >= threshold or answered.finish_reason is FinishReason.REFUSAL:
-            return _ended(run, answered, spent, tried, latency, escalations=position)
-    if not made:
-        return Played(cost=spent)
-    best = max(made, key=lambda one: (one[0], one[1].number))[1]
-    return _ended(run, best, spent, tried, latency, escalations=len(calls) - 1)
-
-
-def _ended(run: PastRun, attempt: PastAttempt, spent: int, calls: int, latency: int, *, escalations: int) -> Played:
-    label = run.label(attempt.number)
-    return Played(
-        quality=label,
-        scored=None if label is not None else scored(attempt),
-        cost=spent,
-        calls=calls,
-        escalations=escalations,
-        latency=latency,
-    )
+        scorers = {own[0] for one in run.attempts.values() if (own := scored(one))}
+        return decision.strategy == "cheapest" or scorers <= {self._scorer(run)}
 
 
 def _weighing(run: PastRun, decision: RoutingDecided) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..domain.catalogue import ModelName
@@ -26,6 +27,7 @@ class PastStart:
     strategy: str
     settings: StrategySettings
     provider: str
+    category: str
     catalogue: str  # its hash
     max_cost: Usd | None = None
     request: ContentRef | None = None
@@ -40,6 +42,7 @@ class PastCall:
     max_input_tokens: int
     max_output_tokens: int
     purpose: Purpose
+    scores: int | None = None  # the call of the plan whose answer it scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +66,10 @@ class PastAttempt:
     number: int
     model: ModelName
     purpose: Purpose
+    call: int = 0  # of the plan
     latency: int | None = None  # microseconds; None: not answered
     finish_reason: FinishReason | None = None
-    cost: int | None = None  # picodollars
+    cost: int | None = None  # picodollars; None: unknown, or not known yet
     scores: dict[str, int] = field(default_factory=dict)  # millionths by scorer, the run's own first
 
 
@@ -81,7 +85,8 @@ class PastRun:
     attempts: dict[int, PastAttempt] = field(default_factory=dict)
     escalations: int = 0
     final: int | None = None  # the attempt whose answer was given
-    ended_at: int | None = None
+    ended_at: int | None = None  # None: it goes on
+    is_unreadable: bool = False  # it has an event that this build does not know
     labels: dict[tuple[int | None, str], int] = field(default_factory=dict)  # millionths by attempt and who said so
 
     def label(self, number: int) -> float | None:
@@ -93,9 +98,19 @@ class PastRun:
     @property
     def cost(self) -> int | None:
         """Picodollars of all attempts; None where one's is unknown."""
-        known = [one.cost for one in self.attempts.values() if one.cost is not None]
-        unanswered = sum(one.latency is None and one.cost is None for one in self.attempts.values())
-        return sum(known) if len(known) + unanswered == len(self.attempts) else None
+        return spent_on(self.attempts.values())
+
+    def judges_of(self, attempts: Sequence[PastAttempt]) -> list[PastAttempt]:
+        """The calls in which a model scored the answers of these attempts."""
+        plan = self.routing.plan if self.routing else ()
+        calls = {one.call for one in attempts}
+        return [one for one in self.attempts.values() if one.call < len(plan) and plan[one.call].scores in calls]
+
+
+def spent_on(attempts: Iterable[PastAttempt]) -> int | None:
+    """Picodollars in all; None where one's cost is unknown."""
+    costs = [one.cost for one in attempts]
+    return None if None in costs else sum(one or 0 for one in costs)
 
 
 def scored(attempt: PastAttempt) -> tuple[str, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..domain.api_key import LOCAL, key_name_of
 from ..domain.errors import InvalidRequest
 from ..domain.events import BudgetChanged, BudgetDefined, BudgetEvent, BudgetRemoved
 from ..domain.periods import PERIODS
@@ -20,8 +21,9 @@ from .ports import (
     RunLog,
     StreamAppend,
 )
+from .run_options import max_cost_of
 
-FORMS = "global, category:NAME, tag:KEY=VALUE or model:NAME"
+FORMS = "global, category:NAME, tag:KEY=VALUE, model:NAME or key:NAME"
 MARKS = (50, 80, 100)  # per cent of the limit
 MOST_PERCENT = 1000
 
@@ -30,9 +32,12 @@ def scope_of(text: str) -> str:
     """A scope as events name it. Raises InvalidRequest."""
     kind, _, name = text.partition(":")
     key, _, value = name.partition("=")
-    good = text == "global" or (kind in ("category", "model") and name) or (kind == "tag" and key and value)
+    named = kind in ("category", "model", "key") and name
+    good = text == "global" or named or (kind == "tag" and key and value)
     if not good or len(text) > 140 or not text.isprintable():
         raise InvalidRequest(f"budget scope {text!r}: expected {FORMS}")
+    if kind == "key" and name != LOCAL:
+        key_name_of(name)
     return text
 
 
@@ -41,6 +46,17 @@ def period_of(text: str) -> str:
     if text not in PERIODS:
         raise InvalidRequest(f"budget period {text!r}: expected {', '.join(PERIODS)}")
     return text
+
+
+def limit_of(text: str) -> Usd:
+    """USD, above 0. Raises InvalidRequest."""
+    try:
+        limit = max_cost_of({"max_cost": text}, None)
+    except InvalidRequest as error:
+        raise InvalidRequest(str(error).replace("max cost", "budget").replace("from 0 to", "above 0, up to")) from None
+    if not limit:
+        raise InvalidRequest(f"budget {text} is not possible: expected US dollars above 0")
+    return limit
 
 
 def alerts_of(text: str | None) -> tuple[int, ...] | None:

@@ -69,6 +69,7 @@ class Caller:
         self.answers: dict[int, Answer] = {}
         self._places: dict[int, Place] = {}  # by call of the plan: due and not recorded, or recorded and not answered
         self._tasks: dict[asyncio.Task[HoldRefused | None], int] = {}
+        self._cut_as = ErrorKind.CANCELLED
 
     def is_under_way(self, action: CallModel) -> bool:
         """Whether this process makes the call already."""
@@ -104,8 +105,10 @@ class Caller:
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         refused = None
         for task in done:
-            del self._places[self._tasks.pop(task)]
-            if not task.cancelled():  # else it waited for its place, and was dropped
+            place = self._places.pop(self._tasks.pop(task))
+            if task.cancelled():  # it waited for its place, and was dropped
+                await self._give_back(place)
+            else:
                 refused = task.result() or refused
         return refused
 
@@ -121,8 +124,9 @@ class Caller:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def cut(self) -> None:
-        """Cancel what is under way; what left is recorded as lost."""
+    async def cut(self, kind: ErrorKind) -> None:
+        """Cancel what is under way; what left is recorded as lost, for this reason."""
+        self._cut_as = kind
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -213,7 +217,7 @@ class Caller:
         except ModelError as error:
             self._failed(started, error, began)
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
-            self._failed(started, OutcomeUnknown(ErrorKind.CANCELLED), began)
+            self._failed(started, OutcomeUnknown(self._cut_as), began)
             raise
         except Exception as error:  # a defect of an adapter must not leave an attempt without an outcome
             self._failed(started, OutcomeUnknown(ErrorKind.MALFORMED, detail=f"{type(error).__name__}: {error}"), began)
@@ -263,7 +267,7 @@ class Caller:
         while bound_input(request) > action.call.max_input_tokens and share > SHORTEST:
             share *= 0.8
             request = ask(self._command.request, clipped(members, share))
-        if features_asked(request) <= self._world.model(action.call.model).features:
+        if features_asked(request) <= self._world.model(action.call.model).carries:
             return request
         return replace(request, parameters=replace(request.parameters, response_format=None))  # its words ask for JSON
 

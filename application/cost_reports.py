@@ -19,7 +19,7 @@ from ..projections.grains import BEGINNING, END
 from .charts import Chart, series_of
 from .read_models import ReadModels
 
-DIMENSIONS = ("model", "category", "strategy", "provider", "status", "purpose")
+DIMENSIONS = ("model", "category", "strategy", "provider", "status", "purpose", "owner")
 NO_LABEL = "(none)"
 HEADINGS = {Money.REAL: "Real money", Money.SIMULATED: "Simulated: nobody paid this", Money.RECORDED: "Recorded"}
 _DAY = 86_400 * MILLION

@@ -72,6 +72,12 @@ class RateLimiter(Protocol):
     async def expected_wait(self, model: str, limits: Limits, *, tokens: int) -> float:
         """How many seconds a call would wait if it came now; reserves nothing."""
 
+    async def admit(self, model: str, limits: Limits) -> float:
+        """Take a place for one request if it starts now: 0. Else take none: the seconds after which one may be free.
+
+        For who refuses rather than waits. It is one step among all who share the books, so a refusal costs nobody else.
+        """
+
     async def aclose(self) -> None:
         """Close what it has open."""
 

@@ -75,7 +75,7 @@ class Unheld:
         self._recorded_at = entry.recorded_at
         run = entry.stream
         match event:
-            case RunStarted() if is_in_scope(self._scope, event.category, event.tags):
+            case RunStarted() if is_in_scope(self._scope, event.category, event.tags, event.owner):
                 self._runs.setdefault(run, money_of(event.provider))
             case AttemptStarted() if run in self._runs:
                 self._models.setdefault((run, event.attempt), event.model)

@@ -173,6 +173,8 @@ class RunLoop:
                 self._learn(refused)
                 continue
             self._caller.launch()
+            if self._departure.is_known:
+                self._caller.drop_waiting()
             if self._caller.is_busy:
                 if refused := await self._caller.first_outcome():
                     self._learn(refused)
@@ -244,10 +246,11 @@ class RunLoop:
 
     async def _abandon(self) -> None:
         """Cancelled from outside: what is under way is cut and recorded as lost, then the run ends or is left open."""
-        await self._caller.cut()
+        ends = not self._departure.is_resumable
+        await self._caller.cut(ErrorKind.CANCELLED if ends else ErrorKind.CRASH)
         self._session.forget_calls()
         await self._caller.close_unsent()
         run = self._session.run
-        if not run.ended and self._is_owner and not self._departure.is_resumable:
+        if ends and not run.ended and self._is_owner:
             self._session.record(RunCancelled(by=self._world.worker, cost=run.cost, released=()))
         await self._session.flush()

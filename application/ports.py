@@ -254,6 +254,9 @@ class EventStore(Protocol):
     ) -> Sequence[RecordedEvent]:
         """One page of the log in order of position; fewer than `limit` events means the end."""
 
+    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
+        """Every event of the streams whose name begins so, in order of position; for families that are few."""
+
     async def read_backwards(
         self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""
     ) -> Sequence[RecordedEvent]:
@@ -264,6 +267,10 @@ class EventStore(Protocol):
 
     async def head(self) -> int:
         """The last position; 0 for an empty log."""
+
+    @property
+    def appending(self) -> int:
+        """Appends of this process that are not durable yet."""
 
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist."""

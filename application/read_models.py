@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -10,8 +10,9 @@ from ..domain.filters import CALL_FIELDS, Compare, Condition, Field, Kind, Op, U
 from ..domain.units import Timestamp
 from ..projections.cost_report import CostRow
 from ..projections.model_report import ModelStats
+from ..projections.model_totals import ModelTotal
 from ..projections.overview import Overview
-from ..projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
+from ..projections.run_report import ALWAYS, AttemptRow, Place, Range, RunCount, RunRow
 from ..projections.usage_report import CachedAnswers, ObservedUsage
 
 PENDING = (  # attempts that are lost and whose cost is not known
@@ -34,6 +35,18 @@ class ProjectionStatus:
     stopped_type: str | None
     stopped_why: str | None
     rows: dict[str, int]  # by table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metered:
+    """What a page of metrics counts, of one moment and over the whole log; from roll-ups only."""
+
+    calls: Sequence[CostRow]  # by provider, model and status
+    totals: Sequence[ModelTotal]
+    runs: Sequence[RunCount]  # by strategy, status and cached_model
+    events: int  # in the log
+    lag: Mapping[str, int]  # by read model: events of any type that nobody had folded before this was asked
+    stopped: frozenset[str]  # read models that cannot get past an event: their figures are those of the one before
 
 
 class ReadModels(Protocol):
@@ -64,8 +77,9 @@ class ReadModels(Protocol):
         conditions: Sequence[Condition] = (),
         limit: int | None = None,
         oldest_first: bool = False,
+        after: Place | None = None,
     ) -> Iterator[RunRow]:
-        """Runs, newest first, as they are read: any number."""
+        """Runs, newest first, as they are read: any number; only those that come `after` a place in the order."""
 
     def dearest_runs(
         self,
@@ -103,3 +117,6 @@ class ReadModels(Protocol):
 
     def status(self) -> list[ProjectionStatus]:
         """How each read model stands; folds nothing."""
+
+    def metered(self) -> Metered:
+        """What a page of metrics counts; where a read model stopped, as it was then: no ProjectionStopped."""

@@ -50,7 +50,7 @@ def recorded_world(run: Run, routing: RoutingDecided | None, basis: Basis) -> Wo
         unusable=unusable,
         client_for=_no_client,
         worker=run.started.worker,
-        observe=lambda run_id, event: None,
+        observe=lambda run_id, event, at: None,
         draw=lambda: 0.0,
         budgets=() if routing is None else recorded_budgets(routing),
         scorer=basis.scorer,

@@ -45,7 +45,7 @@ async def standing(store: EventStore, run: Run, now: Timestamp) -> tuple[Headroo
     return tuple(
         _headroom(scope, period, usd(limit), rows.get((scope, period)))
         for scope, period, limit in await store.budgets()
-        if is_in_scope(scope, started.category, started.tags)
+        if is_in_scope(scope, started.category, started.tags, started.owner)
     )
 
 

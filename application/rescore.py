@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import reduce
 
 from ..domain.actions import Complete, Escalate
 from ..domain.budget import total
@@ -83,13 +84,13 @@ def _cost_of_what_came_after(run: Run, events: Sequence[RunEvent]) -> Usd | None
     return None if None in later else total(later)
 
 
-async def record_scores(log: RunLog, run_id: str, scores: Sequence[RunRescored]) -> list[RunRescored]:
-    """Append them; what the same scorer said of an attempt already is left as it is."""
+async def record_scores(log: RunLog, run_id: str, scores: Sequence[RunRescored]) -> tuple[Run, list[RunRescored]]:
+    """Append them; what the same scorer said of an attempt already stays as it is. The run then, and those appended."""
     while True:
         run = (await load_run(log, run_id)).run
         new = [one for one in scores if one.attempt in {left.number for left in unscored(run, one.scorer)}]
         if not new:
-            return []
+            return run, []
         result, _ = await log.append(run_id, expected=run.version, events=new)
         if isinstance(result, Appended):
-            return new
+            return reduce(evolve, new, run), new

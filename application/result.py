@@ -22,6 +22,7 @@ from ..domain.events import (
 from ..domain.exclusions import exclusion_text, left_out_for_money
 from ..domain.finish import FinishReason
 from ..domain.forecast import predicted
+from ..domain.pricing import Usage
 from ..domain.run import Attempt, Run
 from ..domain.scorers import judge_scorer
 from ..domain.strategies.progress import is_refusal
@@ -116,6 +117,19 @@ def _metadata(run: Run, answer: Answer) -> dict[str, Any]:
         "escalations": [_escalation(one) for one in run.escalations],
         **synthesis_dict(run),
         "tool_calls": [asdict(call) for call in answer.tool_calls],
+        "finish_reason": answer.finish_reason.value,
+        "usage": None if answer.usage is None else usage_dict(answer.usage),
+    }
+
+
+def usage_dict(usage: Usage) -> dict[str, int]:
+    """One call's tokens for JSON: `input_tokens` includes what a cache held or took, `output_tokens` the reasoning."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read": usage.cache_read,
+        "cache_write": usage.cache_write,
+        "reasoning": usage.reasoning,
     }
 
 

@@ -157,7 +157,7 @@ async def reconcile(
         run = logged.run
         _check(run, number, evidence)
         assert run.started is not None
-        session = RunSession(log, run_id, observe=lambda run, event: None, money=money_of(run.started.provider))
+        session = RunSession(log, run_id, observe=lambda run, event, at: None, money=money_of(run.started.provider))
         session.load(logged.events)
         session.record(AttemptReconciled(attempt=number, amount=amount, evidence=evidence, by=by, settles=()))
         await session.flush()

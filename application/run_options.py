@@ -44,6 +44,7 @@ class RunOptions(TypedDict, total=False):
     system: str | None
     max_tokens: int | None  # of output
     temperature: float | None
+    top_p: float | None  # 0..1
     stop: Sequence[str]
     seed: int | None
     response_format: ResponseFormat | None
@@ -79,6 +80,7 @@ KINDS: dict[str, tuple[type, ...]] = {  # what each option is given as
     "system": (str,),
     "max_tokens": (int,),
     "temperature": (int, float),
+    "top_p": (int, float),
     "stop": (str, Sequence),
     "seed": (int,),
     "response_format": (ResponseFormat,),
@@ -314,6 +316,9 @@ def _parameters(options: RunOptions) -> Parameters:
     temperature, max_tokens = options.get("temperature"), options.get("max_tokens")
     if temperature is not None and not 0 <= temperature <= 2:
         raise InvalidRequest(f"temperature {temperature} is not possible: expected 0 to 2")
+    top_p = options.get("top_p")
+    if top_p is not None and not 0 <= top_p <= 1:
+        raise InvalidRequest(f"top p {top_p} is not possible: expected 0 to 1")
     if max_tokens is not None and max_tokens < 1:
         raise InvalidRequest(f"max tokens {max_tokens} is not possible: expected 1 or more")
     stop, tools = options.get("stop") or (), options.get("tools") or ()
@@ -321,6 +326,7 @@ def _parameters(options: RunOptions) -> Parameters:
         raise InvalidRequest("option tools: expected Tool objects")
     return Parameters(
         temperature=temperature,
+        top_p=top_p,
         max_tokens=max_tokens,
         stop=tuple(_valid(word, "a stop sequence") for word in ([stop] if isinstance(stop, str) else stop)),
         seed=options.get("seed"),

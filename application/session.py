@@ -39,7 +39,7 @@ from .ports import (
 )
 
 T = TypeVar("T")
-Observer = Callable[[str, RunEvent], None]  # gets the run's id and each event once it is durable
+Observer = Callable[[str, RunEvent, Timestamp], None]  # a run's id, an event once it is durable, and since when
 FACTS = (ModelCalled, AttemptFailed, AttemptLost, CostIncurred)  # outcomes: true whatever else was appended meanwhile
 
 
@@ -177,7 +177,7 @@ class RunSession:
         self._pending = self._pending[len(batch) :]
         self._beside, self._cause = None, last_event
         for event in batch:
-            self._observe(self.run.id, event)
+            self._observe(self.run.id, event, recorded_at)
 
     def _balances(self, batch: list[RunEvent]) -> list[BalanceChange]:
         """The holds and settlements of the events, in picodollars."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
+from ..domain.api_key import LOCAL
 from ..domain.budget import is_in_scope
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName
-from ..domain.events import Exclusion, Money, StrategySettings
+from ..domain.events import Exclusion, ExclusionReason, Money, StrategySettings
 from ..domain.forecast import SuccessModel
 from ..domain.policy import Policy
 from ..domain.request import Request
@@ -20,6 +21,14 @@ from .session import Observer
 
 RECORDED = "recorded:"  # begins the name of a provider that is a data set
 HOW_HARD = ("max_attempts", "on_unknown")  # settings that say how an answer is reached, not which
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks: their runs, cached answers and idempotency keys are theirs alone. `models` None: any may be asked."""
+
+    owner: str = LOCAL
+    models: tuple[ModelName, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +49,7 @@ class StartRun:
     settings: StrategySettings = StrategySettings()
     category: str = "orchestration"
     tags: dict[str, str] = field(default_factory=dict)
-    owner: str = "local"
+    owner: str = LOCAL
     subject: str | None = None
     max_cost: Usd | None = None
     timeout: float | None = None  # seconds, for the whole run
@@ -100,10 +109,19 @@ class World:
         """Whose money this world spends."""
         return money_of(self.provider)
 
+    def open_to(self, caller: Caller) -> World:
+        """The world without the models that the caller's key does not allow."""
+        if caller.models is None:
+            return self
+        usable = tuple(model for model in self.usable if model.name in caller.models)
+        barred = (model.name for model in self.usable if model.name not in caller.models)
+        reasons = (Exclusion(model=name, reason=ExclusionReason.KEY, limit=caller.owner) for name in barred)
+        return replace(self, usable=usable, unusable=(*self.unusable, *reasons))
+
     def model(self, name: str) -> ModelConfig:
         """A usable model. Raises StopIteration for another."""
         return next(model for model in self.usable if model.name == name)
 
     def budgets_of(self, command: StartRun) -> tuple[tuple[str, str], ...]:
         """The budgets that concern a run."""
-        return tuple(one for one in self.budgets if is_in_scope(one[0], command.category, command.tags))
+        return tuple(one for one in self.budgets if is_in_scope(one[0], command.category, command.tags, command.owner))

@@ -34,16 +34,13 @@ def conditions(
     where: Sequence[str] | None, fields: Mapping[str, Field], by: Calendar, category: str | None = None
 ) -> tuple[Condition, ...]:
     """What rows have to meet. Raises InvalidRequest."""
-    from ..application.filters import parse_filter
-    from ..domain.filters import Compare, Op
+    from ..application.asking import conditions_of
 
-    found = tuple(parse_filter(text, fields, by) for text in where or ())
-    return found if category is None else (Compare(fields["category"], Op.EQUAL, category), *found)
+    return conditions_of(where, fields, by, category)
 
 
 def moment(text: str, by: Calendar) -> Timestamp:
     """The last moment of a date. Raises InvalidRequest."""
-    from ..domain.units import Timestamp
+    from ..application.asking import moment_of
 
-    found = by.dates(text)
-    return found.start if found.is_moment else Timestamp(found.end - 1)
+    return moment_of(text, by)

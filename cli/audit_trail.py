@@ -74,7 +74,9 @@ def _before(as_of: str, tz: str, now: Timestamp) -> Timestamp:
 
 
 def _documents(logged: LoggedRun, erased: RecordedErasure | None, *, step: bool) -> list[dict[str, Any]]:
-    found = [_event_dict(entry) for entry in (*logged.events, *([erased] if erased else ()))]
+    from ..application.event_documents import event_dict
+
+    found = [event_dict(entry.envelope) for entry in (*logged.events, *([erased] if erased else ()))]
     if step:
         for document, state in zip(found, _states(logged), strict=False):  # the erasure stands in no run
             document["state"] = state.to_dict()
@@ -116,27 +118,6 @@ def _print_timeline(logged: LoggedRun, entries: list[TrailEntry], gone: str | No
             print(f"{'':37}{detail}")
     if gone is not None:
         print(gone)
-
-
-def _event_dict(entry: Any) -> dict[str, Any]:
-    import json
-
-    envelope = entry.envelope
-    return {
-        "position": envelope.position,
-        "version": envelope.version,
-        "event_id": envelope.event_id.hex(),
-        "type": envelope.type,
-        "schema_version": envelope.schema_version,
-        "occurred_at": _iso(envelope.occurred_at),
-        "recorded_at": _iso(envelope.recorded_at),
-        "causation_id": envelope.causation_id,
-        "correlation_id": envelope.correlation_id,
-        "actor": envelope.actor,
-        "payload": json.loads(envelope.payload),
-        "event_hash": envelope.event_hash.hex(),
-        "chain_hash": envelope.chain_hash.hex(),
-    }
 
 
 def _iso(timestamp: int) -> str:

@@ -43,6 +43,7 @@ def batch(
         str | None, typer.Option("--provider", help="live, simulated, anthropic, openai or recorded:NAME.")
     ] = None,
     max_cost: Annotated[str | None, typer.Option("--max-cost", help="The most each run may cost, in USD.")] = None,
+    scorer: Annotated[str | None, typer.Option("--scorer", help="heuristic-1, learned, or judge:MODEL.")] = None,
     policy: Annotated[str | None, typer.Option("--policy", help="A policy's name, or a TOML file.")] = None,
     explore: Annotated[
         float | None, typer.Option("--explore", metavar="EPS", help="0 to 1: how often any candidate is asked.")
@@ -89,6 +90,7 @@ def batch(
         "model": model,
         "provider": provider,
         "max_cost": max_cost,
+        "scorer": scorer,
         "policy": policy,
         "explore": explore,
         "category": category,

@@ -12,7 +12,6 @@ from .options import AsJson, Config, Database
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from ..domain.units import Usd
     from ..infrastructure.bootstrap import Orchestrator
 
 T = TypeVar("T")
@@ -24,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Set, list, show and remove budgets, and read what became of them.",
 )
-Scope = Annotated[str, typer.Argument(help="global, category:NAME, tag:KEY=VALUE or model:NAME.")]
+Scope = Annotated[str, typer.Argument(help="global, category:NAME, tag:KEY=VALUE, model:NAME or key:NAME.")]
 AnyScope = Annotated[str | None, typer.Argument(help="Only this scope's budgets.")]
 Period = Annotated[str, typer.Option("--period", help="day, week, month or total.")]
 AnyPeriod = Annotated[str | None, typer.Option("--period", help="Only day, week, month or total.")]
@@ -49,9 +48,9 @@ def set_(
 ) -> None:
     """Allow so many US dollars in each period; a plan that could cost more than is left does not start."""
     from ..application.budget_reports import budget_dict
-    from ..application.budgets import alerts_of, period_of, scope_of
+    from ..application.budgets import alerts_of, limit_of, period_of, scope_of
 
-    where, kind, limit, alerts = scope_of(scope), period_of(period), _limit(amount), alerts_of(alert)
+    where, kind, limit, alerts = scope_of(scope), period_of(period), limit_of(amount), alerts_of(alert)
 
     async def define(orchestrator: Orchestrator) -> dict[str, Any]:
         return budget_dict(await orchestrator.set_budget(where, limit, period=kind, alerts=alerts))
@@ -160,19 +159,6 @@ def remove(
         print_json({"scope": scope, "period": period, "removed": True})
     else:
         say(f"{scope} ({period}) has no budget any more")
-
-
-def _limit(amount: str) -> Usd:
-    from ..application.run_options import max_cost_of
-    from ..domain.errors import InvalidRequest
-
-    try:
-        limit = max_cost_of({"max_cost": amount}, None)
-    except InvalidRequest as error:
-        raise InvalidRequest(str(error).replace("max cost", "budget").replace("from 0 to", "above 0, up to")) from None
-    if not limit:
-        raise InvalidRequest(f"budget {amount} is not possible: expected US dollars above 0")
-    return limit
 
 
 def _rows(budget: dict[str, Any]) -> list[list[str]]:

@@ -79,7 +79,16 @@ def effective(settings: Settings) -> list[tuple[str, str | None, str]]:
                 value = getattr(table, key)
                 full = f"{kind}.{name}.{key}"
                 rows += [(full, _text(value), settings.source(full))] if value is not None else []
-    return rows + _policy_rows(settings)
+    return rows + _service_rows(settings) + _policy_rows(settings)
+
+
+def _service_rows(settings: Settings) -> list[tuple[str, str | None, str]]:
+    """What the service admits, where the file says so."""
+    from ..infrastructure.service_settings import ServiceSettings
+    from ..infrastructure.setting_keys import keys_of
+
+    given = [(f"service.{key}", getattr(settings.service, key)) for key in keys_of(ServiceSettings)]
+    return [(name, _text(value), settings.source(name)) for name, value in given if name in settings.sources]
 
 
 def _policy_rows(settings: Settings) -> list[tuple[str, str | None, str]]:

@@ -1,16 +1,13 @@
-"""A cost report as text, JSON and CSV rows: each kind of money under its own heading and total, never mixed."""
+"""A cost report as text: each kind of money under its own heading and total, never mixed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from typing import Any
+from collections.abc import Sequence
 
 from ..application.amounts import change, dollars, percent, share_bar
-from ..application.cost_reports import HEADINGS, NO_LABEL, CostLine, CostQuestion, CostSection, section_of
+from ..application.cost_reports import HEADINGS, NO_LABEL, CostLine, CostQuestion, CostSection
 from ..domain.time_ranges import local_time
-from ..domain.units import Timestamp, plain
-from ..infrastructure import exports
+from ..domain.units import Timestamp
 from .tables import Column, can_show, table
 
 
@@ -41,37 +38,6 @@ def _clock(at: Timestamp | None, question: CostQuestion) -> str:
     shown = local_time(at, question.zone)
     midnight = (shown.hour, shown.minute, shown.second) == (0, 0, 0)
     return f"{shown:%Y-%m-%d}" if midnight else f"{shown:%Y-%m-%d %H:%M}"
-
-
-def cost_report_dict(dimensions: Sequence[str], sections: Sequence[CostSection]) -> dict[str, Any]:
-    """{"real": {"total", "before", "rows"}, "simulated": ..., "recorded": ...}; money as plain digits."""
-    return {
-        money.value: {
-            "total": plain(part.total),
-            "before": _digits(part.before),
-            "rows": [_line_dict(dimensions, line) for line in part.lines],
-        }
-        for money, part in section_of(sections).items()
-    }
-
-
-def cost_report_columns(dimensions: Sequence[str]) -> list[exports.Column]:
-    """Of `cost_report_rows`."""
-    text = [exports.Column(name) for name in ("money", *dimensions)]
-    return [
-        *text,
-        exports.Column("cost", exports.Kind.MONEY),
-        exports.Column("calls", exports.Kind.INTEGER),
-        exports.Column("unknown", exports.Kind.INTEGER),
-        exports.Column("before", exports.Kind.MONEY),
-    ]
-
-
-def cost_report_rows(sections: Sequence[CostSection]) -> Iterator[exports.Row]:
-    """Rows of one CSV: money, the labels, cost, calls, calls of unknown cost, and what was before."""
-    for section in sections:
-        for line in section.lines:
-            yield (section.money.value, *line.labels, line.cost, line.calls, line.unknown, line.before)
 
 
 def _section(dimensions: Sequence[str], section: CostSection) -> str:
@@ -110,17 +76,3 @@ def _section(dimensions: Sequence[str], section: CostSection) -> str:
     )
     rows = [cells(line, share_bar(line.cost, largest, ascii=ascii)) for line in section.lines]
     return table(columns, rows, [cells(sums, "")])
-
-
-def _line_dict(dimensions: Sequence[str], line: CostLine) -> dict[str, Any]:
-    return {
-        **dict(zip(dimensions, line.labels, strict=True)),
-        "cost": plain(line.cost),
-        "calls": line.calls,
-        "unknown": line.unknown,
-        "before": _digits(line.before),
-    }
-
-
-def _digits(amount: Decimal | None) -> str | None:
-    return None if amount is None else plain(amount)

@@ -38,7 +38,7 @@ def report(
     period: Period = None,
     by: Annotated[
         str | None,
-        typer.Option("--by", help="model (the default), category, strategy, provider, status, purpose, tag:KEY."),
+        typer.Option("--by", help="model (the default), category, strategy, provider, status, purpose, owner, tag:KEY"),
     ] = None,
     since: Since = None,
     until: Until = None,
@@ -57,8 +57,10 @@ def report(
     """
     from dataclasses import replace
 
+    from ..application.cost_documents import cost_report_cells, cost_report_dict, cost_report_rows
     from ..application.cost_reports import CostSection, chart_kind, cost_charts, cost_report, grouping_of, split_of
-    from .cost_table import cost_report_columns, cost_report_dict, cost_report_rows, cost_report_text
+    from ..infrastructure.exports import Column, Kind
+    from .cost_table import cost_report_text
 
     kind = None if chart is None else chart_kind(chart)
     split = split_of(period)
@@ -75,7 +77,8 @@ def report(
     if as_json:
         print_json(cost_report_dict(question.dimensions, sections or []))
     elif as_csv:
-        write_rows("csv", cost_report_columns(question.dimensions), cost_report_rows(sections or []))
+        columns = [Column(name, Kind(cell)) for name, cell in cost_report_cells(question.dimensions)]
+        write_rows("csv", columns, cost_report_rows(sections or []))
     elif sections is not None:
         print(cost_report_text(question, sections))
 
@@ -203,21 +206,12 @@ def _question(
     split: str | None = None,
 ) -> tuple[CostQuestion, int | None]:
     """What is asked, and the moment whose log is asked. Raises InvalidRequest."""
-    from ..application.cost_reports import CostQuestion
-    from ..domain.filters import CALL_FIELDS
-    from .asked import calendar, conditions, moment
+    from ..application.asking import cost_question
+    from .asked import calendar
 
-    reading = calendar(zone)
-    then = None if as_of is None else moment(as_of, reading)
-    question = CostQuestion(
-        now=reading.now if then is None else min(reading.now, then),
-        zone=reading.zone,
-        dates=reading.between(since, until),
-        by=by,
-        split=split,
-        conditions=conditions(where, CALL_FIELDS, reading, category),
+    return cost_question(
+        calendar(zone), since=since, until=until, where=where, category=category, as_of=as_of, by=by, split=split
     )
-    return question, then
 
 
 def _ask(config: Path | None, database: str | None, then: int | None, question: Callable[[ReadModels], T]) -> T | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from ..application.evaluation.recorded_set import RecordedSet
     from ..application.evaluation.report import Evaluation
     from ..domain.events import Method
+    from ..domain.scorers import AnswerScorer
+    from ..infrastructure.evaluated_policies import EvaluatedPolicy
+    from ..infrastructure.settings import Settings
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -28,7 +32,7 @@ Weak = Annotated[str | None, typer.Option("--weak", help="The cheaper model of a
 Strong = Annotated[str | None, typer.Option("--strong", help="The better model of a pair.")]
 Models = Annotated[str | None, typer.Option("--models", help="Models a,b,c; all of the set unless given.")]
 Second = Annotated[str | None, typer.Option("--second", help="Another cheap model, whose answer is compared.")]
-Policy = Annotated[str | None, typer.Option("--policy", help="heuristic (default) or learned.")]
+Policy = Annotated[str | None, typer.Option("--policy", help="A policy's name, or a TOML file; default: heuristic.")]
 Weights = Annotated[Path | None, typer.Option("--weights", help="Weights that `learn` wrote; default: those shipped.")]
 Predictions = Annotated[Path | None, typer.Option("--predictions", help="Write a JSON line for each prompt.")]
 Chart = Annotated[str | None, typer.Option("--chart", help="Draw it: a file that ends in .svg or .html.")]
@@ -53,23 +57,23 @@ def routing(
     config: Config = None,
 ) -> None:
     """Judge a router: between a weak and a strong model, or among many."""
-    from ..infrastructure.evaluated_policies import routing_policy, success_policy
     from .evaluate_asked import checked_rule, listed, pair_of
 
-    pair = pair_of(weak, strong, models, target, budget)
+    pair, (asked, settings) = pair_of(weak, strong, models, target, budget), _asked(policy, weights, config, database)
     if pair is not None:
         from ..application.evaluation.routing import evaluate_routing
+        from ..infrastructure.evaluated_policies import stranger_notes
 
-        router = routing_policy(policy, weights)
-        data = _data(dataset, config, database)
-        found = evaluate_routing(data, router, *pair)
+        router = asked.routing()
+        data = _data(dataset, settings)
+        found = _noted(evaluate_routing(data, router, *pair), stranger_notes(router, pair))
     else:
         from ..application.evaluation.choice import evaluate_choice
 
-        rule, chooser = checked_rule(target, budget), success_policy(policy, weights)
-        data = _data(dataset, config, database)
+        rule, chooser = checked_rule(target, budget, asked.target), asked.success()
+        data = _data(dataset, settings)
         found = evaluate_choice(data, chooser, listed(models, data), **rule)
-    _report(_noted(found, data, "routing", policy, weights), predictions, chart, as_json)
+    _report(_noted(found, asked.training_notes("routing", data.known_prompts())), predictions, chart, as_json)
 
 
 @app.command(epilog="Example: model-orchestrator evaluate confidence --dataset FILE --model gpt-4o-mini-2024-07-18")
@@ -87,12 +91,12 @@ def confidence(
 ) -> None:
     """Judge the confidence in a model's answers: does it tell right from wrong, and is it to be believed?"""
     from ..application.evaluation.confidence import evaluate_confidence
-    from ..infrastructure.evaluated_policies import answer_scorer
 
-    scorer = answer_scorer(policy, weights)
-    data = _data(dataset, config, database)
+    asked, settings = _asked(policy, weights, config, database)
+    scorer = asked.scorer()
+    data = _data(dataset, settings)
     found = evaluate_confidence(data, scorer, model, second)
-    _report(_noted(found, data, "confidence", policy, weights), predictions, chart, as_json)
+    _report(_scored(found, asked, scorer, [model]), predictions, chart, as_json)
 
 
 @app.command(epilog="Example: model-orchestrator evaluate cascade --dataset FILE --weak gpt-4o-mini --strong gpt-4o")
@@ -117,17 +121,17 @@ def cascade(
 ) -> None:
     """Judge a cascade: the weak model answers, and the strong one where that answer is not trusted."""
     from ..application.evaluation.cascade import evaluate_cascade, trained_second
-    from ..infrastructure.evaluated_policies import answer_scorer
     from .evaluate_asked import second_asked, share
 
-    scorer = answer_scorer(policy, weights)
     enough = None if threshold is None else share("threshold", threshold)
-    data = _data(dataset, config, database)
+    asked, settings = _asked(policy, weights, config, database)
+    scorer = asked.scorer()
+    data = _data(dataset, settings)
     trained = trained_second(scorer, weak, strong) if second is None and threshold is None else None
-    asked = second_asked(second, trained, data)
-    found = evaluate_cascade(data, scorer, weak, strong, second=asked.model, threshold=enough)
-    found = replace(found, notes=[*asked.notes, *found.notes])
-    _report(_noted(found, data, "confidence", policy, weights), predictions, chart, as_json)
+    beside = second_asked(second, trained, data)
+    found = evaluate_cascade(data, scorer, weak, strong, second=beside.model, threshold=enough)
+    found = replace(found, notes=[*beside.notes, *found.notes])
+    _report(_scored(found, asked, scorer, [weak]), predictions, chart, as_json)
 
 
 @app.command(epilog="Example: model-orchestrator evaluate ensemble --dataset FILE --models a,b,c --adaptive")
@@ -150,30 +154,45 @@ def ensemble(
 ) -> None:
     """Judge a panel whose answers become one; name the most trusted model first."""
     from ..application.evaluation.ensemble import evaluate_ensemble
-    from ..infrastructure.evaluated_policies import answer_scorer
     from .evaluate_asked import listed
 
-    rule, scorer = _method(method), answer_scorer(policy, weights)
-    data = _data(dataset, config, database)
-    found = evaluate_ensemble(data, scorer, listed(models, data), method=rule, is_adaptive=adaptive)
-    _report(_noted(found, data, "confidence", policy, weights), predictions, chart, as_json)
+    rule, (asked, settings) = _method(method), _asked(policy, weights, config, database)
+    scorer = asked.scorer()
+    data = _data(dataset, settings)
+    members = listed(models, data)
+    found = evaluate_ensemble(data, scorer, members, method=rule, is_adaptive=adaptive)
+    _report(_scored(found, asked, scorer, members), predictions, chart, as_json)
 
 
-def _noted(found: Evaluation, data: RecordedSet, kind: str, policy: str | None, weights: Path | None) -> Evaluation:
-    """With a warning where the weights were trained on the set's prompts."""
-    from ..infrastructure.evaluated_policies import training_notes
+def _asked(
+    policy: str | None, weights: Path | None, config: Path | None, database: str | None
+) -> tuple[EvaluatedPolicy, Settings]:
+    """The policy that is judged, and the settings that may describe it."""
+    from ..infrastructure.evaluated_policies import evaluated_policy
+    from ..infrastructure.settings import Settings
 
-    return replace(found, notes=[*found.notes, *training_notes(kind, policy, weights, data.prompts())])
+    settings = Settings.load(config, database_url=database)
+    return evaluated_policy(settings, policy, weights), settings
 
 
-def _data(dataset: str, config: Path | None, database: str | None) -> RecordedSet:
+def _scored(found: Evaluation, asked: EvaluatedPolicy, scorer: AnswerScorer, models: Sequence[str]) -> Evaluation:
+    """With what is to be said of a scorer of these models' answers."""
+    from ..infrastructure.evaluated_policies import stranger_notes
+
+    trained = asked.training_notes("confidence", found.data.known_prompts())
+    return _noted(found, [*stranger_notes(scorer, models), *trained])
+
+
+def _noted(found: Evaluation, notes: Sequence[str]) -> Evaluation:
+    return replace(found, notes=[*found.notes, *notes])
+
+
+def _data(dataset: str, settings: Settings) -> RecordedSet:
     """The set by the name of its file, or its own."""
     from ..application.evaluation.recorded_set import recorded_set
     from ..infrastructure.datasets import name_of, open_dataset
-    from ..infrastructure.settings import Settings
 
-    url = database if config is None else Settings.load(config, database_url=database).database_url
-    return recorded_set(name_of(Path(dataset)), open_dataset(dataset, url))
+    return recorded_set(name_of(Path(dataset)), open_dataset(dataset, settings.database_url))
 
 
 def _method(method: str | None) -> Method | None:

@@ -27,15 +27,15 @@ def pair_of(
     return weak, strong
 
 
-def checked_rule(target: float | None, budget: float | None) -> dict[str, Any]:
-    """How one of many models is chosen. Raises InvalidRequest."""
+def checked_rule(target: float | None, budget: float | None, usual: float) -> dict[str, Any]:
+    """How one of many models is chosen; `usual` is the policy's own target. Raises InvalidRequest."""
     if target is not None and budget is not None:
         raise InvalidRequest("a target or a budget, not both")
     if budget is not None and not 0 < budget < float("inf"):
         raise InvalidRequest(f"budget {budget}: expected US dollars a prompt, above 0")
     if budget is not None:
         return {"budget": budget}
-    return {} if target is None else {"target": share("target", target)}
+    return {"target": usual if target is None else share("target", target)}
 
 
 def share(name: str, value: float) -> float:

@@ -54,15 +54,15 @@ FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {  # key: title, form; 
     "cost100": ("100 %", share),
 }
 SHOWN = {
-    "routing": ("apgr", "cpt50", "cpt80", "cost95", "cost98", "cost100", "quality", "usd_per_1000"),
+    "routing": ("apgr", "cpt50", "cpt80", "cost95", "cost98", "cost100", "share", "quality", "usd_per_1000"),
     "choice": ("quality", "quality_over_best", "usd_per_1000", "cost_share", "usd_at_best"),
     "confidence": ("auroc", "ece", "brier"),
     "cascade": ("auroc", "ece", "apgr", "share", "quality", "usd_per_1000", "cost_share", "cost98", "cost100"),
     "ensemble": ("quality", "quality_over_best", "calls", "usd_per_1000", "cost_share"),
 }
 LEGENDS = {
-    "routing": "quality, USD/1000: half the prompts sent to the strong model; 95, 98, 100 %: the least that keeps that "
-    "much of its quality, of the cost of always asking it",
+    "routing": "quality, USD/1000: half the prompts sent to the strong model, or as said; 95, 98, 100 %: the least "
+    "that keeps that much of its quality, of the cost of always asking it",
     "choice": "over best, of its cost: against the best single model",
     "confidence": "AUROC 0.5: tells nothing; ECE 0: as right as confident",
     "cascade": "of its cost: of always asking the strong model; 98, 100 %: the least that keeps that much of its "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..domain.errors import InvalidRequest
-from .options import Database
+from .asked import Since, Until, Where, Zone
+from .learn_asked import Dataset, FromLog, LogAsked, Output, check_asked, lessons_asked, models_asked
+from .options import AsJson, Database
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -22,11 +23,13 @@ EPILOG = (
 
 
 def learn_confidence(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file for the weights.")],
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="A data set, or several with commas between.")
-    ] = None,
-    from_log: Annotated[bool, typer.Option("--from-log", help="Learn from the labelled answers of the log.")] = False,
+    output: Output,
+    dataset: Dataset = None,
+    from_log: FromLog = False,
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = "UTC",
+    where: Where = None,
     models: Annotated[
         str | None, typer.Option("--models", help="Learn from these models' answers only, with commas between.")
     ] = None,
@@ -44,7 +47,7 @@ def learn_confidence(
         ),
     ] = None,
     confidence: Annotated[float, typer.Option("--confidence", help="How surely the risk is kept.")] = 0.95,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     database: Database = None,
 ) -> None:
     """Train P(right | request, answer) on recorded answers, and say how well it does on answers held out."""
@@ -52,32 +55,28 @@ def learn_confidence(
         raise InvalidRequest("a cascade has a --weak and a --strong model: give both, or neither")
     if risk is not None and weak is None:
         raise InvalidRequest("--risk is a cascade's: give --weak and --strong too")
-    _check_share("--risk", risk)
-    _check_share("--confidence", confidence)
+    check_asked(output, risk=risk, confidence=confidence)
     from ..infrastructure.learned_weights import load_scorer
     from ..infrastructure.learning.extra import need_extra
 
     need_extra()
-    from ..infrastructure.learning.from_log import lessons
     from ..infrastructure.learning.learned_confidence import Wanted, learned_confidence
 
-    names, opened = lessons(dataset, from_log=from_log, database=database)
-    chosen = tuple(name.strip() for name in (models or "").split(",") if name.strip())
-    say(f"training on {', '.join(names)}: this takes from seconds to minutes")
-    wanted = Wanted(models=chosen, second=second, weak=weak, strong=strong, risk=risk, confidence=confidence)
+    wanted = Wanted(
+        models=models_asked(models), second=second, weak=weak, strong=strong, risk=risk, confidence=confidence
+    )
+    log = LogAsked(from_log=from_log, since=since, until=until, zone=zone, where=where)
+    names, opened = lessons_asked(dataset, log, database)
     text, report = learned_confidence(names, wanted, opened)
     output.write_text(text, encoding="utf-8")
     version = load_scorer(output).version
+    if report.repeated:
+        say(f"warning: {report.repeated} prompts stand in more than one row; each is in one fold only")
     if as_json:
         print_json({"weights": str(output), "version": version, **report.to_dict()})
     else:
         _show(report)
         say(f"{output} holds {version}")
-
-
-def _check_share(option: str, value: float | None) -> None:
-    if value is not None and not 0 < value < 1:
-        raise InvalidRequest(f"{option} is {value:g}: expected above 0 and below 1")
 
 
 def _show(report: ConfidenceReport) -> None:
@@ -103,8 +102,10 @@ def _figure(figure: Figure) -> str:
 def _cascade_rows(report: CascadeReport) -> list[tuple[str, ...]]:
     cascade = report.cascade
     rows = [_cascade_row(report, f"gain {cascade.gain:.3f}", report.held_out)]
-    if report.guaranteed is not None and cascade.guaranteed_gain is not None:
-        rows.append(_cascade_row(report, f"guaranteed, gain {cascade.guaranteed_gain:.3f}", report.guaranteed))
+    if report.guaranteed is not None:
+        gain = cascade.guaranteed_gain
+        said = "guaranteed: none is sure" if gain is None else f"guaranteed, gain {gain:.3f}"
+        rows.append(_cascade_row(report, said, report.guaranteed))
     return rows
 
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..domain.errors import InvalidRequest
+from .asked import Since, Until, Where, Zone
+from .learn_asked import Dataset, FromLog, LogAsked, Output, check_asked, lessons_asked, models_asked
 from .options import AsJson, Database
 from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from ..infrastructure.learning.held_out_routing import Figure, Guarantee
+    from ..infrastructure.learning.held_out import Figure
+    from ..infrastructure.learning.held_out_routing import Guarantee
     from ..infrastructure.learning.learned_routing import RoutingReport
 
 EPILOG = "Example: model-orchestrator learn routing --dataset zeroeval.jsonl.gz -o weights.json"
 
 
 def learn_routing(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file for the weights.")],
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="A data set, or several with commas between.")
-    ] = None,
-    from_log: Annotated[bool, typer.Option("--from-log", help="Learn from the labelled answers of the log.")] = False,
+    output: Output,
+    dataset: Dataset = None,
+    from_log: FromLog = False,
+    since: Since = None,
+    until: Until = None,
+    zone: Zone = "UTC",
+    where: Where = None,
     weak: Annotated[str | None, typer.Option("--weak", help="Report on the pair that starts here.")] = None,
     strong: Annotated[str | None, typer.Option("--strong", help="The pair's stronger model.")] = None,
     models: Annotated[
@@ -41,25 +45,22 @@ def learn_routing(
     """Train P(right | request, model) on recorded outcomes, and say how well it routes prompts held out."""
     if (weak is None) != (strong is None):
         raise InvalidRequest("a pair has a --weak and a --strong model: give both, or neither")
-    for option, value in (("--risk", risk), ("--confidence", confidence)):
-        if value is not None and not 0 < value < 1:
-            raise InvalidRequest(f"{option} is {value:g}: expected above 0 and below 1")
+    check_asked(output, risk=risk, confidence=confidence)
     from ..infrastructure.learned_weights import load_router
     from ..infrastructure.learning.extra import need_extra
 
     need_extra()
-    from ..infrastructure.learning.from_log import lessons
     from ..infrastructure.learning.learned_routing import Wanted, learned_routing
 
     wanted = Wanted(
-        models=tuple(_split(models or "")),
+        models=models_asked(models),
         pair=None if weak is None or strong is None else (weak, strong),
         folds=folds,
         risk=risk,
         confidence=confidence,
     )
-    names, opened = lessons(dataset, from_log=from_log, database=database, models=wanted.models)
-    say(f"training on {', '.join(names)}: this takes from seconds to minutes")
+    log = LogAsked(from_log=from_log, since=since, until=until, zone=zone, where=where)
+    names, opened = lessons_asked(dataset, log, database, wanted.models)
     text, report = learned_routing(names, wanted, opened)
     output.write_text(text, encoding="utf-8")
     version = load_router(output).version
@@ -70,10 +71,6 @@ def learn_routing(
     else:
         _show(report)
         say(f"{output} holds {version}")
-
-
-def _split(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _show(report: RoutingReport) -> None:

@@ -31,6 +31,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "audit": ("audit:app", "Read what a run did, and verify the whole log."),
     "learn": ("learn:app", "Train policies from recorded outcomes."),
     "budgets": ("budgets:app", "Set, list, show and remove budgets."),
+    "keys": ("keys:app", "Make, list and revoke the service's API keys."),
     "costs": ("costs:app", "Report what was spent, export, reprice and reconcile it."),
     "projections": ("projections:app", "Show how the read models stand, or build them anew."),
     "evaluate": ("evaluate:app", "Judge routing, confidence, cascades and ensembles on recorded outcomes."),

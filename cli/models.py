@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,6 +39,7 @@ def list_models(
     from ..infrastructure.availability import availability
     from ..infrastructure.breaker_states import breaker_states
     from ..infrastructure.catalogues import load_catalogue
+    from ..infrastructure.model_documents import model_document
     from ..infrastructure.settings import Settings, resolve_provider
 
     settings = Settings.load(config, catalogue=catalogue)
@@ -50,7 +51,7 @@ def list_models(
     if as_json:
         import json
 
-        rows = [_document(model, why.get(model.name), held_back.get(model.name)) for model in chosen.models]
+        rows = [model_document(model, why.get(model.name), held_back.get(model.name)) for model in chosen.models]
         print(
             json.dumps({"catalogue": chosen.name, "provider": provider, "models": rows}, ensure_ascii=False, indent=2)
         )
@@ -89,6 +90,8 @@ def add(
 
 
 def _row(model: ModelConfig, exclusion: Exclusion | None, breaker: BreakerState | None) -> tuple[str, ...]:
+    from ..infrastructure.model_documents import model_status
+
     card = model.price
     return (
         model.name,
@@ -97,38 +100,13 @@ def _row(model: ModelConfig, exclusion: Exclusion | None, breaker: BreakerState 
         _price(card, "input"),
         _price(card, "output"),
         f"{model.context_window:,}",
-        _status(model, exclusion, breaker),
+        model_status(model, exclusion, breaker),
     )
 
 
 def _price(card: PriceCard | None, kind: str) -> str:
     """The price; "from" where long inputs cost more."""
     return "unknown" if card is None else f"{'from ' if card.tiers else ''}{getattr(card, kind)}"
-
-
-def _status(model: ModelConfig, exclusion: Exclusion | None, breaker: BreakerState | None) -> str:
-    from ..domain.events import ExclusionReason
-    from ..domain.exclusions import exclusion_text
-    from ..infrastructure.breaker_states import breaker_text
-
-    if exclusion is None:
-        usable = "usable" + (f" until {model.retired_on}" if model.retired_on else "")
-        return usable if breaker is None else f"{usable}; {breaker_text(breaker)}"
-    successor = model.successor if exclusion.reason is ExclusionReason.RETIRED else None
-    return exclusion_text(exclusion) + (f" -> {successor}" if successor else "")
-
-
-def _document(model: ModelConfig, exclusion: Exclusion | None, breaker: BreakerState | None) -> dict[str, Any]:
-    from ..infrastructure.breaker_states import breaker_dict
-    from ..infrastructure.catalogue_json import model_to
-
-    status = {
-        "capability": model.capability.value,
-        "usable": exclusion is None,
-        "status": _status(model, exclusion, breaker),
-        "breaker": breaker_dict(breaker),
-    }
-    return model_to(model) | status
 
 
 def _print_table(rows: list[tuple[str, ...]]) -> None:

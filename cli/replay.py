@@ -26,7 +26,7 @@ def replay(
     until: Until = None,
     zone: Zone = "UTC",
     policy: Annotated[
-        str | None, typer.Option("--policy", help="What another policy would have decided: default, or a TOML file.")
+        str | None, typer.Option("--policy", help="What another policy would have decided: its name, or a TOML file.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The decisions alone: no score is computed anew.")] = False,
     as_json: AsJson = False,

@@ -21,7 +21,7 @@ EVERY = 1000  # runs from one line of progress to the next
 
 def rescore(
     run: RunOrNone = None,
-    scorer: Annotated[str | None, typer.Option("--scorer", help="heuristic-1, or judge:MODEL.")] = None,
+    scorer: Annotated[str | None, typer.Option("--scorer", help="heuristic-1, learned, or judge:MODEL.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Only how the scores that there are agree.")] = False,
     max_cost: Annotated[str | None, typer.Option("--max-cost", help="The most all judging may cost, in USD.")] = None,
     by: Annotated[str, typer.Option("--by", help="Who asks for it.")] = "local",

@@ -57,6 +57,9 @@ def run(
     system: Annotated[str | None, typer.Option("--system", help="A system message.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="The longest answer, in tokens.")] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", help="0 to 2.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option("--top-p", help="0 to 1: the share of likely tokens drawn from.")
+    ] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds for the whole run.")] = None,
     chain: Annotated[str | None, typer.Option("--chain", help="Of a fallback: a name, or models a,b,c.")] = None,
     threshold: Annotated[float | None, typer.Option("--threshold", help="0 to 1: the confidence that ends it.")] = None,
@@ -108,6 +111,7 @@ def run(
             "system": system,
             "max_tokens": max_tokens,
             "temperature": temperature,
+            "top_p": top_p,
             "timeout": timeout,
             "chain": chain,
             "threshold": threshold,

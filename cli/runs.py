@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..domain.errors import InvalidRequest, RunNotFound
-from ..domain.units import plain
 from .asked import Since, Until, Where, Zone, calendar, conditions
 from .options import AsJson, Config, Database
 from .output import print_json, say, say_wait
@@ -16,11 +15,6 @@ from .replay import replay
 from .rescore import rescore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..application.ports import RunLog
-    from ..application.runs import LoggedRun
-    from ..domain.events import FeedbackGiven
     from ..infrastructure.bootstrap import Orchestrator
 
 app = typer.Typer(
@@ -76,13 +70,14 @@ def show(run: RunName, as_json: AsJson = False, database: Database = None, confi
     """Show one run with its answer."""
     import asyncio
 
+    from ..application.run_documents import run_document
     from ..application.runs import find_run, load_run
 
     async def load() -> dict[str, Any]:
         async with _orchestrator(config, database) as orchestrator:
             orchestrator.expect_runs()
             logged = await load_run(orchestrator.log, await find_run(orchestrator.store, run))
-            return await _shown(orchestrator, logged)
+            return await run_document(orchestrator.store, orchestrator.log, logged)
 
     data = asyncio.run(load())
     if as_json:
@@ -184,65 +179,3 @@ def _orchestrator(config: Path | None, database: str | None) -> Orchestrator:
     from ..infrastructure.settings import Settings
 
     return Orchestrator(Settings.load(config, database_url=database), on_wait=say_wait)
-
-
-def _row(logged: LoggedRun) -> dict[str, Any]:
-    """A run read from the log, for JSON; null where unknown."""
-    from datetime import UTC, datetime
-
-    from ..application.world import money_of
-
-    run = logged.run
-    charged = sorted({attempt.cost.money.value for attempt in run.attempts if attempt.cost})
-    started_at = datetime.fromtimestamp(logged.events[0].envelope.recorded_at / 1_000_000, UTC)
-    return {
-        "run_id": run.id,
-        "status": run.status.value,
-        "strategy": run.started.strategy if run.started else None,
-        "category": run.started.category if run.started else None,
-        "cost": None if run.cost is None else plain(run.cost),
-        "money": ", ".join(charged) or (money_of(run.started.provider).value if run.started and run.model else None),
-        "model": run.model,
-        "started_at": started_at.isoformat(timespec="seconds"),
-    }
-
-
-async def _feedback(log: RunLog, given: Sequence[FeedbackGiven]) -> list[dict[str, Any]]:
-    from ..domain.units import fraction
-
-    notes = await log.texts([one.note for one in given if one.note])
-    return [
-        {
-            "value": fraction(one.value),
-            "by": one.by,
-            "attempt": one.attempt,
-            "note": notes.get(one.note.id) if one.note else None,
-        }
-        for one in given
-    ]
-
-
-async def _shown(orchestrator: Orchestrator, logged: LoggedRun) -> dict[str, Any]:
-    from ..application.privacy import erasure_dict, erasure_of
-    from ..application.result import attempt_dict, rescored_dict, synthesis_dict, warnings
-    from ..domain.events import RunCompleted, RunFailed
-    from ..domain.units import fraction
-
-    run, log = logged.run, orchestrator.log
-    erased = await erasure_of(orchestrator.store, log, run.id)
-    request = await log.request(run.started.request) if run.started and run.started.request else None
-    answer = await log.answer(run.ended.answer) if isinstance(run.ended, RunCompleted) and run.ended.answer else None
-    return _row(logged) | {
-        "tags": run.started.tags if run.started else {},
-        "error": run.ended.kind.value if isinstance(run.ended, RunFailed) else None,
-        "confidence": fraction(run.ended.confidence) if isinstance(run.ended, RunCompleted) else None,
-        "stop_reason": run.ended.stop_reason.value if isinstance(run.ended, RunCompleted) else None,
-        **synthesis_dict(run),
-        "attempts": [attempt_dict(attempt) for attempt in run.attempts],
-        "warnings": warnings(run),
-        "feedback": await _feedback(log, run.feedback),
-        "rescored": [rescored_dict(one) for one in run.rescored],
-        "prompt": request.prompt if request else None,
-        "response": answer,
-        "erased": None if erased is None else erasure_dict(erased),
-    }

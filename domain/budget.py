@@ -76,10 +76,15 @@ def concerns(scope: str, model: str) -> bool:
     return not scope.startswith("model:") or scope == f"model:{model}"
 
 
-def is_in_scope(scope: str, category: str, tags: Mapping[str, str]) -> bool:
-    """Whether a run with the category and tags can spend in the scope; a model's own is seen call by call."""
-    mine = {"global", f"category:{category}", *(f"tag:{key}={value}" for key, value in tags.items())}
+def is_in_scope(scope: str, category: str, tags: Mapping[str, str], owner: str) -> bool:
+    """Whether such a run can spend in the scope; a model's own is seen call by call."""
+    mine = {"global", f"category:{category}", key_scope(owner), *(f"tag:{key}={value}" for key, value in tags.items())}
     return scope in mine or scope.startswith("model:")
+
+
+def key_scope(owner: str) -> str:
+    """The scope of what a key's name asks; `key:local`: of what is asked without a key."""
+    return f"key:{owner}"
 
 
 def plan_hold(scope: str, plan: Iterable[PlannedCall], limit: Usd | None) -> Usd:

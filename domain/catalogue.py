@@ -47,9 +47,46 @@ class Feature(StrEnum):
     STOP = "stop"
     SEED = "seed"
     LOGPROBS = "logprobs"  # the server reports each output token's log-probability; never asked for by a request
+    TOP_P = "top_p"
+    TOP_K = "top_k"
+    PENALTIES = "penalties"  # of tokens that came before: presence and frequency
+    TOOL_CHOICE = "tool_choice"  # a tool must, or must not, be called
+    ONE_TOOL_CALL = "one_tool_call"  # at most one an answer
+    STRICT_TOOLS = "strict_tools"  # arguments keep the schema for certain
+    LATE_SYSTEM = "late_system_message"  # after the first other message
+    TOOL_ERRORS = "tool_errors"  # a mark on the result of a tool that failed
+    HIGH_TEMPERATURE = "temperature_above_1"
+    TEXT_AFTER_CALL = "text_after_tool_call"  # in one message of the assistant
+    MANY_STOPS = "more_than_4_stops"
+    LOOSE_ARGUMENTS = "loose_arguments"  # of an earlier tool call: a text that is no JSON object
 
 
-EVERY_REQUEST_FEATURE = frozenset(Feature) - {Feature.LOGPROBS}
+# What a protocol decides for all of its models, and no model by itself.
+PROTOCOL_FEATURES = frozenset(
+    {
+        Feature.LATE_SYSTEM,
+        Feature.TOOL_ERRORS,
+        Feature.HIGH_TEMPERATURE,
+        Feature.TEXT_AFTER_CALL,
+        Feature.MANY_STOPS,
+        Feature.LOOSE_ARGUMENTS,
+    }
+)
+MODEL_FEATURES = tuple(feature for feature in Feature if feature not in PROTOCOL_FEATURES)
+EVERY_REQUEST_FEATURE = frozenset(MODEL_FEATURES) - {Feature.LOGPROBS}
+NO_WORD_FOR = {  # what a protocol cannot say, whatever the model
+    ModelProvider.ANTHROPIC: frozenset(
+        {
+            Feature.SEED,
+            Feature.JSON,
+            Feature.PENALTIES,
+            Feature.LATE_SYSTEM,
+            Feature.HIGH_TEMPERATURE,
+            Feature.LOOSE_ARGUMENTS,
+        }
+    ),
+    ModelProvider.OPENAI: frozenset({Feature.TOP_K, Feature.TOOL_ERRORS, Feature.TEXT_AFTER_CALL}),
+}
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -123,6 +160,13 @@ class ModelConfig:
     def capability(self) -> ModelCapability:
         """The highest class of prompt the model can answer."""
         return max(self.capabilities, key=lambda capability: capability.rank)
+
+    @property
+    def carries(self) -> frozenset[Feature]:
+        """What a request to the model can ask for: what it does, as far as its protocol has a word for it."""
+        carried = (self.features | PROTOCOL_FEATURES) - NO_WORD_FOR[self.provider]
+        at_openai = self.provider is ModelProvider.OPENAI and self.base_url is None
+        return carried - {Feature.MANY_STOPS} if at_openai else carried
 
     @property
     def cost_per_1k_input_tokens(self) -> Decimal | None:

@@ -9,6 +9,7 @@ OrchestratorError
 │   ├── StoreTooNew       written by a newer release
 │   ├── ProjectionStopped a read model stands still before an event it cannot fold
 │   └── EventIdReused     an event id came again with other content
+├── KeyRefused            an API key that is missing, unknown or revoked
 ├── RunNotFound           no run has that name, or several do
 ├── RunFailure            a run ended without an answer; the log says why (exit 1)
 └── ModelError            one call to a model did not succeed
@@ -99,6 +100,12 @@ class EventIdReused(StoreError):
     """An event id came again with other content, or a batch is partly known."""
 
     kind = "event_id_reused"
+
+
+class KeyRefused(OrchestratorError):
+    """The API key is missing, unknown or revoked; the text never holds a token."""
+
+    kind = "key_refused"
 
 
 class RunNotFound(OrchestratorError):

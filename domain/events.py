@@ -58,6 +58,15 @@ class ExclusionReason(StrEnum):
     NOT_ASKED = "not_asked"  # the caller named another model
     PROVIDER = "provider"  # the caller asked for another provider
     CATALOGUE = "catalogue"  # the policy names it, and this run's catalogue does not have it
+    KEY = "key"  # the API key that asked is for other models
+
+
+class KeyScope(StrEnum):
+    """What an API key is for."""
+
+    RUN = "run"  # ask
+    READ = "read"  # read what was asked under its name
+    ADMIN = "admin"  # all of that, for everyone
 
 
 class ErasureReason(StrEnum):
@@ -150,7 +159,7 @@ class PlannedCall:
 class Hold:
     """Money reserved on one budget's current period; the period follows from the event's recorded_at."""
 
-    scope: str  # such as global, category:chat
+    scope: str  # such as global, category:chat, key:web
     period: str  # day, week, month or total
     amount: Usd
 
@@ -237,7 +246,7 @@ class RunStarted:
     settings: StrategySettings
     category: str
     tags: dict[str, str]
-    owner: str  # an API key's id, or local
+    owner: str  # an API key's name, or local
     subject: str | None  # a pseudonym of whom the texts are about
     max_cost: Usd | None
     deadline: Timestamp | None
@@ -527,7 +536,7 @@ CatalogueEvent = PriceListPublished
 class BudgetDefined:
     """A scope may spend so much in each period. Stream `budget-SCOPE-PERIOD`."""
 
-    scope: str  # global, category:NAME, tag:KEY=VALUE or model:NAME
+    scope: str  # global, category:NAME, tag:KEY=VALUE, model:NAME or key:NAME
     period: str  # day, week, month or total
     limit: Usd
     opening: tuple[Opening, ...]  # spent in the current period and counted by no hold on this budget
@@ -603,3 +612,26 @@ class LogSealed:
 
 
 SealEvent = LogSealed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyCreated:
+    """Who holds a token may ask under a name. Stream `key-NAME`: the keys of that name, one after the other."""
+
+    id: str
+    name: str  # the owner of the runs that are asked with it
+    token_hash: str  # SHA-256 of the token, in hex; the token itself is nowhere
+    scopes: tuple[KeyScope, ...]
+    models: tuple[ModelName, ...] | None  # that it may ask; None: any
+    requests_a_minute: int | None  # None: as many as come
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRevoked:
+    """The token is worth nothing any more."""
+
+    id: str
+    by: str
+
+
+KeyEvent = KeyCreated | KeyRevoked

@@ -16,6 +16,7 @@ _WORDS = {
     ExclusionReason.NOT_ASKED: "not asked: {limit} was",
     ExclusionReason.PROVIDER: "another provider was asked: {limit}",
     ExclusionReason.CATALOGUE: "not in the catalogue {limit}",
+    ExclusionReason.KEY: "the key {limit} does not allow it",
 }
 _WITHOUT_LIMIT = {
     ExclusionReason.NO_KEY: "no key",
@@ -28,6 +29,7 @@ _WITHOUT_LIMIT = {
     ExclusionReason.NOT_ASKED: "not asked",
     ExclusionReason.PROVIDER: "another provider was asked",
     ExclusionReason.CATALOGUE: "not in this catalogue",
+    ExclusionReason.KEY: "the key does not allow it",
 }
 
 

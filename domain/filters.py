@@ -57,6 +57,7 @@ RUN_FIELDS = fields(
     Field("started", Kind.TIME),
     Field("latency", Kind.DURATION),
     Field("attempts", Kind.COUNT),
+    Field("owner", Kind.TEXT),
     Field("tag", Kind.TAG),
     Field("text", Kind.WORDS),
 )
@@ -64,9 +65,9 @@ CALL_FIELDS = fields(
     *(RUN_FIELDS[name] for name in ("run", "strategy", "category", "model", "provider", "money", "error")),
     Field("status", Kind.TEXT, ("open", "answered", "failed", "lost")),
     Field("purpose", Kind.TEXT, tuple(purpose.value for purpose in Purpose)),
-    *(RUN_FIELDS[name] for name in ("cost", "confidence", "started", "latency", "tag")),
+    *(RUN_FIELDS[name] for name in ("cost", "confidence", "started", "latency", "owner", "tag")),
 )
-MODEL_FIELDS = fields(*(RUN_FIELDS[name] for name in ("model", "category", "strategy", "money", "tag")))
+MODEL_FIELDS = fields(*(RUN_FIELDS[name] for name in ("model", "category", "strategy", "money", "owner", "tag")))
 
 
 class Op(StrEnum):

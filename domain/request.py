@@ -68,11 +68,28 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A function the model may call; `parameters` is a JSON schema."""
+    """A function the model may call; `parameters` is a JSON schema, which a strict one's arguments always keep."""
 
     name: str
     description: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
+    strict: bool = False
+
+
+class ToolUse(StrEnum):
+    """Whether a model calls tools."""
+
+    AUTO = "auto"  # as it likes: what no choice means, too
+    NONE = "none"
+    REQUIRED = "required"  # one or more, whichever
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolChoice:
+    """Which tools a model calls: as `use` says, or the one of that `name`."""
+
+    use: ToolUse = ToolUse.REQUIRED
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +98,7 @@ class ResponseFormat:
 
     name: str = "answer"
     json_schema: dict[str, Any] | None = None
+    strict: bool = True  # kept for certain, where the protocol leaves the choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +111,12 @@ class Parameters:
     seed: int | None = None
     response_format: ResponseFormat | None = None
     tools: tuple[Tool, ...] = ()
+    top_p: float | None = None  # 0..1
+    top_k: int | None = None
+    presence_penalty: float | None = None  # -2..2
+    frequency_penalty: float | None = None  # -2..2
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None  # False: at most one tool call an answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

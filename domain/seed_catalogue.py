@@ -6,10 +6,11 @@ from .catalogue import Catalogue, Feature, ModelCapability, ModelConfig, ModelPr
 from .pricing import PriceCard
 from .units import Usd
 
-_TUNABLE = frozenset({Feature.TEMPERATURE, Feature.STOP})
-_ANTHROPIC = _TUNABLE | {Feature.IMAGES, Feature.TOOLS}
-_OPENAI = _TUNABLE | {Feature.SEED, Feature.TOOLS, Feature.LOGPROBS}
-_OPENAI_OMNI = _OPENAI | {Feature.IMAGES, Feature.JSON, Feature.JSON_SCHEMA}
+_TUNABLE = frozenset({Feature.TEMPERATURE, Feature.STOP, Feature.TOP_P})
+_TOOLS = frozenset({Feature.TOOLS, Feature.TOOL_CHOICE, Feature.ONE_TOOL_CALL})
+_ANTHROPIC = _TUNABLE | _TOOLS | {Feature.IMAGES, Feature.TOP_K}
+_OPENAI = _TUNABLE | _TOOLS | {Feature.SEED, Feature.PENALTIES, Feature.LOGPROBS}
+_OPENAI_OMNI = _OPENAI | {Feature.IMAGES, Feature.JSON, Feature.JSON_SCHEMA, Feature.STRICT_TOOLS}
 
 
 def up_to(highest: ModelCapability) -> tuple[ModelCapability, ...]:

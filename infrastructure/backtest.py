@@ -79,13 +79,13 @@ def backtest_dataset(settings: Settings, dataset: str, asked: Sequence[Asked]) -
 
 def _trained_on(policies: Sequence[PolicyInForce], settings: Settings, dataset: str) -> list[int]:
     """Of each policy, how many of the set's prompts its router was trained on."""
-    from .learned_weights import trained_on_by
+    from .learned_weights import trained_on
 
     counts = []
     for one in policies:
         examples = evaluated(open_dataset(dataset, settings.database_url)) if one.router else ()
         prompts = (example.prompt for example in examples if example.prompt is not None)
-        counts.append(trained_on_by(one.router.text, prompts) if one.router else 0)
+        counts.append(trained_on(one.router.text, prompts) if one.router else 0)
     return counts
 
 

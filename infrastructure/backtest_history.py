@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..application.backtest_runs import PastAttempt, PastRouting, PastRun, PastStart
+from ..domain.errors import StoreTooNew
 from ..domain.events import PromptAssessed, Purpose
 from ..domain.finish import FinishReason
 from ..domain.units import Usd
@@ -27,6 +28,7 @@ IN_MEMORY = "a database in memory has no history: give --database"
 
 class _Started(msgspec.Struct, gc=False):
     attempt: int
+    call: int
     model: str
     purpose: Purpose
 
@@ -35,6 +37,10 @@ class _Called(msgspec.Struct, gc=False):
     attempt: int
     latency: int
     finish_reason: FinishReason
+
+
+class _Failed(msgspec.Struct, gc=False):
+    attempt: int
 
 
 class _Cost(msgspec.Struct, gc=False):
@@ -74,12 +80,15 @@ _SHAPES: dict[str, Any] = {
     "RoutingDecided": PastRouting,
     "AttemptStarted": _Started,
     "ModelCalled": _Called,
+    "AttemptFailed": _Failed,
     "CostIncurred": _Cost,
     "AttemptReconciled": _Cost,
     "ConfidenceScored": _Score,
     "RunRescored": _Score,
     "Escalated": _Nothing,
     "RunCompleted": _Completed,
+    "RunFailed": _Nothing,
+    "RunCancelled": _Nothing,
     "FeedbackGiven": _Label,
 }
 TYPES = tuple(name for name in _SHAPES if name in EVENT_TYPES)
@@ -122,11 +131,22 @@ def _runs(rows: Iterable[Row], since: int | None, until: int | None) -> Iterator
                 yield run
             run, stream = None, row[0]
             if row[1] == "RunStarted" and (since is None or row[3] >= since) and (until is None or row[3] < until):
-                run = PastRun(stream, row[3], _event(row))
-        elif run is not None:
-            _ADD[row[1]](run, _event(row), row[3])
+                run = PastRun(stream, row[3], _start(row))
+        elif run is not None and not run.is_unreadable:
+            try:
+                _ADD[row[1]](run, _event(row), row[3])
+            except (LookupError, ValueError):  # a newer release wrote it
+                run.is_unreadable = True
     if run is not None:
         yield run
+
+
+def _start(row: Row) -> PastStart:
+    try:
+        start: PastStart = _event(row)
+    except (LookupError, ValueError) as error:
+        raise StoreTooNew(f"{row[0]} was started by a newer release: use that one ({error})") from None
+    return start
 
 
 def _event(row: Row) -> Any:
@@ -145,12 +165,18 @@ def _assessed(run: PastRun, event: PromptAssessed, at: int) -> None:
 
 
 def _started(run: PastRun, event: _Started, at: int) -> None:
-    run.attempts.setdefault(event.attempt, PastAttempt(event.attempt, event.model, event.purpose))
+    run.attempts.setdefault(event.attempt, PastAttempt(event.attempt, event.model, event.purpose, event.call))
 
 
 def _called(run: PastRun, event: _Called, at: int) -> None:
     if (attempt := run.attempts.get(event.attempt)) and attempt.latency is None:
         attempt.latency, attempt.finish_reason = event.latency, event.finish_reason
+
+
+def _failed(run: PastRun, event: _Failed, at: int) -> None:
+    attempt = run.attempts.get(event.attempt)
+    if attempt is not None and attempt.cost is None:
+        attempt.cost = 0
 
 
 def _paid(run: PastRun, event: _Cost, at: int) -> None:
@@ -171,6 +197,10 @@ def _completed(run: PastRun, event: _Completed, at: int) -> None:
     run.final, run.ended_at = event.attempt, at
 
 
+def _ended(run: PastRun, event: _Nothing, at: int) -> None:
+    run.ended_at = at
+
+
 def _labelled(run: PastRun, event: _Label, at: int) -> None:
     run.labels[event.attempt, event.by] = event.value
 
@@ -181,11 +211,14 @@ _ADD: dict[str, Callable[[PastRun, Any, int], None]] = {
     "RoutingDecided": _routed,
     "AttemptStarted": _started,
     "ModelCalled": _called,
+    "AttemptFailed": _failed,
     "CostIncurred": _paid,
     "AttemptReconciled": _paid,
     "ConfidenceScored": _scored,
     "RunRescored": _scored,
     "Escalated": _escalated,
     "RunCompleted": _completed,
+    "RunFailed": _ended,
+    "RunCancelled": _ended,
     "FeedbackGiven": _labelled,
 }

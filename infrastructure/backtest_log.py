@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..application.backtest_history import HistoryPlayer, PastWorld, as_it_ran
+from ..application.backtest_history import HistoryPlayer, PastWorld
+from ..application.backtest_outcome import as_it_ran
 from ..application.backtest_report import Backtest, PolicyResult, calibrated_on, policy_result
 from ..application.backtest_runs import PastRun, scored
 from ..application.backtest_tally import Calibration, Tally
@@ -22,7 +23,8 @@ from .backtest import Asked
 from .backtest_history import Part, parts, past_runs
 from .bootstrap import Orchestrator
 from .catalogues import load_catalogue
-from .policies import policy_in_force
+from .policies import PolicyInForce, policy_in_force, policy_over_past
+from .rescoring import CATEGORY as JUDGING
 from .settings import Settings
 from .stored_catalogues import stored_catalogues
 
@@ -33,7 +35,7 @@ AS_IT_RAN = "as it ran"
 class PolicyWorlds:
     """One policy in every catalogue that runs used."""
 
-    worlds: dict[str, PastWorld]
+    worlds: dict[str, PastWorld | None]  # None: its data set is gone
     assumed: PastWorld
 
 
@@ -120,7 +122,7 @@ def play_part(question: Question, part: Part) -> dict[Money, Sums]:
     with closing(Prompts(question)) as prompts:
         players = [HistoryPlayer(one.worlds, one.assumed, prompts) for one in question.policies]
         for run in past_runs(question.url, part=part, since=question.since, until=question.until):
-            if question.only is not None and run.id not in question.only:
+            if run.start.category == JUDGING or (question.only is not None and run.id not in question.only):
                 continue
             money = money_of(run.start.provider)
             if money not in found:
@@ -157,13 +159,16 @@ def _in_processes(question: Question) -> dict[Money, Sums]:
 
 
 def _worlds(settings: Settings, catalogues: dict[str, Catalogue], asked: Asked) -> PolicyWorlds:
-    known = {digest: _world(settings, catalogue, asked) for digest, catalogue in catalogues.items()}
-    provider = settings.provider or "live"
-    return PolicyWorlds(known, _world(settings, load_catalogue(settings, provider), asked))
+    catalogue = load_catalogue(settings, settings.provider or "live")
+    assumed = _world(catalogue, policy_in_force(settings, catalogue, asked.name), asked)
+    known: dict[str, PastWorld | None] = {}
+    for digest, used in catalogues.items():
+        found = policy_over_past(settings, used, asked.name)
+        known[digest] = None if found is None else _world(used, found, asked)
+    return PolicyWorlds(known, assumed)
 
 
-def _world(settings: Settings, catalogue: Catalogue, asked: Asked) -> PastWorld:
-    found = policy_in_force(settings, catalogue, asked.name)
+def _world(catalogue: Catalogue, found: PolicyInForce, asked: Asked) -> PastWorld:
     router = found.router.model if found.router else None
     return PastWorld(catalogue=catalogue, policy=found.policy, router=router, strategy=asked.strategy)
 

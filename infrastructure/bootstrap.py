@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import uuid_utils
 
 from ..application.answer_cache import caching_of, earlier_answer
+from ..application.api_keys import caller_of
 from ..application.decisions import assess, with_forecast
 from ..application.departure import Departure
 from ..application.failures import failure_of, no_plan
 from ..application.feedback import compared, feedback_value, give_feedback, graded
 from ..application.idempotency import check_same_request, claim_of, finished_run
+from ..application.key_book import KeyBook
 from ..application.orchestrator import Finished, RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
@@ -51,7 +53,7 @@ from ..application.run_options import (
 )
 from ..application.runs import load_run
 from ..application.session import KeyIsTaken
-from ..application.world import StartRun, World, dataset_of
+from ..application.world import Caller, StartRun, World, dataset_of
 from ..domain import routing
 from ..domain.catalogue import Catalogue
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
@@ -62,6 +64,7 @@ from ..domain.units import MILLION, Duration, Usd, fraction
 from .alerts import Alerts
 from .clock import SystemClock
 from .database_url import masked
+from .logging import RunLogging
 from .plan import Plan
 from .policies import PolicyInForce
 from .run_log import StoredRunLog
@@ -89,6 +92,7 @@ class Orchestrator:
         self._clock = SystemClock()
         self._store: EventStore | None = None
         self._read_models: StoredReadModels | None = None
+        self._keys: KeyBook | None = None
         self.clock = self._clock
         self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}", on_wait=on_wait)
         self.alerts = Alerts(self._worlds.logging, self._clock, self.settings.webhook_url)
@@ -142,6 +146,13 @@ class Orchestrator:
         """The run log over the store."""
         return StoredRunLog(self.store, self._clock, actor="local")
 
+    @property
+    def keys(self) -> KeyBook:
+        """Who holds an API key, and how often they may ask."""
+        if self._keys is None:
+            self._keys = KeyBook(self.store, self.log, self._worlds.opened_limiter)
+        return self._keys
+
     def privacy(self) -> Privacy:
         """The erasures of the database."""
         worker = f"{platform.node()}:{os.getpid()}:erasing"
@@ -152,21 +163,24 @@ class Orchestrator:
         prompt: str | Request | None = None,
         *,
         on_delta: DeltaSink | None = None,
+        caller: Caller | None = None,
         departure: Departure | None = None,
         run_id: str | None = None,
         **options: Unpack[RunOptions],
     ) -> OrchestrationResult:
         """Answer a prompt, or a whole request. With `on_delta`, pieces of the answer are passed on as they arrive.
 
-        Once `departure` knows that the caller left, no call is started any more, and what is under way is recorded.
-        `run_id` is a new run's id, made elsewhere.
+        The run is the `caller`'s, with what only they see of earlier ones; without one it is `local`'s. Once
+        `departure` knows that they left, no call is started any more, and what is under way is recorded. `run_id` is a
+        new run's id, made elsewhere.
+
         With `expect` the answers are compared with it: that is feedback, and the result's metadata `as_expected`. What
         a data set answers, it grades: that is feedback too, and the metadata `grade`, 0 to 1.
         Raises InvalidRequest before anything is done, RunFailure where the run ended without an answer, and what
         `on_delta` raised, once the answer is recorded.
         """
         expected = checked_options({"expect": options.pop("expect", None)}).get("expect")
-        result = await self._run(prompt, on_delta, departure, run_id, options)
+        result = await self._run(prompt, on_delta, caller, departure, run_id, options)
         if (dataset := dataset_of(self.provider_name(options.get("provider")))) is not None:
             result = await self._grade(result, request_of(prompt, options), dataset)
         if expected is None:
@@ -177,13 +191,14 @@ class Orchestrator:
         self,
         prompt: str | Request | None,
         on_delta: DeltaSink | None,
+        caller: Caller | None,
         departure: Departure | None,
         run_id: str | None,
         options: RunOptions,
     ) -> OrchestrationResult:
         if on_delta is not None and options.get("on_unknown") is None:
             options["on_unknown"] = "fail"  # what was shown cannot be taken back
-        command, world = self.prepare(prompt, **options)
+        command, world = self.prepare(prompt, caller=caller, **options)
         command = replace(command, run_id=run_id or command.run_id)
         self._worlds.check(command, world)
         log, started_at = self.log, self._clock.now()
@@ -290,6 +305,8 @@ class Orchestrator:
             raise LeftAlone(f"{run_id} is not under way: it is {run.status.value}")
         budgets = [(scope, period) for scope, period, _ in await self.store.budgets()]
         world = self._worlds.bounded(await self._worlds.world_of(run, log), budgets)
+        if run.routing is None:  # what is planned already was allowed when it was
+            world = world.open_to(await caller_of(self.store, log, run.started.owner))
         assert world.leases is not None
         if why := await left_alone(world.leases, run_id, self._clock.now()):
             raise LeftAlone(why)
@@ -360,12 +377,14 @@ class Orchestrator:
         await self.alerts.look(log, {(scope, period)}, ())
         return (await show_budgets(store, log, scope, period))[0]
 
-    def plan(self, prompt: str | Request | None = None, **options: Unpack[RunOptions]) -> Plan:
+    def plan(
+        self, prompt: str | Request | None = None, *, caller: Caller | None = None, **options: Unpack[RunOptions]
+    ) -> Plan:
         """What a run would do: nothing is sent, nothing is stored.
 
         Raises InvalidRequest, and RunFailure where no usable model can answer.
         """
-        command, world = self.prepare(prompt, **options)
+        command, world = self.prepare(prompt, caller=caller, **options)
         self._worlds.check(command, world)
         decision = _decided(command, world)
         if not decision.plan:
@@ -387,9 +406,10 @@ class Orchestrator:
         """The policy for a provider, the settings' where none is named: chains, panels, choices and weights."""
         return self._worlds.policy(asked, name)
 
-    def trouble(self, what: str, **figures: object) -> None:
-        """Log that something beside the runs does not work."""
-        self._worlds.logging.trouble(what, **figures)
+    @property
+    def logging(self) -> RunLogging:
+        """Where log lines go."""
+        return self._worlds.logging
 
     def catalogue(self, asked: str | None = None) -> Catalogue:
         """The models of a provider, the settings' where none is named."""
@@ -403,8 +423,11 @@ class Orchestrator:
         """What a user should be told about who answers, where they did not choose."""
         return self._worlds.provider(asked)[1]
 
-    def prepare(self, prompt: str | Request | None = None, **options: Unpack[RunOptions]) -> tuple[StartRun, World]:
+    def prepare(
+        self, prompt: str | Request | None = None, *, caller: Caller | None = None, **options: Unpack[RunOptions]
+    ) -> tuple[StartRun, World]:
         """The command of a run and the models it would see; nothing is opened. Raises InvalidRequest."""
+        caller = caller or Caller()
         settings, given = self.settings, checked_options(options)
         longest = self._worlds.longest_answer(given.get("provider"))
         given.setdefault("max_tokens", settings.max_output_tokens if longest is None else longest)
@@ -421,6 +444,7 @@ class Orchestrator:
             settings=replace(strategy_settings, scorer=scorer.version if scorer else None),
             category=label_of("category", given.get("category") or settings.category),
             tags=tags_of(given),
+            owner=caller.owner,
             subject=subject_of(given),
             max_cost=max_cost_of(given, settings.max_cost),
             timeout=timeout_of(given, settings.timeout),
@@ -431,7 +455,8 @@ class Orchestrator:
         chosen = command.settings
         self._worlds.check_chain(provider, chosen.chain, policy.policy)
         named = [name for name in (chosen.model, *chosen.chain, *chosen.members, chosen.judge) if name]
-        return command, self._worlds.world(provider, models=named, policy=policy, scorer=scorer)
+        world = self._worlds.world(provider, models=named, policy=policy, scorer=scorer)
+        return command, world.open_to(caller)
 
 
 def _decided(command: StartRun, world: World) -> RoutingDecided:

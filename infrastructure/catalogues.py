@@ -35,8 +35,10 @@ _PRICES = ("input", "output", "cache_read", "cache_write")
 
 # What any server of a protocol carries; images, tools and schemas depend on its model, so the user says so.
 _USUAL = {
-    ModelProvider.ANTHROPIC: frozenset({Feature.STOP, Feature.TEMPERATURE}),
-    ModelProvider.OPENAI: frozenset({Feature.STOP, Feature.TEMPERATURE, Feature.SEED, Feature.JSON}),
+    ModelProvider.ANTHROPIC: frozenset({Feature.STOP, Feature.TEMPERATURE, Feature.TOP_P, Feature.TOP_K}),
+    ModelProvider.OPENAI: frozenset(
+        {Feature.STOP, Feature.TEMPERATURE, Feature.TOP_P, Feature.PENALTIES, Feature.SEED, Feature.JSON}
+    ),
 }
 
 

@@ -1,8 +1,9 @@
 """Today's Claude and GPT models in the four classes; live runs use them unless told otherwise. Prices: `prices.json`.
 
 The classes are this project's judgement of what each model is sold for, not a measurement. What a model can carry is
-what our adapters can send it: GPT-6 takes tools over the Responses API only, no stop sequences, and no temperature
-while it reasons; Claude 5.5 refuses a temperature, and Anthropic has schemas but no schema-less JSON mode.
+what our adapters can send it: GPT-6 takes tools over the Responses API only, no stop sequences, and no temperature or
+top_p while it reasons; Claude 5.5 refuses a temperature, top_p and top_k, and Anthropic has schemas but no schema-less
+JSON mode.
 """
 
 from __future__ import annotations
@@ -13,7 +14,17 @@ from ..domain.catalogue import Catalogue, Feature, ModelCapability, ModelConfig
 from ..domain.seed_catalogue import up_to
 from .prices import priced_model
 
-_CLAUDE = frozenset({Feature.IMAGES, Feature.TOOLS, Feature.JSON_SCHEMA, Feature.STOP})
+_CLAUDE = frozenset(
+    {
+        Feature.IMAGES,
+        Feature.TOOLS,
+        Feature.TOOL_CHOICE,
+        Feature.ONE_TOOL_CALL,
+        Feature.STRICT_TOOLS,
+        Feature.JSON_SCHEMA,
+        Feature.STOP,
+    }
+)
 _GPT = frozenset({Feature.IMAGES, Feature.JSON, Feature.JSON_SCHEMA})
 _MAX_OUTPUT = 128_000  # of all of them
 

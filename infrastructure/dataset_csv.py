@@ -30,7 +30,10 @@ def parse_columns(text: str) -> dict[str, Column]:
             raise InvalidRequest(f"--columns {pair.strip()!r}: expected FIELD=COLUMN, such as prompt=question")
         if heading in columns:
             raise InvalidRequest(f"--columns names the column {heading!r} twice")
-        columns[heading] = _column(field) or (field, "score")
+        column = _column(field) or (field, "score")
+        if column in columns.values():
+            raise InvalidRequest(f"--columns says twice where {field} stands")
+        columns[heading] = column
     return columns
 
 
@@ -54,12 +57,18 @@ def csv_rows(file: IO[str], path: str, columns: Mapping[str, Column]) -> Iterato
 
 
 def _fields(headings: list[str], path: str, columns: Mapping[str, Column]) -> dict[int, Column]:
-    """What stands in each place of a row. Columns that are nobody's are passed over."""
+    """What stands in each place of a row. Columns that are nobody's, or that the map has elsewhere, are passed over."""
     for heading in columns:
         if heading not in headings:
             raise InvalidRequest(f"{path} has no column {heading!r}: its first line names {', '.join(headings)}")
-    found = {place: columns.get(heading) or _column(heading) for place, heading in enumerate(headings)}
-    fields = {place: column for place, column in found.items() if column is not None}
+    fields: dict[int, Column] = {}
+    for place, heading in enumerate(headings):
+        column = columns.get(heading) or _column(heading)
+        if column is None or (heading not in columns and column in columns.values()):
+            continue
+        if column in fields.values():
+            raise InvalidRequest(f"{path} has two columns {heading!r}: its first line names {', '.join(headings)}")
+        fields[place] = column
     if not any(field == "score" for _, field in fields.values()):
         raise InvalidRequest(
             f"{path} has no model's score: expected columns such as gpt-4o.score, "

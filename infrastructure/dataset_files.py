@@ -67,6 +67,8 @@ def _check_like_the_others(found: Example, models: frozenset[str], seen: set[byt
 @contextmanager
 def opened(path: Path) -> Iterator[IO[str]]:
     """The text of a file, plain or gzip by its first bytes. Raises InvalidRequest where it cannot be read."""
+    if path.is_fifo():
+        raise InvalidRequest(f"{path} is a pipe, and a data set is read more than once: give a file")
     try:
         with path.open("rb") as raw:
             packed = raw.peek(2)[:2] == GZIP

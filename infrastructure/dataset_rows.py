@@ -32,7 +32,7 @@ def example(row: dict[str, Any]) -> Example:
         prompt=_text(row, "prompt"),
         reference=_text(row, "reference"),
         input_tokens=_tokens(row, "in_tok", ""),
-        contaminated=bool(row.get("contaminated")),
+        contaminated=_truth(row, "contaminated"),
         outcomes={name: _outcome(name, one) for name, one in models.items()},
     )
 
@@ -88,11 +88,20 @@ def _text(row: dict[str, Any], field: str, where: str = "") -> str | None:
     raise Damaged(f"{where}{field}: expected text, got {type(value).__name__}")
 
 
+def _truth(row: dict[str, Any], field: str) -> bool:
+    value = row.get(field)
+    if value in (None, False, True):
+        return bool(value)
+    raise Damaged(f"{field}: expected true or false, got {str(value)[:40]}")
+
+
 def _score(name: str, value: Any) -> float:
     try:
         number = float(value) if isinstance(value, int | float | Decimal) else math.nan
     except OverflowError:
         number = math.inf
+    except ValueError:  # a signalling NaN
+        number = math.nan
     if not math.isfinite(number):
         raise Damaged(f"models.{name}.score: expected a number, got {'nothing' if value is None else value}")
     return number

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from ..domain import events
-from ..domain.events import BudgetEvent, CatalogueEvent, ContentEvent, RunEvent, SealEvent
+from ..domain.events import BudgetEvent, CatalogueEvent, ContentEvent, KeyEvent, RunEvent, SealEvent
 from ..domain.units import Usd, plain
 from .upcasters import upcast
 
-Event = RunEvent | CatalogueEvent | BudgetEvent | ContentEvent | SealEvent
+Event = RunEvent | CatalogueEvent | BudgetEvent | ContentEvent | SealEvent | KeyEvent
 
 EVENT_TYPES: dict[str, type[Any]] = {
     event.__name__: event
@@ -44,6 +44,8 @@ EVENT_TYPES: dict[str, type[Any]] = {
         events.BudgetAlerted,
         events.ContentErased,
         events.LogSealed,
+        events.KeyCreated,
+        events.KeyRevoked,
     )
 }
 SCHEMA_VERSIONS: dict[str, int] = {  # of what this release writes

@@ -8,7 +8,6 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from ..domain.errors import InvalidRequest
 from ..domain.learned.router import LearnedRouter
 from ..domain.learned.scorer import LearnedScorer
 from ..domain.learned.scorer_weights import scorer_of
+from .weights_store import SHIPPED, text_of
 
 T = TypeVar("T")
 
@@ -26,24 +26,34 @@ FINGERPRINT = 4  # bytes
 
 def load_router(path: Path) -> LearnedRouter:
     """The router of a file. Raises InvalidRequest where it is none, damaged, newer or of another kind."""
-    return _router(_text(path), str(path))
+    return router_from(text_of(path), str(path))
 
 
 def load_scorer(path: Path) -> LearnedScorer:
     """The scorer of a file. Raises InvalidRequest where it is none, damaged, newer or of another kind."""
-    return _scorer(_text(path), str(path))
+    return scorer_from(text_of(path), str(path))
+
+
+def router_from(text: str, name: str) -> LearnedRouter:
+    """Likewise from the text of a file; `name` is what an error calls it."""
+    return made(LearnedRouter, text, ROUTING, name, "routing")
+
+
+def scorer_from(text: str, name: str) -> LearnedScorer:
+    """Likewise from the text of a file; `name` is what an error calls it."""
+    return made(scorer_of, text, CONFIDENCE, name, "learned")
 
 
 @cache
 def shipped_router() -> LearnedRouter:
     """The router that comes with the package."""
-    return _router(_shipped(ROUTING), f"{ROUTING}.json")
+    return load_router(SHIPPED / f"{ROUTING}.json")
 
 
 @cache
 def shipped_scorer() -> LearnedScorer:
     """The scorer that comes with the package."""
-    return _scorer(_shipped(CONFIDENCE), f"{CONFIDENCE}.json")
+    return load_scorer(SHIPPED / f"{CONFIDENCE}.json")
 
 
 def weights_file(
@@ -60,20 +70,19 @@ def fingerprints(prompts: Iterable[str]) -> str:
     return base64.b64encode(b"".join(sorted(set(map(_fingerprint, prompts))))).decode()
 
 
-def trained_on(path: Path | None, prompts: Iterable[str], kind: str = ROUTING) -> int:
-    """How many of these different prompts the weights were trained on. None: the shipped weights."""
-    return trained_on_by(_shipped(kind) if path is None else _text(path), prompts)
-
-
-def trained_on_by(text: str, prompts: Iterable[str]) -> int:
-    """Likewise, by the text of the file.
+def trained_on(text: str, prompts: Iterable[str]) -> int:
+    """How many of these different prompts the weights in a file's text were trained on.
 
     0 where the file does not say. One other prompt in 300,000 is taken for one of 14,000 that were trained on.
     """
-    trained = json.loads(text).get("trained", {})
-    known = base64.b64decode(trained.get("fingerprints", ""))
+    known = _known(json.loads(text))
     seen = {known[start : start + FINGERPRINT] for start in range(0, len(known), FINGERPRINT)}
     return len(seen & set(map(_fingerprint, prompts)))
+
+
+def _known(file: Mapping[str, Any]) -> bytes:
+    """The fingerprints of a file. Raises AttributeError, TypeError or ValueError where they are none."""
+    return base64.b64decode(file.get("trained", {}).get("fingerprints", ""), validate=True)
 
 
 def _fingerprint(prompt: str) -> bytes:
@@ -94,7 +103,7 @@ def read_weights(text: str, kind: str, name: str) -> tuple[dict[str, Any], str]:
     """The weights of a file's text, and their SHA-256. Raises InvalidRequest for anything but whole weights."""
     try:
         file = json.loads(text, parse_constant=_refused)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidRequest(f"{name} is damaged or no weights: it is not JSON") from None
     if not isinstance(file, dict) or file.get("format") != FORMAT:
         raise InvalidRequest(f"{name} holds no weights: `learn {kind}` writes them")
@@ -108,6 +117,10 @@ def read_weights(text: str, kind: str, name: str) -> tuple[dict[str, Any], str]:
     weights = file.get("weights")
     if not isinstance(weights, dict) or not _is_whole(text, weights, str(file.get("sha256"))):
         raise InvalidRequest(f"{name} is damaged: its weights are not those whose SHA-256 it names")
+    try:
+        _known(file)
+    except (AttributeError, TypeError, ValueError):
+        raise InvalidRequest(f"{name} is damaged: what it was trained on cannot be read") from None
     return weights, file["sha256"]
 
 
@@ -126,26 +139,5 @@ def _is_whole(text: str, weights: Mapping[str, Any], sha256: str) -> bool:
     return hashlib.sha256(written.encode()).hexdigest() == sha256 or digest(weights) == sha256
 
 
-def _router(text: str, name: str) -> LearnedRouter:
-    return made(LearnedRouter, text, ROUTING, name, "routing")
-
-
-def _scorer(text: str, name: str) -> LearnedScorer:
-    return made(scorer_of, text, CONFIDENCE, name, "learned")
-
-
-def _shipped(kind: str) -> str:
-    return (files(__package__) / "weights" / f"{kind}.json").read_text(encoding="utf-8")
-
-
 def _refused(name: str) -> float:
     raise ValueError(name)  # NaN and infinity: JSON has none
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"{path} is damaged or no weights: it is not text") from None

@@ -69,6 +69,16 @@ class RunLogging:
         if self._level <= logging.INFO:
             self._opened().info("RateLimitWait", run_id=run_id, model=model, seconds=round(seconds, 3))
 
+    @property
+    def tells_requests(self) -> bool:
+        """Whether requests of the service are logged."""
+        return self._level <= logging.INFO
+
+    def served(self, **figures: Any) -> None:
+        """Log that the service answered a request."""
+        if self._level <= logging.INFO:
+            self._opened().info("Request", **figures)
+
     def trouble(self, what: str, **figures: Any) -> None:
         """Log that something beside the runs does not work."""
         if self._level <= logging.WARNING:

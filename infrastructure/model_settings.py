@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..domain.catalogue import Feature, ModelCapability, ModelProvider
+from ..domain.catalogue import MODEL_FEATURES, ModelCapability, ModelProvider
 from ..domain.errors import ConfigurationError
 from ..domain.pricing import PriceTier
 from ..domain.units import Usd
@@ -82,7 +82,7 @@ class ModelSettings:
         default=None, metadata=key(values.one_of(ModelCapability), "basic, intermediate, advanced or expert")
     )
     features: tuple[str, ...] | None = field(
-        default=None, metadata=key(values.words_of(Feature), f"a list of {', '.join(Feature)}")
+        default=None, metadata=key(values.words_of(MODEL_FEATURES), f"a list of {', '.join(MODEL_FEATURES)}")
     )
     context_window: int | None = field(default=None, metadata=_TOKENS)
     max_tokens: int | None = field(default=None, metadata=_TOKENS)  # the longest answer

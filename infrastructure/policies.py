@@ -7,6 +7,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..application.world import dataset_of
 from ..domain.catalogue import Catalogue
 from ..domain.errors import ConfigurationError, InvalidRequest
 from ..domain.forecast import SuccessModel
@@ -42,13 +43,12 @@ def policy_in_force(
 
     Raises ConfigurationError for what is wrong in its tables, InvalidRequest for an unknown name or bad weights.
     """
-    named = _named(settings, name)
+    named = find_policy(settings, name)
     if named is None:
         return PolicyInForce(name=name, policy=load_policy(settings, catalogue, base=base))
     keys = named.keys
     router = None if keys.router is None else router_weights(named.weights(keys.router))
     scorer = scorer_weights(named.weights(keys.scorer_weights)) if keys.scorer and is_learned(keys.scorer) else None
-    _check_scorer(keys.scorer, name)
     return PolicyInForce(
         name=named.name,
         policy=load_policy(
@@ -71,8 +71,33 @@ def policy_in_force(
     )
 
 
+def policy_over_past(settings: Settings, catalogue: Catalogue, name: str) -> PolicyInForce | None:
+    """The same over a catalogue that runs used; None where that is of a data set that was removed or replaced."""
+    from .recorded import load_recorded, recorded_catalogue, recorded_policy
+
+    dataset = dataset_of(catalogue.name)
+    if dataset is None:
+        return policy_in_force(settings, catalogue, name)
+    try:
+        summary = load_recorded(settings.database_url, dataset)
+    except InvalidRequest:
+        return None
+    if recorded_catalogue(dataset, summary) != catalogue:
+        return None
+    return policy_in_force(settings, catalogue, name, base=recorded_policy(summary))
+
+
+def find_policy(settings: Settings, name: str) -> NamedPolicy | None:
+    """The policy of a name or of a TOML file, as it is written; None for the built-in heuristics.
+
+    Raises ConfigurationError for what is wrong in its tables, InvalidRequest for an unknown name.
+    """
+    found = _named(settings, name)
+    _check_scorer(None if found is None else found.keys.scorer, name)
+    return found
+
+
 def _named(settings: Settings, name: str) -> NamedPolicy | None:
-    """What has the name; None for the built-in heuristics."""
     if name == "heuristic":
         return None
     if name == LEARNED_POLICY.name:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..application.replay_report import Checked
 from ..application.reroute import Rerouted, rerouted
 from .bootstrap import Orchestrator
-from .policies import PolicyInForce, policy_in_force
+from .policies import PolicyInForce, policy_over_past
 from .replaying import Recorded
 from .settings import Settings
 from .store.memory import MemoryStore
@@ -52,7 +52,8 @@ async def rerouted_runs(
 
     Raises InvalidRequest, ConfigurationError for a policy that there is not.
     """
-    recorded, policies = Recorded(orchestrator.log), dict[str, PolicyInForce]()
+    orchestrator.policy(None, policy)  # the caller's mistakes are found before any run is read
+    recorded, policies = Recorded(orchestrator.log), dict[str, PolicyInForce | None]()
     for some in _pieces(iter(run_ids)):
         for one in await recorded.read(some):
             if one.basis is None:
@@ -60,8 +61,11 @@ async def rerouted_runs(
                 continue
             catalogue, digest = one.basis.catalogue, one.run.started.catalogue if one.run.started else ""
             if digest not in policies:
-                policies[digest] = policy_in_force(orchestrator.settings, catalogue, policy)
+                policies[digest] = policy_over_past(orchestrator.settings, catalogue, policy)
             other = policies[digest]
+            if other is None:
+                yield one.run.id, "its data set was removed or replaced"
+                continue
             router = other.router.model if other.router else None
             yield one.run.id, rerouted(one.run, one.basis, other.policy, one.texts.request, router)
 

@@ -15,6 +15,7 @@ from ..application.replay_report import Checked
 from ..application.score_check import ScoreCheck, check_scores
 from ..application.scoring import TextScorer
 from ..domain.catalogue import Catalogue
+from ..domain.errors import StoreTooNew
 from ..domain.policy import Policy
 from ..domain.run import Run, fold
 from ..domain.scorers import AnswerScorer
@@ -80,8 +81,8 @@ class Recorded:
     async def _read(self, run_id: str) -> RecordedRun:
         try:
             events = await self._log.read(run_id)
-        except LookupError as error:
-            return RecordedRun(run=Run(run_id), why_not=f"it has an event that this build does not know ({error})")
+        except StoreTooNew as error:
+            return RecordedRun(run=Run(run_id), why_not=str(error))
         run = fold(run_id, [entry.event for entry in events])
         try:
             return RecordedRun(run=run, events=events, basis=await self._basis(run))

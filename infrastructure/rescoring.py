@@ -18,7 +18,7 @@ from ..domain.errors import ErrorKind, InvalidRequest, RunFailure
 from ..domain.events import AttemptStarted, Money, RunRescored
 from ..domain.judging import parse_score, score_request
 from ..domain.request import Request
-from ..domain.run import Attempt, Run, evolve
+from ..domain.run import Attempt, Run
 from ..domain.scorers import judge_of, judge_scorer
 from ..domain.strategies.progress import confidence_of
 from ..domain.synthesis import Member
@@ -89,7 +89,6 @@ class Rescoring:
         run = one.run
         left = unscored(run, self.version)
         done = Rescored(run, one.events[0].envelope.recorded_at)
-        done.known = len(answers(run)) - len(left)
         scores = []
         for attempt in left:
             if one.texts.request is None or attempt.number not in one.texts.answers:
@@ -98,9 +97,8 @@ class Rescoring:
                 scores.append(scored)
             if self.stopped is not None:
                 break
-        done.new = await record_scores(self._orchestrator.log, run.id, scores)
-        for event in done.new:
-            done.run = evolve(done.run, event)
+        done.run, done.new = await record_scores(self._orchestrator.log, run.id, scores)
+        done.known = len(answers(done.run)) - len(unscored(done.run, self.version)) - len(done.new)
         said = {event.attempt: event.score for event in done.run.rescored if event.scorer == self.version}
         done.course = other_course(run.id, [entry.event for entry in one.events], said)
         return done
@@ -152,7 +150,7 @@ class Rescoring:
             "cache": "off",
         }
         model = self._orchestrator.prepare(**options)[1].catalogue.get(str(self._judge))
-        if model is not None and not features_asked(request) <= model.features:
+        if model is not None and not features_asked(request) <= model.carries:
             options["response_format"] = None  # its words ask for JSON
         try:
             result = await self._orchestrator.run(**options)

@@ -23,6 +23,7 @@ from ..application.ports import (
     RecordedEvent,
     StreamAppend,
 )
+from ..domain.errors import StoreTooNew
 from ..domain.events import ContentRef, RunEvent
 from ..domain.request import Request
 from ..domain.units import Timestamp
@@ -71,16 +72,16 @@ class StoredRunLog:
         return tuple(new)
 
     async def read(self, run_id: str) -> Sequence[LoggedEvent]:
-        """The run's events, decoded."""
+        """The run's events, decoded. Raises StoreTooNew for one that this release does not know."""
         recorded = await self.store.read_stream(run_id)
-        return [
-            LoggedEvent(event=decode(entry.type, entry.schema_version, entry.payload), envelope=entry)
-            for entry in recorded
-        ]
+        return [LoggedEvent(event=self.decode(entry), envelope=entry) for entry in recorded]
 
     def decode(self, entry: RecordedEvent) -> Any:
-        """The event of an envelope."""
-        return decode(entry.type, entry.schema_version, entry.payload)
+        """The event of an envelope. Raises StoreTooNew for one that this release does not know."""
+        try:
+            return decode(entry.type, entry.schema_version, entry.payload)
+        except (LookupError, ValueError) as error:
+            raise StoreTooNew(f"the log has an event that this build does not know: {error}") from None
 
     def encode(self, event: RunEvent) -> tuple[str, int, str]:
         """The type, schema version and canonical JSON that the event is stored as."""

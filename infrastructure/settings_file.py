@@ -149,7 +149,10 @@ def model_table(name: str, priced: PricedModel, capability: str) -> str:
 
 def _features(priced: PricedModel) -> tuple[str, ...] | None:
     """What a vendor's own models surely carry; newer ones refuse a temperature. None: what the protocol usually has."""
-    known = {"anthropic": ("images", "tools", "stop"), "openai": ("images", "json", "json_schema")}
+    known = {
+        "anthropic": ("images", "tools", "tool_choice", "one_tool_call", "stop"),
+        "openai": ("images", "json", "json_schema"),
+    }
     return known.get(priced.vendor)
 
 

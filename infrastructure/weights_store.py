@@ -15,7 +15,7 @@ from ..domain.errors import InvalidRequest
 from ..domain.forecast import SuccessModel
 from ..domain.scorers import AnswerScorer
 
-SHIPPED = Path(__file__).parent / "weights"
+SHIPPED = Path(__file__).parent / "weights"  # the folder of those that come with the package
 
 T = TypeVar("T", SuccessModel, AnswerScorer)
 
@@ -40,44 +40,52 @@ def weights_ref(version: str) -> str:
 
 def router_weights(file: Path | None) -> Weights[SuccessModel]:
     """The weights of a file; None: those that come with the package. Raises InvalidRequest."""
-    from .learned_weights import load_router  # only who goes by weights pays for its import
-
-    return _read(file or SHIPPED / "routing.json", load_router)
+    return _read(file or SHIPPED / "routing.json", _router)
 
 
 def scorer_weights(file: Path | None) -> Weights[AnswerScorer]:
     """The weights of a file; None: those that come with the package. Raises InvalidRequest."""
-    from .learned_weights import load_scorer
-
-    return _read(file or SHIPPED / "confidence.json", load_scorer)
+    return _read(file or SHIPPED / "confidence.json", _scorer)
 
 
 async def stored_router(store: EventStore, version: str) -> Weights[SuccessModel] | None:
     """The router that a run was decided by; None where the database does not hold it."""
-    return await _stored(store, version, router_weights)
+    return await _stored(store, version, _router)
 
 
 async def stored_scorer(store: EventStore, version: str) -> Weights[AnswerScorer] | None:
     """The scorer that an answer was scored by; None where the database does not hold it."""
-    return await _stored(store, version, scorer_weights)
+    return await _stored(store, version, _scorer)
 
 
-def _read(file: Path, load: Callable[[Path], T]) -> Weights[T]:
+def text_of(file: Path) -> str:
+    """What a file of weights holds. Raises InvalidRequest where it cannot be read."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"cannot read the weights {file}: {getattr(error, 'strerror', None) or error}") from None
-    return Weights(load(file), text)
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequest(f"cannot read the weights {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"{file} is damaged or no weights: it is not text") from None
 
 
-async def _stored(store: EventStore, version: str, read: Callable[[Path], Weights[T]]) -> Weights[T] | None:
+def _router(text: str, name: str) -> SuccessModel:
+    from .learned_weights import router_from  # only who goes by weights pays for its import
+
+    return router_from(text, name)
+
+
+def _scorer(text: str, name: str) -> AnswerScorer:
+    from .learned_weights import scorer_from
+
+    return scorer_from(text, name)
+
+
+def _read(file: Path, made: Callable[[str, str], T]) -> Weights[T]:
+    text = text_of(file)
+    return Weights(made(text, str(file)), text)
+
+
+async def _stored(store: EventStore, version: str, made: Callable[[str, str], T]) -> Weights[T] | None:
     ref = weights_ref(version)
     stored = await store.contents([ref])
-    if ref not in stored:
-        return None
-    import tempfile  # only who goes back to old weights needs it
-
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "weights.json"
-        file.write_text(stored[ref].body, encoding="utf-8")
-        return read(file)
+    return Weights(made(stored[ref].body, ref), stored[ref].body) if ref in stored else None

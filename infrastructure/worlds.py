@@ -8,8 +8,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from .. import __version__
 from ..application.leasing import LEASE
 from ..application.limits import Breakers, Limits, RateLimiter
 from ..application.ports import Append, Content, Expected, LeaseStore, ModelClient, StreamAppend
@@ -17,12 +18,13 @@ from ..application.world import StartRun, World, dataset_of
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName, ModelProvider
 from ..domain.dataset import Example
 from ..domain.errors import InvalidRequest
-from ..domain.events import Exclusion, ExclusionReason, PriceListPublished
+from ..domain.events import Exclusion, ExclusionReason, PriceListPublished, RunEvent
 from ..domain.exclusions import exclusion_text
 from ..domain.policy import Policy
 from ..domain.request import Request
 from ..domain.run import Run
 from ..domain.scorers import AnswerScorer
+from ..domain.units import Timestamp
 from .availability import access, account, availability
 from .catalogues import catalogue_from_json, catalogue_hash, catalogue_json, find_model, is_known_model, load_catalogue
 from .logging import RunLogging
@@ -30,11 +32,13 @@ from .policies import PolicyInForce, policy_in_force
 from .policy import policy_from_json, policy_json, unknown_chain
 from .run_log import StoredRunLog
 from .settings import Settings, resolve_provider
+from .telemetry.observer import RunTelemetry
 from .weights_store import Weights, scorer_weights, stored_router, stored_scorer
 
 if TYPE_CHECKING:
     from .recorded import RecordedSets
 
+T = TypeVar("T")
 OnWait = Callable[[ModelName, float], None]  # a call waits so many seconds for the model's rate limit
 
 
@@ -46,9 +50,11 @@ class Worlds:
         self._worker = worker
         self._on_wait = on_wait
         self.logging = RunLogging(settings.log_level, settings.log_format)
+        self._telemetry = RunTelemetry(self.logging, __version__)
         self._catalogues: dict[str, Catalogue] = {}
         self._policies: dict[tuple[str, str], PolicyInForce] = {}
         self._scorer: Weights[AnswerScorer] | None = None  # the shipped one
+        self._hashes: dict[int, tuple[object, str]] = {}
         self._introduced: set[str] = set()  # hashes the database is known to hold
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
         self.lease = LEASE
@@ -118,18 +124,25 @@ class Worlds:
         return World(
             provider=provider,
             catalogue=catalogue,
-            catalogue_hash=catalogue_hash(catalogue),
+            catalogue_hash=self._hash_of(catalogue, catalogue_hash),
             policy=policy.policy,
-            policy_hash=hashlib.sha256(policy_json(policy.policy).encode()).hexdigest(),
+            policy_hash=self._hash_of(policy.policy, _policy_hash),
             usable=usable,
             unusable=unusable,
             client_for=self._clients_of(provider),
             worker=self._worker,
-            observe=self.logging.observe,
+            observe=self._observe,
             draw=random.random,
             router=policy.router.model if policy.router else None,
             scorer=scorer,
         )
+
+    def _hash_of(self, one: T, hashed: Callable[[T], str]) -> str:
+        """The hash of a catalogue or a policy, computed once an object."""
+        known = self._hashes.get(id(one))
+        if known is None or known[0] is not one:
+            known = self._hashes[id(one)] = (one, hashed(one))
+        return known[1]
 
     def longest_answer(self, asked: str | None) -> int | None:
         """Output tokens of the longest answer that a data set can give; None where another provider is asked."""
@@ -143,9 +156,9 @@ class Worlds:
 
     async def introduction(self, world: World, log: StoredRunLog) -> Append | None:
         """Catalogue, policy and weights as contents, where the database does not hold them yet."""
-        texts = {
-            "catalogue-" + world.catalogue_hash: catalogue_json(world.catalogue),
-            "policy-" + world.policy_hash: policy_json(world.policy),
+        texts: dict[str, Callable[[], str]] = {
+            "catalogue-" + world.catalogue_hash: lambda: catalogue_json(world.catalogue),
+            "policy-" + world.policy_hash: lambda: policy_json(world.policy),
             **self._weights(world),
         }
         missing = {ref: text for ref, text in texts.items() if ref not in self._introduced}
@@ -153,7 +166,7 @@ class Worlds:
             return None
         stored = await log.store.contents(list(missing))
         self._introduced.update(ref for ref in missing if ref in stored)
-        new = [(ref, body) for ref, body in missing.items() if ref not in stored]
+        new = [(ref, text()) for ref, text in missing.items() if ref not in stored]
         if not new:
             return None
         contents = tuple(Content(ref=ref, stream="catalogue", subject=None, salt=b"", body=body) for ref, body in new)
@@ -161,12 +174,13 @@ class Worlds:
         events = log.new_events("catalogue", [published])
         return Append(streams=(StreamAppend("catalogue", Expected.ANY, events),), contents=contents)
 
-    def _weights(self, world: World) -> dict[str, str]:
+    def _weights(self, world: World) -> dict[str, Callable[[], str]]:
         """The texts of the weights that the world uses, by reference."""
         known: list[Weights[Any] | None] = [self._scorer]
         known += [one for policy in self._policies.values() for one in (policy.router, policy.scorer)]
         used = (world.router, world.scorer)
-        return {one.ref: one.text for one in known if one is not None and any(one.model is model for model in used)}
+        mine = [one for one in known if one is not None and any(one.model is model for model in used)]
+        return {one.ref: partial(str, one.text) for one in mine}
 
     async def world_of(self, run: Run, log: StoredRunLog) -> World:
         """The world that a run was started in: its own catalogue, and who is usable today.
@@ -228,24 +242,35 @@ class Worlds:
             self._leases = open_leases(self._settings.database_url)
         return self._leases
 
+    def opened_limiter(self) -> RateLimiter:
+        """The rate limiter of the database."""
+        if self._limiter is None:
+            from .limits.opening import open_rate_limiter
+
+            self._limiter = open_rate_limiter(self._settings.database_url)
+        return self._limiter
+
     def bounded(self, world: World, budgets: Sequence[tuple[str, str]]) -> World:
         """The world with what bounds its calls: budgets, leases, and for live calls limits and breakers."""
-        url = self._settings.database_url
         bounded = replace(world, budgets=tuple(budgets), leases=self.opened_leases(), lease=self.lease)
         if world.provider != "live":
             return bounded
-        if self._limiter is None:
-            from .limits.opening import open_breakers, open_rate_limiter
+        if self._breakers is None:
+            from .limits.opening import open_breakers
 
-            self._limiter, self._breakers = open_rate_limiter(url), open_breakers(url)
+            self._breakers = open_breakers(self._settings.database_url)
         return replace(
             bounded,
-            limiter=self._limiter,
+            limiter=self.opened_limiter(),
             breakers=self._breakers,
             limits_of=_limits_of,
             on_wait=self._waiting,
             account_of=partial(account, settings=self._settings),
         )
+
+    def _observe(self, run_id: str, event: RunEvent, at: Timestamp) -> None:
+        self.logging.observe(run_id, event)
+        self._telemetry.observe(run_id, event, at)
 
     def _waiting(self, run_id: str, model: ModelName, seconds: float) -> None:
         self.logging.waiting(run_id, model, seconds)
@@ -253,7 +278,7 @@ class Worlds:
             self._on_wait(model, seconds)
 
     async def aclose(self) -> None:
-        """Close every client's connections, and the books."""
+        """Close every client's connections, and the books; send what telemetry is left."""
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()
@@ -262,6 +287,7 @@ class Worlds:
         for books in (self._limiter, self._breakers, self._leases):
             if books is not None:
                 await books.aclose()
+        await self._telemetry.aclose()
 
     def _clients_of(self, provider: str) -> Callable[[ModelConfig], ModelClient]:
         if (name := dataset_of(provider)) is not None:
@@ -310,6 +336,10 @@ async def _stored_policy(digest: str, log: StoredRunLog) -> Policy | None:
         return None
     policy = policy_from_json(stored[ref].body)
     return policy if policy_json(policy) == stored[ref].body else None
+
+
+def _policy_hash(policy: Policy) -> str:
+    return hashlib.sha256(policy_json(policy).encode()).hexdigest()
 
 
 def _limits_of(model: ModelConfig) -> Limits:

@@ -11,6 +11,7 @@ RUN_COLUMNS = (
     ("category", "TEXT"),
     ("tags", "JSON"),
     ("run_money", "TEXT"),
+    ("owner", "TEXT"),
 )
 STARTED_COLUMNS = (
     ("started_at", "INTEGER"),

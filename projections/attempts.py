@@ -26,6 +26,7 @@ from .costs import COSTS, RUN_COSTS
 from .dimensions import ATTEMPT_DIMENSIONS, DIMENSIONS, ESCALATION_DIMENSIONS, dim_of
 from .facts import Fact, money_of, picos, tags_text
 from .model_stats import ESCALATION_STATS, MODEL_STATS
+from .model_totals import ESCALATION_TOTALS, MODEL_TOTALS
 from .projection import Names, Row, Sums, Table, Tables, delete_runs, month_of, replace_rows, rows_of
 
 RUNS_WITHOUT = Table("runs_without_attempts", (("run", "TEXT"), *RUN_COLUMNS), key=("run",))
@@ -87,7 +88,7 @@ class AttemptBatch:
     sums: tuple[Sums, ...] = ()  # of `rows`, a roll-up each
 
 
-_ROLLUPS = (ATTEMPT_DIMENSIONS, COSTS, MODEL_STATS)
+_ROLLUPS = (ATTEMPT_DIMENSIONS, COSTS, MODEL_STATS, MODEL_TOTALS)
 
 
 class Attempts:
@@ -104,6 +105,7 @@ class Attempts:
         COSTS.table,
         RUN_COSTS,
         MODEL_STATS.table,
+        MODEL_TOTALS.table,
     )
 
     def zero(self) -> AttemptBatch:
@@ -157,7 +159,7 @@ class Attempts:
             _escalation(key, runs[key[0]], *models) for key, models in batch.escalations.items() if key[0] in runs
         ]
         replace_rows(tables, names, ATTEMPTS, _ROLLUPS, old=old, new=new, begun=batch.rows, sums=batch.sums)
-        rollups = (ESCALATION_DIMENSIONS, ESCALATION_STATS)
+        rollups = (ESCALATION_DIMENSIONS, ESCALATION_STATS, ESCALATION_TOTALS)
         replace_rows(tables, names, ESCALATIONS, rollups, old=[], new=[*escalated, *batch.escalated])
         delete_runs(tables, names(RUN_COSTS.name), sorted({row[0] for row in old}))
         tables.insert(names(RUN_COSTS.name), RUN_COSTS.names, [*_run_costs(new), *batch.run_costs])
@@ -166,8 +168,8 @@ class Attempts:
 
 def _escalation(key: tuple[str, int], of_run: tuple[Any, ...], from_model: str, to_model: str, reason: str) -> Row:
     """A row, with dimensions of its two models: without provider and outcome."""
-    strategy, category, money = of_run[2], of_run[3], of_run[5]
-    dims = (dim_of(category, strategy, model, "", money, "") for model in (from_model, to_model))
+    strategy, category, _, money, owner = of_run[2:]
+    dims = (dim_of(category, strategy, model, "", money, "", owner) for model in (from_model, to_model))
     return (*key, *of_run, from_model, to_model, reason, *dims)
 
 
@@ -269,7 +271,7 @@ def _row(run: str, number: int, of_run: tuple[Any, ...], slots: Slots, *, retry:
         int(retry),
         None if latency is None else bucket_of(latency),
         None if first_token is None else bucket_of(first_token),
-        dim_of(of_run[3], of_run[2], started[4], started[5], money, ended[0]),
+        dim_of(of_run[3], of_run[2], started[4], started[5], money, ended[0], of_run[6]),
     )
 
 
@@ -286,6 +288,7 @@ def _run_started(batch: AttemptBatch, fact: Fact) -> None:
         event.category,
         tags_text(event.tags),
         money_of(event.provider),
+        event.owner,
     )
     if fact.run not in batch.runs:
         batch.runs[fact.run] = slot

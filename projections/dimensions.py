@@ -14,7 +14,7 @@ from operator import itemgetter
 from .attempt_columns import ATTEMPT_COLUMNS
 from .projection import Key, Rollup, Row, Sums, Table
 
-WORDS = ("category", "strategy", "model", "provider", "money", "status")
+WORDS = ("category", "strategy", "model", "provider", "money", "status", "owner")
 DIMENSIONS = Table(
     "dimensions",
     (("dim", "INTEGER"), *((word, "TEXT") for word in WORDS), ("uses", "INTEGER")),
@@ -41,9 +41,9 @@ def _of_attempts(rows: Iterable[Row]) -> Sums:
 def _of_escalations(rows: Iterable[Row]) -> Sums:
     uses: Counter[Key] = Counter()
     for row in rows:
-        strategy, category, _, money, from_model, to_model = row[4:10]
+        strategy, category, _, money, owner, from_model, to_model = row[4:11]
         for dim, model in ((row[-2], from_model), (row[-1], to_model)):
-            uses[dim, category, strategy, model, "", money, ""] += 1
+            uses[dim, category, strategy, model, "", money, "", owner] += 1
     return {key: (count,) for key, count in uses.items()}
 
 

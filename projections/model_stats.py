@@ -45,7 +45,7 @@ def _of_escalations(rows: Iterable[Row]) -> Sums:
     counts: Counter[Key] = Counter()
     for row in rows:
         day = row[2] - row[2] % DAY
-        from_model, to_model, _, from_dim, to_dim = row[8:]
+        from_model, to_model, _, from_dim, to_dim = row[9:]
         counts[day, from_dim, ESCALATED_TO, to_model] += 1
         counts[day, to_dim, ESCALATED_FROM, from_model] += 1
     return {key: (count,) for key, count in counts.items()}

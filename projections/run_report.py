@@ -15,6 +15,7 @@ from .projection import Names, Tables
 from .runs import GRAINS, KEYS, RUN_COUNTS, RUN_TAGS, RUNS
 
 Range = tuple[int, int]  # [since, until), microseconds
+Place = tuple[int, str]  # of a run in the order that lists have: when it started, microseconds, and its id
 ALWAYS: Range = (BEGINNING, END)
 RUN_COST = "CASE WHEN c.run IS NULL THEN 0 ELSE c.cost END"
 
@@ -96,16 +97,19 @@ def runs(
     conditions: Sequence[Condition] = (),
     limit: int | None = None,
     oldest_first: bool = False,
+    after: Place | None = None,
 ) -> Sql:
     """The query of RunRows; model and provider are those of the answer, else of the last call.
 
-    Raises InvalidRequest as `where` does.
+    With `after`, only runs that come after that place in the order. Raises InvalidRequest as `where` does.
     """
     which = from_runs(runs, attempts, dialect, search=search, span=span, conditions=conditions)
     chosen = ", ".join((*_RUN_COLUMNS.values(), "r.tags", _KNOWN_COST.format(table=attempts(ATTEMPTS.name))))
     order = "ASC" if oldest_first else "DESC"
-    text = f"SELECT {chosen} {which.text} ORDER BY r.run_at {order}, r.run {order}{'' if limit is None else ' LIMIT ?'}"
-    return Sql(text, (*which.parameters, *(() if limit is None else (limit,))))
+    beyond = "" if after is None else f" AND (r.run_at, r.run) {'>' if oldest_first else '<'} (?, ?)"
+    ordered = f"ORDER BY r.run_at {order}, r.run {order}{'' if limit is None else ' LIMIT ?'}"
+    parameters = (*which.parameters, *(after or ()), *(() if limit is None else (limit,)))
+    return Sql(f"SELECT {chosen} {which.text}{beyond} {ordered}", parameters)
 
 
 def dearest_runs(
@@ -223,6 +227,7 @@ class AttemptRow:
     cost: int | None  # None: unknown
     money: str
     retry: int
+    owner: str
     tags: str
     escalated_to: str | None
     escalated_from: str | None
@@ -291,7 +296,7 @@ def run_counts(
     ranges: Sequence[Range] = (ALWAYS,),
     conditions: Sequence[Condition] = (),
 ) -> list[RunCount]:
-    """By category, strategy, status, or cached_model ('': asked for), sorted; conditions are on these and on tags."""
+    """By category, strategy, status, owner, cached_model ('': asked for), sorted; conditions are on these and tags."""
     sums: dict[tuple[int, str, tuple[str, ...]], list[int]] = {}
     keys = ", ".join(str(number) for number in range(1, 2 + len(by)))
     simple = not any(key is not None for one in conditions for _, key in touched(one))
@@ -321,7 +326,7 @@ def cache_savings(
 ) -> Iterator[tuple[str, str, int, int]]:
     """Model, kind of money, answers given again, picodollars saved; nothing where a condition is on calls."""
     asked = [field for one in conditions for field in touched(one)]
-    if any(key is None and name not in ("model", "category", "strategy", "money") for name, key in asked):
+    if any(key is None and name not in ("model", "category", "strategy", "money", "owner") for name, key in asked):
         return
     moved = [_moved(one) for one in conditions]
     for one in run_counts(tables, names, by=("cached_model",), ranges=(span,), conditions=moved):

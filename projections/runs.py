@@ -42,11 +42,11 @@ RUNS = Table(
     "runs",
     (("run", "TEXT"), *_STARTED, *_ENDED, *_CACHED, *_FED_BACK),
     key=("run",),
-    indexes=("(run_at, run)", "(status, run_at) WHERE status = 'running'"),
+    indexes=("(run_at, run)", "(owner, run_at, run)", "(status, run_at) WHERE status = 'running'"),
 )
 RUN_TAGS = Table("run_tags", (("key", "TEXT"), ("value", "TEXT"), ("run", "TEXT")), key=("key", "value", "run"))
 GRAINS = ("day",)
-KEYS = ("category", "strategy", "money", "status", "cached_model")
+KEYS = ("category", "strategy", "money", "status", "cached_model", "owner")
 _MEASURES = ("runs", "saved_micros", "saved_rest", "confidence", "scored")
 _AT = {name: index for index, name in enumerate(RUNS.names)}
 _FIGURES = itemgetter(*(_AT[name] for name in ("run_at", *KEYS, "saved", "confidence")))
@@ -55,8 +55,8 @@ _FIGURES = itemgetter(*(_AT[name] for name in ("run_at", *KEYS, "saved", "confid
 def _counts(rows: Iterable[Row]) -> Sums:
     sums: Sums = {}
     for row in rows:
-        at, category, strategy, money, status, cached_model, saved, confidence = _FIGURES(row)
-        key = (at - at % DAY, category, strategy, money, status, cached_model or "")
+        at, category, strategy, money, status, cached_model, owner, saved, confidence = _FIGURES(row)
+        key = (at - at % DAY, category, strategy, money, status, cached_model or "", owner)
         micros, rest = divmod(saved or 0, MILLION)
         one = (1, micros, rest, confidence or 0, 0 if confidence is None else 1)
         known = sums.get(key)
@@ -107,7 +107,7 @@ class Runs:
     """The fold and the tables."""
 
     name: str = "runs"
-    version: int = 3
+    version: int = 4
     types: tuple[str, ...]
     tables: tuple[Table, ...] = (RUNS, RUN_TAGS, RUN_COUNTS.table)
 

@@ -13,7 +13,7 @@ settings.register_profile("default", print_blob=True, deadline=None)
 settings.register_profile("ci", print_blob=True, deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
-FOREIGN = ("ANTHROPIC_", "OPENAI_", "MODEL_ORCHESTRATOR_")
+FOREIGN = ("ANTHROPIC_", "OPENAI_", "MODEL_ORCHESTRATOR_", "OTEL_")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,7 @@ KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONPYCACHEPREFIX")
 MASKS = (
     (re.compile(r"Installing into \.venv \.\.\.\n"), ""),  # only the first time
     (re.compile(r"run-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "RUN"),
+    (re.compile(r"mo-[\w-]{43}"), "TOKEN"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{32,64}\b"), "ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:\+00:00|Z)"), "TIME"),
     (re.compile(r"\+? *\d+\.\d+ s\b"), " SECONDS"),
@@ -103,7 +105,7 @@ def programs(folder: Path) -> Path:
 def snippets(document: str) -> Iterator[Snippet]:
     """The blocks that are run, each with the output shown behind it. Raises ValueError for a block of another kind."""
     blocks = list(FENCE.finditer(document))
-    for block, follower in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, follower in zip_longest(blocks, blocks[1:]):
         line, (language, text) = document.count("\n", 0, block.start()) + 1, block.groups()
         if language in ("bash", "python", "toml"):
             shown = follower if follower and follower[1] in ("text", "json") else None

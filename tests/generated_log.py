@@ -357,7 +357,7 @@ def _world(provider: str, budgets: tuple[tuple[str, str], ...]) -> World:
         unusable=(),
         client_for=lambda model: pytest.fail("nobody is asked"),
         worker="generated:1",
-        observe=lambda run_id, event: None,
+        observe=lambda run_id, event, at: None,
         draw=lambda: 0.0,
         budgets=budgets,
     )

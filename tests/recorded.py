@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from model_orchestrator.application.evaluation.recorded_set import RecordedSet, recorded_set
@@ -73,6 +74,7 @@ class Taught:
 
     version = "taught-1"
     models = (SMALL, OTHER, BIG)
+    thresholds: Mapping[tuple[str, str], float | None] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.asked: list[object] = []

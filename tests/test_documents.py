@@ -27,6 +27,7 @@ from model_orchestrator.infrastructure.model_settings import (
     ProviderSettings,
 )
 from model_orchestrator.infrastructure.policy_settings import PANELS, POLICY_TABLES, ChainSettings, WeightSettings
+from model_orchestrator.infrastructure.service_settings import ServiceSettings
 from model_orchestrator.infrastructure.setting_keys import keys_of
 from model_orchestrator.infrastructure.settings import CONFIG_VARIABLE, PREFIX, SECRETS, Settings
 from model_orchestrator.infrastructure.simulate.faults import Fault
@@ -146,8 +147,8 @@ def test_the_reference_has_every_setting() -> None:
     text = REFERENCE.read_text(encoding="utf-8")
     for name in keys_of(Settings):
         assert re.search(rf"^\| `{name}` \| `{PREFIX}{name.upper()}` \|", text, re.MULTILINE), name
-    named = {*keys_of(ProviderSettings), *keys_of(ModelSettings), *keys_of(ChainSettings), *keys_of(WeightSettings)}
-    named |= set(PANELS)
+    tables = (ProviderSettings, ModelSettings, ChainSettings, WeightSettings, ServiceSettings)
+    named = {name for table in tables for name in keys_of(table)} | set(PANELS)
     assert {name for name in POLICY_TABLES if not re.search(rf"`\[{name}[.\]]", text)} == set()
     assert {name for name in named if f"`{name}`" not in text} == set()
     variables = {*KEY_VARIABLES.values(), *ADDRESS_VARIABLES.values(), CONFIG_VARIABLE, *SECRETS}

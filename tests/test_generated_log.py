@@ -28,6 +28,8 @@ NEVER = {
     "FeedbackGiven",
     "ContentErased",
     "LogSealed",
+    "KeyCreated",
+    "KeyRevoked",
     "PriceListPublished",
     "BudgetChanged",
     "BudgetRemoved",

@@ -169,13 +169,13 @@ def test_a_lock_holds_hashed_pins_and_no_options(lock: str) -> None:
     """Every requirement is exact and hashed; where to get it is the machine's affair."""
     text = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", " ")
     pins = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
-    assert [pin for pin in pins if not re.match(r"[a-z0-9-]+==\S+ .*--hash=sha256:", pin)] == []
+    assert [pin for pin in pins if not re.match(r"[a-z0-9-]+(?:\[[a-z,]+\])?==\S+ .*--hash=sha256:", pin)] == []
 
 
 def test_the_development_lock_contains_the_runtime_lock() -> None:
     """`make test` tests the versions that `make run` installs."""
     runtime, development = (
-        set(re.findall(r"^[a-z0-9-]+==\S+", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
+        set(re.findall(r"^[a-z0-9-]+(?:\[[a-z,]+\])?==\S+", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
         for lock in ("requirements.lock", "requirements-dev.lock")
     )
     assert runtime <= development

@@ -190,10 +190,28 @@ def test_an_answer_is_given_again_for_nothing(database: str, provider: RunningSi
         assert again.cost == 0
         saved = {"run": first.run_id, "attempt": 1, "saved": format(first.cost, "f")}
         assert again.metadata["cached"] == saved
+        assert (first.metadata["finish_reason"], again.metadata["finish_reason"]) == ("stop", "stop")
+        assert (first.metadata["usage"]["input_tokens"], again.metadata["usage"]) == (first.input_tokens, None)
         run = asyncio.run(logged(database))
         assert facts(run) == ["RunStarted", "AnsweredFromCache", "PromptAssessed", "RoutingDecided", "RunCompleted"]
         assert len({entry.envelope.recorded_at for entry in run.events}) == 1
         assert run.run.cost == 0
+
+
+def test_an_answer_that_was_cut_says_so_when_it_is_given_again(database: str) -> None:
+    """From the cache, and by its idempotency key."""
+    options: dict[str, Any] = {"provider": "simulated", "max_tokens": 2, "cache": "1h"}
+
+    async def ask(**more: Any) -> Any:
+        async with Orchestrator(settings(database)) as orchestrator:
+            return await orchestrator.run(PROMPT, **options, **more)
+
+    first, cached = asyncio.run(ask(idempotency_key="a")), asyncio.run(ask())
+    again = asyncio.run(ask(idempotency_key="a"))
+    assert cached.metadata["cached"] is not None
+    assert again.run_id == first.run_id
+    assert [one.metadata["finish_reason"] for one in (first, cached, again)] == ["length"] * 3
+    assert again.metadata["usage"] == first.metadata["usage"]
 
 
 @pytest.mark.parametrize(
@@ -203,6 +221,7 @@ def test_an_answer_is_given_again_for_nothing(database: str, provider: RunningSi
         ({"temperature": 0.5}, {"temperature": 0.5}),
         ({}, {"model": "gpt-4o"}),
         ({}, {"max_tokens": 7}),
+        ({}, {"top_p": 0.5}),
         ({}, {"system": "Be brief."}),
         ({}, {"cache": "off"}),
         ({"cache": False}, {}),

@@ -73,11 +73,10 @@ def write_scorer(path: Path, **by_word: float) -> Path:
 
 def fake_weights(monkeypatch: pytest.MonkeyPatch, shipped: Path) -> None:
     """Files of weights are those of this module; the package's are looked for in the folder `shipped`."""
-    monkeypatch.setattr(learned_weights, "load_router", lambda path: ToldRouter(**_told("routing", path)))
-    monkeypatch.setattr(learned_weights, "load_scorer", lambda path: ToldScorer(**_told("learned", path)))
+    monkeypatch.setattr(learned_weights, "router_from", lambda text, _: ToldRouter(**_told("routing", text)))
+    monkeypatch.setattr(learned_weights, "scorer_from", lambda text, _: ToldScorer(**_told("learned", text)))
     monkeypatch.setattr(weights_store, "SHIPPED", shipped)
 
 
-def _told(kind: str, path: Path) -> dict[str, Any]:
-    text = path.read_text()
+def _told(kind: str, text: str) -> dict[str, Any]:
     return {**json.loads(text), "version": f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"}

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from ...domain.catalogue import ModelCapability, ModelName
 from ...domain.conclusion import check
+from ...domain.errors import InvalidRequest
 from ...domain.metrics.ranking import mean
 from ...domain.policy import Chain
 from ...domain.scorers import AnswerScorer
 from ...domain.synthesis import Member
 from ...domain.units import Probability, fraction
-from .chosen import ORACLE, RANDOM, Chosen, point
+from .chosen import ORACLE, RANDOM, point
 from .confidence import ANSWER_LENGTH, Scored, confidences_of
 from .pair import ModelPair
 from .policies import CascadeScorer, checked
@@ -33,6 +34,7 @@ class Rule:
     needs: Sequence[float]
     least: float
     trust: Sequence[float]  # 0..1, in the reverse order of the needs: what an outside judge ranks answers by
+    guaranteed: float | None = None  # the least within the risk that training was told to keep
 
 
 def evaluate_cascade(
@@ -49,6 +51,8 @@ def evaluate_cascade(
     The second cheap model, where there is one, is paid for every prompt too. Without a threshold of confidence: that of
     the strong model's gain which a scorer was trained with for these models, else a chain's.
     """
+    if second in (weak, strong):
+        raise InvalidRequest(f"{second} is in the cascade already: the second answer is another cheap model's")
     pair, right = ModelPair(data, weak, strong, is_cascade=True, second=second), data.right(weak)
     confidences = confidences_of(data, scorer, weak, second)
     rule = None if threshold is not None else _trained(data, scorer, weak, strong, second)
@@ -64,6 +68,9 @@ def evaluate_cascade(
     ]
     if second is not None:
         rest.insert(0, _agreement(pair, agreements(data, weak, second), right, f"{second} agrees"))
+    if rule.guaranteed is not None:
+        kept = pair.sent([need > rule.guaranteed for need in rule.needs])
+        rest.append(kept.row(f"within the guaranteed risk, gain {rule.guaranteed:.4f}"))
     asked = {"weak": weak, "strong": strong, rule.name: rule.bound}
     return Evaluation(
         kind="cascade",
@@ -107,7 +114,8 @@ def _trained(
     found = (scorer.gain(asked, text, strong=strong, model=weak, second=other) for asked, text, other in rows)
     said = f"answers of which it is expected to gain more than {fixed.gain:.4f}, as fixed in training"
     gains = checked(scorer.version, found)
-    return Rule("gain", fixed.gain, said, gains, fixed.gain, [(1 - gain) / 2 for gain in gains])
+    trust = [(1 - gain) / 2 for gain in gains]
+    return Rule("gain", fixed.gain, said, gains, fixed.gain, trust, fixed.guaranteed_gain)
 
 
 def agreements(data: RecordedSet, first: ModelName, second: ModelName) -> list[float]:
@@ -125,16 +133,21 @@ def _both(*texts: str) -> list[Member]:
 
 def _measured(pair: ModelPair, confidences: Sequence[float], right: Sequence[bool], rule: Rule) -> Row:
     """The figures of a cascade that sends on by a rule."""
-    scored, at_threshold = Scored(confidences, right), _sent(pair, [need > rule.least for need in rule.needs])
+    scored, at_threshold = Scored(confidences, right), pair.sent([need > rule.least for need in rule.needs])
 
     def figures(counts: Counts | None) -> Figures:
-        return {**scored.figures(counts), **at_threshold.figures(counts)}
+        found = {**scored.figures(counts), **at_threshold.figures(counts)}
+        if pair.costs is None:
+            return found
+        always = 1000 * mean(pair.costs[1], counts)
+        return {**found, "cost_share": found["usd_per_1000"] / always if always else float("nan")}
 
     ranked, measured = pair.measured(rule.needs), Measured(figures, len(right))
-    found = {**ranked.figures, **measured.figures}
-    if pair.costs is not None:
-        found["cost_share"] = found["usd_per_1000"] / (1000 * mean(pair.costs[1]))
-    return Row(name="", figures=found, intervals={**ranked.intervals(), **measured.intervals()})
+    return Row(
+        name="",
+        figures={**ranked.figures, **measured.figures},
+        intervals={**ranked.intervals(), **measured.intervals()},
+    )
 
 
 def _agreement(pair: ModelPair, agreed: Sequence[float], right: Sequence[bool], name: str) -> Row:
@@ -150,15 +163,6 @@ def _agreement(pair: ModelPair, agreed: Sequence[float], right: Sequence[bool], 
         intervals={key: one for key, one in row.intervals.items() if key in kept},
         points=point(figures),
     )
-
-
-def _sent(pair: ModelPair, sent: Sequence[bool]) -> Chosen:
-    grades = [strong if one else weak for one, weak, strong in zip(sent, pair.weak, pair.strong, strict=True)]
-    columns = pair.sent_costs()
-    costs = (
-        None if columns is None else [goes if one else stays for one, stays, goes in zip(sent, *columns, strict=True)]
-    )
-    return Chosen(grades, costs, {"share": sent})
 
 
 def _at_share(pair: ModelPair, name: str, needs: Sequence[float], share: float) -> Row:

@@ -10,12 +10,13 @@ from ...domain.catalogue import ModelName
 from ...domain.choice import best_within, cheapest_reaching
 from ...domain.errors import InvalidRequest
 from ...domain.metrics.ranking import mean
+from ...domain.policy import DEFAULT_TARGET
+from ...domain.units import fraction
 from .chosen import Chosen, against, references, singles
 from .policies import SuccessPolicy, checked
 from .recorded_set import RecordedSet
 from .report import Evaluation, Point
 
-TARGET = 0.9
 STEPS = 50  # of the target, for the curve
 
 Predicted = Sequence[Mapping[ModelName, float]]
@@ -26,7 +27,7 @@ def evaluate_choice(
     policy: SuccessPolicy,
     models: Sequence[ModelName],
     *,
-    target: float = TARGET,
+    target: float = fraction(DEFAULT_TARGET),
     budget: float | None = None,
 ) -> Evaluation:
     """The cheapest model whose predicted success reaches the target, or the best within a budget (USD a prompt).

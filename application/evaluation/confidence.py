@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...domain.catalogue import ModelName
+from ...domain.errors import InvalidRequest
 from ...domain.metrics.calibration import BINS, Calibration
 from ...domain.metrics.discrimination import auroc
 from ...domain.metrics.ranking import Ranking, mean
@@ -42,6 +43,8 @@ def evaluate_confidence(
     data: RecordedSet, scorer: AnswerScorer, model: ModelName, second: ModelName | None = None
 ) -> Evaluation:
     """What a scorer's confidence tells of the model's answers. Raises InvalidRequest."""
+    if second == model:
+        raise InvalidRequest(f"{model} is beside itself: the second answer is another model's")
     right, costs = data.right(model), data.costs(model)
     confidences = confidences_of(data, scorer, model, second)
     scored = Scored(confidences, right)

@@ -10,6 +10,7 @@ from ...domain.errors import InvalidRequest
 from ...domain.metrics.ranking import Ranking, mean
 from ...domain.metrics.routing_curve import RankedPair, RoutingCurve
 from ...domain.metrics.spending import Bill, RankedBill
+from .chosen import Chosen
 from .recorded_set import RecordedSet
 from .report import Point, Row
 from .resampling import Counts, Figures, Measured
@@ -70,6 +71,15 @@ class ModelPair:
             figures["usd_per_1000"] = 1000 * mean(costs)
         x = figures.get("usd_per_1000", float(place))
         return Row(name=f"always {self.names[place]}", figures=figures, points=[(x, figures["quality"])])
+
+    def sent(self, sent: Sequence[bool]) -> Chosen:
+        """What it comes to where exactly these prompts are sent to the strong model."""
+        grades = [strong if one else weak for one, weak, strong in zip(sent, self.weak, self.strong, strict=True)]
+        columns = self.sent_costs()
+        if columns is None:
+            return Chosen(grades, None, {"share": sent})
+        costs = [goes if one else stays for one, stays, goes in zip(sent, *columns, strict=True)]
+        return Chosen(grades, costs, {"share": sent})
 
     def bill(self) -> Bill | None:
         """Both columns of money; None where a cost is unknown."""

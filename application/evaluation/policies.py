@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import isfinite
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from ...domain.catalogue import ModelName
@@ -21,6 +22,10 @@ class RoutingPolicy(Protocol):
     @property
     def version(self) -> str:
         """Its name and version."""
+
+    @property
+    def thresholds(self) -> Mapping[tuple[ModelName, ModelName], float | None]:
+        """Of pairs trained with a guarantee, the need from which it asks the strong model; None: it always does."""
 
     def need(self, prompt: str, weak: ModelName, strong: ModelName) -> float:
         """Higher: needs the strong model."""
@@ -52,6 +57,10 @@ class FixedCascade(Protocol):
     def gain(self) -> float:
         """The strong model is asked where more is expected of it."""
 
+    @property
+    def guaranteed_gain(self) -> float | None:
+        """Likewise, within the risk of a guarantee; None: it has none."""
+
 
 @runtime_checkable
 class CascadeScorer(AnswerScorer, Protocol):
@@ -77,6 +86,7 @@ class HeuristicRouting:
     """The untrained difficulty of a prompt; it knows no models."""
 
     version = "heuristic"
+    thresholds: Mapping[tuple[ModelName, ModelName], float | None] = MappingProxyType({})
 
     def need(self, prompt: str, weak: ModelName, strong: ModelName) -> float:
         """The same for every pair."""

@@ -74,6 +74,10 @@ class RecordedSet:
         """The prompts, empty where they are unknown."""
         return [example.prompt or "" for example in self.examples]
 
+    def known_prompts(self) -> list[str]:
+        """Those prompts that have a text."""
+        return [one.prompt for one in self.examples if one.prompt is not None]
+
     def texts(self, model: ModelName) -> list[str]:
         """The answers; a model that gave none is empty. Raises InvalidRequest where the set carries no answers."""
         found = [outcome.text for outcome in self.outcomes(model)]

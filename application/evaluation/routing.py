@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...domain.catalogue import ModelName
 from .pair import ModelPair
 from .policies import RoutingPolicy, checked
@@ -38,6 +40,14 @@ def evaluate_routing(data: RecordedSet, policy: RoutingPolicy, weak: ModelName, 
             pair.row(ORACLE, pair.gains),
             pair.always(0),
             pair.always(1),
+            *_guaranteed(pair, needs, policy.thresholds.get((weak, strong))),
         ),
         predictions=[{"id": one.id, "score": need} for one, need in zip(data.examples, needs, strict=True)],
     )
+
+
+def _guaranteed(pair: ModelPair, needs: Sequence[float], threshold: float | None) -> list[Row]:
+    """What the threshold comes to that a guarantee was given for."""
+    if threshold is None:
+        return []
+    return [pair.sent([need >= threshold for need in needs]).row(f"within the guaranteed risk, need {threshold:.4f}")]

@@ -49,13 +49,17 @@ class LearnedRouter:
 
     def need(self, prompt: str, weak: ModelName, strong: ModelName) -> float:
         """By how much the strong model's expected grade is higher; of a pair no data set holds, the difficulty."""
-        if not any({weak, strong} <= set(expert.models) for expert in self._experts):
+        if not self.knows(weak, strong):
             return difficulty(prompt)
         scores = self._linear.read(read(prompt))
         return sum(
             weight * expert.gain(expert.look(self._linear, scores), weak, strong)
             for weight, expert in self._heard(scores, weak, strong)
         )
+
+    def knows(self, *models: ModelName) -> bool:
+        """Whether one data set had all of them."""
+        return any(set(models) <= set(expert.models) for expert in self._experts)
 
     def explain(self, prompt: str, model: ModelName) -> dict[str, float]:
         """What each word and property of the prompt adds to the share of right answers that it lets expect of a model.

@@ -14,15 +14,19 @@ from starlette.exceptions import HTTPException
 
 from ...domain.errors import OrchestratorError
 from ..settings import Settings
+from .access_log import CLIENT, AccessLog
 from .anthropic_wire import AnthropicWire
-from .asgi import ASGIApp, Message, Receive, Scope, Send, respond
-from .authentication import identify
+from .api.errors import NativeErrors
+from .asgi import JSON, ASGIApp, Message, Receive, Scope, Send, respond
+from .authentication import NOBODY, OPEN, identify
 from .completions import UNEXPECTED, Completions, fail
+from .dashboard.paths import is_page
 from .failure import Failure, failure_of
 from .guard import Guard
 from .openai_wire import OpenAIWire
+from .request_body import ClientLeft
 from .service import Service
-from .wire import WireProtocol
+from .wire import ErrorShape
 
 if TYPE_CHECKING:
     from starlette.routing import Router
@@ -38,13 +42,14 @@ class Application:
         self._answering: dict[str, ASGIApp] = {}
         self._rest: Router | None = None
         self._guard = Guard(settings.service.allowed_origins)
+        self._served: ASGIApp = self._serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the server's life."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._served(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; whatever goes wrong is answered in the protocol's own words."""
@@ -74,7 +79,10 @@ class Application:
                 kind="method",
                 message=f"{scope['method']} is not possible here: GET /openapi.json lists what is",
             )
-            await fail(answer, wire, refused)
+            allow = [(name.lower().encode(), one.encode()) for name, one in (error.headers or {}).items()]
+            await respond(answer, refused.status, wire.error(refused), [JSON, *allow])
+        except ClientLeft:
+            return
         except Exception as error:
             self._tell(error, scope)
             if has_begun:
@@ -83,15 +91,25 @@ class Application:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self  # lets the router raise instead of answering itself
-        scope["state"]["identity"] = await identify(scope)
-        if scope["method"] == "POST" and (endpoint := self._answering.get(scope["path"])) is not None:
+        assert self.service is not None, "the server has started"
+        identity = NOBODY
+        keys = self.service.orchestrator.keys
+        is_open = scope["path"] in OPEN or (is_page(scope["path"]) and await keys.any_keys())  # pages have a login
+        if not is_open:
+            identity = await identify(scope, keys, self.limits.allowed_hosts)
+        scope["state"]["identity"], scope["state"][CLIENT] = identity, identity.owner
+        if (endpoint := self._answering.get(scope["path"])) is not None:
+            if scope["method"] != "POST":
+                raise HTTPException(405, headers={"allow": "POST"})
             await endpoint(scope, receive, send)
             return
         assert self._rest is not None, "the server has started"
         await self._rest(scope, receive, send)
 
-    def _wire(self, path: str) -> WireProtocol:
-        return ANTHROPIC if path.startswith("/v1/messages") else OPENAI
+    def _wire(self, path: str) -> ErrorShape:
+        if path.startswith("/v1/"):
+            return ANTHROPIC if path.startswith("/v1/messages") else OPENAI
+        return NATIVE
 
     def _tell(self, error: Exception, scope: Scope) -> None:
         """Log a defect: its kind and its place, never its text, which may hold a prompt."""
@@ -101,7 +119,9 @@ class Application:
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-        self.service.orchestrator.trouble("ServiceFailed", error=type(error).__name__, place=place, path=scope["path"])
+        self.service.orchestrator.logging.trouble(
+            "ServiceFailed", error=type(error).__name__, place=place, path=scope["path"]
+        )
 
     # ---- the life of the worker ----
 
@@ -129,11 +149,15 @@ class Application:
             "/v1/messages": Completions(self.service, ANTHROPIC),
         }
         self._rest = router(self.service)
-        _on_stop(asyncio.get_running_loop(), self.service.stopping.set)
+        if self.service.orchestrator.logging.tells_requests:
+            self._served = AccessLog(self._serve, self.service.orchestrator.logging.served)
+        self.service.fold_ahead()
+        _on_stop(asyncio.get_running_loop(), self.service.stop)
 
 
 OPENAI = OpenAIWire()
 ANTHROPIC = AnthropicWire()
+NATIVE = NativeErrors()
 
 
 def create() -> Application:

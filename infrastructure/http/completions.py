@@ -7,20 +7,24 @@ cuts nothing: what is under way is read to its end and costed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from ...application.departure import Departure
 from ...application.result import OrchestrationResult
+from ...application.world import Caller
 from ...domain.errors import OrchestratorError
+from ..telemetry.parent import child_of
 from .asgi import JSON, Headers, Receive, Scope, Send, header, respond
-from .body import ClientLeft, read_body
-from .failure import Failure, failure_of
+from .authentication import Identity
+from .failure import Failure, Refused, failure_of
 from .guard import check_json
+from .request_body import ClientLeft, read_body
 from .runs_under_way import RunTask
 from .service import Service
-from .wire import Asked, StreamWriter, WireProtocol
+from .wire import Asked, ErrorShape, StreamWriter, WireProtocol
 
 ALIVE = 10.0  # seconds without a piece of an answer, until a comment says that the stream lives
 COMMENT = b": waiting\n\n"
@@ -38,27 +42,37 @@ class Completions:
         self._wire = wire
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        run_id: str | None = None
+        """Answer one request. Raises OrchestratorError where no run was started."""
+        check_json(scope)
+        identity: Identity = scope["state"]["identity"]
+        await self._service.admit(identity)
+        limits = self._service.limits
         try:
-            check_json(scope)
-            limits = self._service.limits
             body = await read_body(scope, receive, limit=limits.max_body, timeout=limits.read_timeout)
-            asked = self._wire.asked(body)
-            options = self._options(scope, asked)
-            if asked.stream:
-                await _Stream(self._service, self._wire, asked, options, receive, send).run(scope)
-                return
-            run_id, task, departure = self._service.start(asked.request, options)
-            if not await _is_there(task, departure, receive):
-                return
-            result = task.result()
         except ClientLeft:
             return
+        asked = self._wire.asked(body)
+        options = self._options(scope, asked)
+        with child_of(header(scope, b"traceparent"), header(scope, b"tracestate")):
+            if asked.stream:
+                stream = _Stream(self._service, self._wire, asked, options, identity.caller, receive, send)
+            else:
+                started = self._service.start(asked.request, options, identity.caller)
+        if asked.stream:
+            await stream.run(scope)
+        else:
+            await self._whole(*started, receive, send)
+
+    async def _whole(self, run_id: str, task: RunTask, departure: Departure, receive: Receive, send: Send) -> None:
+        """The answer in one piece."""
+        if not await is_there(task, departure, receive):
+            return
+        try:
+            result = outcome(task, run_id)
         except OrchestratorError as error:
             await fail(send, self._wire, failure_of(error), run_id)
-            return
-        await respond(send, 200, self._wire.whole(result), [JSON, *about(result)])
+        else:
+            await respond(send, 200, self._wire.whole(result), [JSON, *about(result)])
 
     def _options(self, scope: Scope, asked: Asked) -> dict[str, Any]:
         """The run's options: what the model's name stands for, then the request's own, then the headers'."""
@@ -77,6 +91,7 @@ class _Stream:
         wire: WireProtocol,
         asked: Asked,
         options: Mapping[str, Any],
+        caller: Caller,
         receive: Receive,
         send: Send,
     ) -> None:
@@ -85,7 +100,9 @@ class _Stream:
         self._send = send
         self._timeout = service.limits.write_timeout
         self._pieces: asyncio.Queue[str | None] = asyncio.Queue()  # None: no more comes
-        self._run_id, self._task, self._departure = service.start(asked.request, options, self._pieces.put_nowait)
+        self._run_id, self._task, self._departure = service.start(
+            asked.request, options, caller, self._pieces.put_nowait
+        )
         self._task.add_done_callback(lambda task: self._pieces.put_nowait(None))
         self._receive = receive
         self._is_repeat_possible = "idempotency_key" in options
@@ -110,14 +127,14 @@ class _Stream:
     async def _end(self) -> None:
         """The run is over, and the log has it."""
         try:
-            result = self._task.result()
+            result = outcome(self._task, self._run_id)
         except OrchestratorError as error:
             await self._fail(failure_of(error))
         except Exception:
             await self._fail(UNEXPECTED)
             raise
         else:
-            await self._write(self._opening(result) + self._writer.closing(result), more=False)
+            await self._write(self._writer.closing(result), more=False)
 
     async def _fail(self, failure: Failure) -> None:
         if self._has_begun:
@@ -141,11 +158,12 @@ class _Stream:
             piece += following
         return piece
 
-    def _opening(self, result: OrchestrationResult | None = None) -> bytes:
+    def _opening(self) -> bytes:
+        """The protocol's first event, before the first piece."""
         if self._is_open:
             return b""
         self._is_open = True
-        return self._writer.opening()
+        return self._writer.opening(run_id=self._run_id, model=None, created=int(time.time()))
 
     async def _write(self, data: bytes, *, more: bool = True) -> None:
         """Send it. Raises TimeoutError where the client does not take it in time."""
@@ -163,7 +181,7 @@ class _Stream:
         self._pieces.put_nowait(None)
 
 
-async def _is_there(task: RunTask, departure: Departure, receive: Receive) -> bool:
+async def is_there(task: RunTask, departure: Departure, receive: Receive) -> bool:
     """Wait for the run; False where the client left before it ended."""
     watch = asyncio.ensure_future(receive())
     try:
@@ -174,6 +192,14 @@ async def _is_there(task: RunTask, departure: Departure, receive: Receive) -> bo
         return False
     finally:
         watch.cancel()
+
+
+def outcome(task: RunTask, run_id: str) -> OrchestrationResult:
+    """The result of a run that is over. Raises RunFailure, and Refused where the service stopped before its end."""
+    if task.cancelled():
+        text = f"the service stopped before {run_id} ended: `model-orchestrator runs resume {run_id}` goes on with it"
+        raise Refused(503, "stopping", text)
+    return task.result()
 
 
 def about(result: OrchestrationResult) -> Headers:
@@ -189,7 +215,7 @@ def about(result: OrchestrationResult) -> Headers:
     return [(name, value.encode("ascii", "replace")) for name, value in said]
 
 
-async def fail(send: Send, wire: WireProtocol, failure: Failure, run_id: str | None = None) -> None:
+async def fail(send: Send, wire: ErrorShape, failure: Failure, run_id: str | None = None) -> None:
     """Answer with an error."""
     await respond(send, failure.status, wire.error(failure), [JSON, *failure_headers(failure, run_id)])
 

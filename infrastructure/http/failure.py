@@ -10,6 +10,7 @@ from ...domain.errors import (
     ConfigurationError,
     ErrorKind,
     InvalidRequest,
+    KeyRefused,
     OrchestratorError,
     RunFailure,
     RunNotFound,
@@ -58,6 +59,8 @@ def failure_of(error: OrchestratorError) -> Failure:
     """The failure that an error of ours is answered with."""
     if isinstance(error, Refused):
         return error.failure
+    if isinstance(error, KeyRefused):
+        return Failure(status=401, kind=error.kind, message=str(error))
     if isinstance(error, RunFailure):
         status = STATUS.get(ErrorKind(error.kind), UPSTREAM_FAILED)
         return Failure(

@@ -22,7 +22,7 @@ ALWAYS: Headers = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 PREFLIGHT: Headers = [
-    (b"access-control-allow-methods", b"GET, POST, DELETE"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
     (b"access-control-allow-headers", b"authorization, content-type, idempotency-key, x-api-key, last-event-id"),
     (b"access-control-max-age", b"600"),
 ]
@@ -43,10 +43,10 @@ def host_of(scope: Scope) -> str:
     return urlsplit("//" + (header(scope, b"host") or "")).hostname or ""
 
 
-def is_local(scope: Scope) -> bool:
-    """Whether the request came to this machine's own address, under a name of this machine."""
-    server = scope.get("server")
-    return server is not None and is_loopback(server[0]) and is_loopback(host_of(scope))
+def is_local(scope: Scope, names: Sequence[str] = ()) -> bool:
+    """Whether the request came to this machine's own address, under a name of this machine or one of `names`."""
+    server, host = scope.get("server"), host_of(scope)
+    return server is not None and is_loopback(server[0]) and (is_loopback(host) or host in names)
 
 
 class Guard:

@@ -9,7 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
+from ... import __version__
 from ...domain.errors import OrchestratorError, StoreError
+from ...domain.events import KeyScope
+from ..telemetry.prometheus import CONTENT_TYPE, ServiceNow, metrics_page
+from .api.routes import api_routes
 from .asgi import Receive, Scope, Send
 from .dashboard.routes import dashboard_routes
 from .failure import Refused
@@ -21,8 +25,10 @@ def router(service: Service) -> Router:
     routes = [
         Route("/healthz", healthz),
         Route("/readyz", _Ready(service).answer),
+        Route("/metrics", _Metrics(service).answer),
         Route("/v1/models", _Models(service).listed),
         Route("/v1/models/{name:path}", _Models(service).one),
+        *api_routes(service),
         *dashboard_routes(service),
     ]
     return Router(routes, default=_nothing, redirect_slashes=False)
@@ -54,6 +60,23 @@ class _Ready:
             kind = error.kind if isinstance(error, OrchestratorError) else "store_unavailable"
             return JSONResponse({"status": kind}, status_code=503)
         return JSONResponse({"status": "ready"})
+
+
+class _Metrics:
+    """The figures of everybody who uses the database."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def answer(self, request: Request) -> Response:
+        """In Prometheus' text format. Raises Refused for who may not see everybody's."""
+        request.state.identity.need(KeyScope.ADMIN)
+        orchestrator = self._service.orchestrator
+        now = ServiceNow(
+            version=__version__, runs_in_flight=len(self._service.runs), appends_waiting=orchestrator.store.appending
+        )
+        page = await metrics_page(orchestrator.store, orchestrator.read_models, orchestrator.clock, now)
+        return Response(page, media_type=CONTENT_TYPE)
 
 
 class _Models:

@@ -25,6 +25,10 @@ class RunsUnderWay:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def departures(self) -> tuple[Departure, ...]:
+        """Of each run under way, whether its client left."""
+        return tuple(self._tasks.values())
+
     def start(self, work: Work) -> tuple[RunTask, Departure]:
         """The run's task, and how to tell it that its client left. Raises Refused at once where there are too many."""
         if self._is_closed:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import sys
 from collections.abc import Callable, Mapping
 
 import uvicorn
@@ -56,8 +58,10 @@ def serve(
         ready(_address(listening))
         if workers > 1:
             Multiprocess(config, sockets=[listening]).run()
-        else:
-            uvicorn.Server(config).run(sockets=[listening])
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again once it has stopped in good order
+            signal.signal(number, lambda number, frame: sys.exit(0))
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

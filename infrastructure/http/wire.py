@@ -25,20 +25,33 @@ class Asked:
 class StreamWriter(Protocol):
     """Writes one answer as server-sent events; each method gives whole events, or nothing."""
 
-    def opening(self) -> bytes:
-        """What comes first, once the first piece of an answer is there."""
+    def opening(self, *, run_id: str, model: str | None, created: int) -> bytes:
+        """What comes first, once the first piece of an answer is there; `created` is in Unix seconds.
+
+        The model is the one that speaks; None: not known yet, and the client's own word for it stands in.
+        """
 
     def delta(self, text: str) -> bytes:
         """A piece of the answer's text."""
 
     def closing(self, result: OrchestrationResult) -> bytes:
-        """Tool calls, the reason of the end, usage, the `orchestration` object and the protocol's last event."""
+        """Tool calls, the reason of the end, usage, the `orchestration` object and the protocol's last event.
+
+        Before them the opening and the answer's text, where nothing of them was written.
+        """
 
     def failed(self, failure: Failure) -> bytes:
         """The protocol's error event: after the first byte there is no status any more."""
 
 
-class WireProtocol(Protocol):
+class ErrorShape(Protocol):
+    """How errors look."""
+
+    def error(self, failure: Failure) -> bytes:
+        """The body of an error."""
+
+
+class WireProtocol(ErrorShape, Protocol):
     """One vendor's shapes."""
 
     def asked(self, body: bytes) -> Asked:
@@ -49,6 +62,3 @@ class WireProtocol(Protocol):
 
     def writer(self, asked: Asked) -> StreamWriter:
         """A writer for one stream."""
-
-    def error(self, failure: Failure) -> bytes:
-        """The body of an error."""

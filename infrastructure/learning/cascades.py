@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ...domain.risk_control import controlled
 from .answers import FOLDS
 from .confidence import ConfidenceLesson
 from .forests import Array
+from .held_out import firsts
 
 PLACES = 6  # decimals of a figure
 GRID = np.linspace(-1, 1, 401)  # gains tried for a guarantee, from the safest on
@@ -40,7 +42,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CascadeReport:
-    """A cascade, its models' accuracies, and what its thresholds come to on other folds."""
+    """A cascade, its models' accuracies, and what its thresholds come to on other folds.
+
+    `guaranteed` is None where no guarantee was asked for. A fold for which none is sure asks the strong model always.
+    """
 
     cascade: Cascade
     prompts: int
@@ -64,6 +69,7 @@ class Course:
             raise InvalidRequest(f"no prompt was answered by all of {', '.join(wanted)}")
         rows = [[lesson.rows[places[model]] for model in wanted] for places in chosen]
         self.folds = np.array([row[0].fold for row in rows])
+        self.prompts = [row[0].prompt for row in rows]
         right = np.array([[one.is_right for one in row] for row in rows], dtype=float)
         costs = np.array([[np.nan if one.cost is None else one.cost for one in row] for row in rows])
         self.weak, self.strong = right[:, 0], right[:, 1]
@@ -100,9 +106,10 @@ class Course:
         return round(float((last + after) / 2), 6)
 
     def guaranteed(self, among: Array, guarantee: Guarantee) -> float | None:
-        """The highest gain that keeps the risk; None where none can be shown to."""
-        lost = (self.strong[among] > self.weak[among]).astype(float)
-        sequence = (np.where(self.gains[among] <= gain, lost, 0.0).tolist() for gain in GRID)
+        """The highest gain that keeps the risk; None where none can be shown to. Of equal prompts the first counts."""
+        taken = np.flatnonzero(among)[firsts(compress(self.prompts, among))]
+        lost = (self.strong[taken] > self.weak[taken]).astype(float)
+        sequence = (np.where(self.gains[taken] <= gain, lost, 0.0).tolist() for gain in GRID)
         place = controlled(sequence, risk=guarantee.risk, confidence=guarantee.confidence)
         return None if place is None else round(float(GRID[place]), 6)
 
@@ -150,7 +157,7 @@ def fix_cascade(
         strong_accuracy=float(course.strong.mean()),
         held_out=held_out,
         guaranteed=None
-        if guarantee is None or safe is None
+        if guarantee is None
         else course.kept(np.array([-1.0 if one is None else one for one in safe_by_fold])[course.folds]),
     )
 

@@ -29,6 +29,7 @@ class ModelReport:
 class ConfidenceReport:
     """Everything that was measured, on answers held out."""
 
+    repeated: int  # prompts that stand in more than one row; each is in one fold only
     models: Sequence[ModelReport]
     cascades: Sequence[CascadeReport]
 
@@ -38,7 +39,7 @@ class ConfidenceReport:
 
 
 def model_reports(lesson: ConfidenceLesson, seconds: Sequence[ModelName]) -> list[ModelReport]:
-    """One for each data set and model, and for each second model named."""
+    """One for each data set and model, and for each second model named; none where all answers are of one kind."""
     places: dict[tuple[str, ModelName], dict[int, int]] = {}
     for place, row in enumerate(lesson.rows):
         places.setdefault((row.dataset, row.model), {})[row.example] = place
@@ -48,7 +49,7 @@ def model_reports(lesson: ConfidenceLesson, seconds: Sequence[ModelName]) -> lis
         for second in seconds:
             beside = places.get((dataset, second), {}) if second != model else {}
             both = [(place, beside[example]) for example, place in own.items() if example in beside]
-            if both and lesson.pair is not None:
+            if len({lesson.rows[place].is_right for place, _ in both}) > 1 and lesson.pair is not None:
                 reports.append(_report(lesson, dataset, model, second, both))
     return reports
 
@@ -62,5 +63,5 @@ def _report(
     else:
         values = [pair_values(lesson.scored[own], lesson.strangers[other]) for own, other in both]
         margins = lesson.pair.margins(np.array(values), np.array([row.fold for row in rows]))
-    right = np.array([row.is_right for row in rows], dtype=float)
-    return ModelReport(dataset=dataset, model=model, second=second, quality=quality(1 / (1 + np.exp(-margins)), right))
+    found = quality(1 / (1 + np.exp(-margins)), [row.is_right for row in rows])
+    return ModelReport(dataset=dataset, model=model, second=second, quality=found)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Container, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from ...application.decisions import answers
 from ...application.recorded_texts import Texts, texts_of
@@ -13,10 +15,12 @@ from ...domain.catalogue import ModelName
 from ...domain.dataset import Example, Outcome
 from ...domain.errors import InvalidRequest
 from ...domain.events import RunCompleted
+from ...domain.filters import Condition
 from ...domain.run import Run
 from ...domain.units import Probability, fraction
+from ...projections.run_report import ALWAYS, Range
 from ..bootstrap import Orchestrator
-from ..datasets import open_dataset
+from ..datasets import name_of, open_dataset
 from ..providers.recorded import single_prompt
 from ..settings import Settings
 
@@ -24,42 +28,62 @@ LOG = "log"  # what the rows are called beside the names of data sets
 PAGE = 500  # events, runs
 
 
+@dataclass(frozen=True, slots=True)
+class MeantRuns:
+    """Those that started in `span` and meet every condition; as it is, all."""
+
+    span: Range = ALWAYS
+    conditions: Sequence[Condition] = ()
+
+    def ids(self, orchestrator: Orchestrator) -> Container[str] | None:
+        """Their ids; None: all are meant."""
+        if self == MeantRuns():
+            return None
+        return {row.run for row in orchestrator.read_models.runs(span=self.span, conditions=self.conditions)}
+
+
 def lessons(
-    dataset: str | None, *, from_log: bool, database: str | None, models: Collection[ModelName] = ()
+    dataset: str | None, *, database: str | None, models: Collection[ModelName] = (), meant: MeantRuns = MeantRuns()
 ) -> tuple[list[str], Callable[[str], Iterable[Example]]]:
-    """The names of what is learned from, and what opens each. Raises InvalidRequest where nothing is named, or both.
+    """The names of what is learned from, data sets or else the log, and what opens each.
 
-    Of the log only the prompts that every one of `models` has answered.
+    Of the log the runs that are meant, and only the prompts that every one of `models` has answered. Raises
+    InvalidRequest for no name, or one that is there twice.
     """
-    if (dataset is None) != from_log:
-        raise InvalidRequest("say what to learn from: either --dataset, or --from-log")
     settings = Settings.load(database_url=database)
-    if dataset is not None:
-        names = [name.strip() for name in dataset.split(",") if name.strip()]
-        return names, partial(open_dataset, database_url=settings.database_url)
-    return [LOG], lambda name: asyncio.run(_read(settings, models))
+    if dataset is None:
+        return [LOG], lambda name: asyncio.run(_read(settings, models, meant))
+    names = [name.strip() for name in dataset.split(",") if name.strip()]
+    if not names:
+        raise InvalidRequest(f"--dataset {dataset!r} names no data set")
+    titles = [name_of(Path(name)) for name in names]
+    if twice := [title for title in titles if titles.count(title) > 1]:
+        raise InvalidRequest(f"data set {twice[0]} is named twice: name each once")
+    return names, partial(open_dataset, database_url=settings.database_url)
 
 
-async def _read(settings: Settings, models: Collection[ModelName]) -> list[Example]:
+async def _read(settings: Settings, models: Collection[ModelName], meant: MeantRuns) -> list[Example]:
     async with Orchestrator(settings) as orchestrator:
         orchestrator.expect_runs()
-        found = await labelled_examples(orchestrator)
+        found = await labelled_examples(orchestrator, meant.ids(orchestrator))
     if not found:
-        raise InvalidRequest("no answer in the log has a label and its text: `feedback` and `expect` give labels")
+        of = "in the log" if meant == MeantRuns() else "of the runs that are meant"
+        raise InvalidRequest(f"no answer {of} has a label and its text: `feedback` and `expect` give labels")
     kept = [one for one in found if set(models) <= one.outcomes.keys()]
     if not kept:
         raise InvalidRequest(f"no prompt in the log has a labelled answer of each of {', '.join(models)}")
     return kept
 
 
-async def labelled_examples(orchestrator: Orchestrator) -> list[Example]:
-    """Every single prompt with labelled answers whose texts are kept. Simulated answers teach nothing and are left out.
+async def labelled_examples(orchestrator: Orchestrator, only: Container[str] | None = None) -> list[Example]:
+    """Every single prompt with labelled answers whose texts are kept; of the runs `only`, or of all.
 
-    The latest label of an answer stands, whoever gave it.
+    Simulated answers teach nothing and are left out. The latest label of an answer stands, whoever gave it.
     """
     rows: dict[str, Example] = {}
     async for run_ids in _labelled(orchestrator):
-        runs = [(await load_run(orchestrator.log, run_id)).run for run_id in run_ids]
+        meant = [run_id for run_id in run_ids if only is None or run_id in only]
+        runs = [(await load_run(orchestrator.log, run_id)).run for run_id in meant]
         runs = [run for run in runs if run.started and run.started.provider != "simulated"]
         for run, texts in zip(runs, await texts_of(orchestrator.log, runs), strict=True):
             prompt = single_prompt(texts.request) if texts.request else None

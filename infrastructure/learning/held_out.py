@@ -1,16 +1,22 @@
-"""How well confidences do on answers that they were not trained on, with bootstrap intervals."""
+"""Figures of what was held out, with bootstrap intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from ...domain.metrics.calibration import Calibration
+from ...domain.metrics.discrimination import auroc
+from ...domain.metrics.interval import interval
+from ...domain.metrics.ranking import Ranking, mean
 from .forests import Array
 
 RESAMPLES = 300
-BINS = 10
+
+Measure = Callable[[Sequence[int] | None], float]  # of the rows, each counted so often
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,14 @@ class Figure:
     value: float
     low: float
     high: float
+
+
+def figure(measure: Measure, count: int) -> Figure:
+    """Of so many rows; NaN bounds where no resample has the figure."""
+    chance = np.random.default_rng(0)
+    drawn = (np.bincount(chance.integers(0, count, count), minlength=count) for _ in range(RESAMPLES))
+    low, high = interval(measure(counts.tolist()) for counts in drawn) or (float("nan"), float("nan"))
+    return Figure(measure(None), low, high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,37 +47,30 @@ class Quality:
     brier: Figure
 
 
-def quality(confidences: Array, right: Array) -> Quality:
+def quality(confidences: Array, right: Sequence[bool]) -> Quality:
     """The figures over all answers. Both kinds of answers are there."""
-    measures: list[Callable[[Array, Array], float]] = [auroc, expected_calibration_error, brier]
-    found = [_figure(measure, confidences, right) for measure in measures]
-    return Quality(answers=len(right), accuracy=float(right.mean()), auroc=found[0], ece=found[1], brier=found[2])
+    said, count = confidences.tolist(), len(right)
+    calibration = Calibration(said, right)
+    return Quality(
+        answers=count,
+        accuracy=mean(right),
+        auroc=figure(partial(auroc, Ranking(said), right), count),
+        ece=figure(calibration.expected_error, count),
+        brier=figure(calibration.brier, count),
+    )
 
 
-def auroc(confidences: Array, right: Array) -> float:
-    """The chance that a right answer ranks above a wrong one, ties counted half; NaN where all are of one kind."""
-    _, place, counts = np.unique(confidences, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    good = right > 0
-    some, rest = int(good.sum()), int((~good).sum())
-    return float((ranks[good].sum() - some * (some + 1) / 2) / (some * rest)) if some and rest else float("nan")
+def repeated(prompts: Iterable[str]) -> int:
+    """How many prompts stand there more than once."""
+    once, again = set[str](), set[str]()
+    for prompt in prompts:
+        (again if prompt in once else once).add(prompt)
+    return len(again)
 
 
-def expected_calibration_error(confidences: Array, right: Array) -> float:
-    """The mean distance of confidence and share of right answers in ten equally wide bins."""
-    bins = np.minimum((confidences * BINS).astype(int), BINS - 1)
-    gaps = (abs(float((confidences - right)[bins == one].sum())) for one in range(BINS))
-    return sum(gaps) / len(right)
-
-
-def brier(confidences: Array, right: Array) -> float:
-    """The mean squared distance."""
-    return float(np.mean((confidences - right) ** 2))
-
-
-def _figure(measure: Callable[[Array, Array], float], confidences: Array, right: Array) -> Figure:
-    chance = np.random.default_rng(0)
-    draws = (chance.integers(0, len(right), len(right)) for _ in range(RESAMPLES))
-    values = np.array([measure(confidences[drawn], right[drawn]) for drawn in draws])
-    low, high = np.percentile(values[np.isfinite(values)], [2.5, 97.5])
-    return Figure(measure(confidences, right), float(low), float(high))
+def firsts(prompts: Iterable[str]) -> list[int]:
+    """Where each different prompt stands first: bounds on losses take independent ones, and equal prompts' are not."""
+    places: dict[str, int] = {}
+    for place, prompt in enumerate(prompts):
+        places.setdefault(prompt, place)
+    return list(places.values())

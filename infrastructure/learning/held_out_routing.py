@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -18,22 +18,12 @@ from ...domain.metrics.discrimination import auroc
 from ...domain.metrics.ranking import Ranking, mean
 from ...domain.metrics.routing_curve import RankedPair
 from ...domain.risk_control import controlled
+from .held_out import Figure, Measure, figure, firsts
 from .routing import fold_of, train_routing
 from .tables import Table
 from .texts import Array, Corpus
 
-RESAMPLES = 300
-Measure = Callable[[Sequence[int] | None], float]  # of the prompts, each counted so often
 STEPS = 50  # thresholds tried, from sending all prompts to the strong model to sending none
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure and the middle 95 % of its resamples."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +55,9 @@ class SuccessQuality:
 class Guarantee:
     """Send prompts whose need is at least `threshold` to the strong model: the others lose at most `risk`, so surely.
 
-    `lost` and `kept` are of folds whose threshold was chosen on the other folds: what the strong model's grades are
-    ahead where the weak one answered, as a mean over all prompts, and the share of prompts that the weak one answered.
+    `lost` and `kept` are of folds whose threshold was chosen on the other folds: the loss that the risk bounds, which
+    is what the strong model's grades are ahead where the weak one answered, its wins not set against that, as a mean
+    over all prompts; and the share of prompts that the weak one answered.
     `threshold` is None where nothing could be shown: all prompts go to the strong model.
     """
 
@@ -133,8 +124,8 @@ def pair_qualities(found: Sequence[HeldOut]) -> Iterator[PairQuality]:
                 prompts=len(needs),
                 weak_grade=mean(low),
                 strong_grade=mean(high),
-                apgr=_figure(by_need, len(needs)),
-                over_length=_figure(_above(by_need, by_length), len(needs)),
+                apgr=figure(by_need, len(needs)),
+                over_length=figure(_above(by_need, by_length), len(needs)),
             )
 
 
@@ -151,7 +142,7 @@ def success_qualities(found: Sequence[HeldOut]) -> Iterator[SuccessQuality]:
                 dataset=one.table.name,
                 model=model,
                 right=mean(right),
-                auroc=_figure(partial(auroc, Ranking(chances.tolist()), right), len(right)),
+                auroc=figure(partial(auroc, Ranking(chances.tolist()), right), len(right)),
                 brier=Calibration(chances.tolist(), right).brier(),
             )
 
@@ -159,25 +150,28 @@ def success_qualities(found: Sequence[HeldOut]) -> Iterator[SuccessQuality]:
 def guarantee(
     found: Sequence[HeldOut], weak: ModelName, strong: ModelName, risk: float, confidence: float
 ) -> Guarantee:
-    """The threshold of a pair, over all tables that have it, and how it did on folds it was not chosen on."""
+    """The threshold of a pair, over all tables that have it, and how it did on folds it was not chosen on.
+
+    Of equal prompts the first counts.
+    """
     held = [one for one in found if (weak, strong) in one.needs]
-    needs = np.concatenate([one.needs[weak, strong] for one in held])
-    folds = np.concatenate([one.folds for one in held])
-    gains = np.concatenate(
-        [np.array(one.table.grades_of(strong)) - np.array(one.table.grades_of(weak)) for one in held]
-    )
+    first = firsts(prompt for one in held for prompt in one.table.prompts)
+    needs = np.concatenate([one.needs[weak, strong] for one in held])[first]
+    folds = np.concatenate([one.folds for one in held])[first]
+    gains = [np.array(one.table.grades_of(strong)) - np.array(one.table.grades_of(weak)) for one in held]
+    losses = np.maximum(np.concatenate(gains), 0)[first]
     lost, kept = 0.0, 0
     for number in np.unique(folds):
         rest, here = folds != number, folds == number
-        chosen = _threshold(needs[rest], gains[rest], risk, confidence)
+        chosen = _threshold(needs[rest], losses[rest], risk, confidence)
         spared = here & (needs < (-np.inf if chosen is None else chosen))
-        lost, kept = lost + float(gains[spared].sum()), kept + int(spared.sum())
+        lost, kept = lost + float(losses[spared].sum()), kept + int(spared.sum())
     return Guarantee(
         weak=weak,
         strong=strong,
         risk=risk,
         confidence=confidence,
-        threshold=_threshold(needs, gains, risk, confidence),
+        threshold=_threshold(needs, losses, risk, confidence),
         lost=lost / len(needs),
         kept=kept / len(needs),
     )
@@ -199,11 +193,11 @@ def as_dict(report: PairQuality | SuccessQuality | Guarantee) -> dict[str, Any]:
     return asdict(report)
 
 
-def _threshold(needs: Array, gains: Array, risk: float, confidence: float) -> float | None:
+def _threshold(needs: Array, losses: Array, risk: float, confidence: float) -> float | None:
     """The highest threshold whose losses are controlled; it keeps more prompts with the weak model than lower ones."""
     thresholds = [float(one) for one in np.quantile(needs, np.linspace(0, 1, STEPS + 1))[1:]]
-    losses = ([float(one) for one in np.where(needs < at, np.maximum(gains, 0), 0)] for at in thresholds)
-    last = controlled(losses, risk=risk, confidence=confidence)
+    sequence = (np.where(needs < at, losses, 0.0).tolist() for at in thresholds)
+    last = controlled(sequence, risk=risk, confidence=confidence)
     return None if last is None else thresholds[last]
 
 
@@ -211,12 +205,3 @@ def _check_fold(tables: Sequence[Table]) -> None:
     for table in tables:
         if not table.prompts:
             raise InvalidRequest(f"{table.name} has too few different prompts for its folds: use fewer --folds")
-
-
-def _figure(measure: Measure, count: int) -> Figure:
-    chance = np.random.default_rng(0)
-    drawn = (np.bincount(chance.integers(0, count, count), minlength=count) for _ in range(RESAMPLES))
-    values = np.array([measure(counts.tolist()) for counts in drawn])
-    finite = values[np.isfinite(values)]
-    low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) else (np.nan, np.nan)
-    return Figure(measure(None), float(low), float(high))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from ...domain.catalogue import ModelName
 from ...domain.dataset import Example
 from ...domain.errors import InvalidRequest
-from ..datasets import open_dataset
+from ..datasets import name_of, open_dataset
 from ..learned_weights import CONFIDENCE, fingerprints, weights_file
 from .answers import Row, rows_of
 from .cascades import CascadeReport, Guarantee, fix_cascade
 from .confidence import ConfidenceLesson
 from .confidence_report import ConfidenceReport, model_reports
+from .held_out import repeated
 
 Pair = tuple[ModelName, ModelName, ModelName | None]  # weak, strong, and whose answer is bought beside
 
@@ -34,19 +36,39 @@ def learned_confidence(
     names: Sequence[str], wanted: Wanted, opened: Callable[[str], Iterable[Example]] = open_dataset
 ) -> tuple[str, ConfidenceReport]:
     """The file's text, and the report. Raises InvalidRequest for what cannot be learned from."""
-    examples = {name: list(opened(name)) for name in names}
-    lesson = ConfidenceLesson(all_rows(examples, wanted.models))
+    _check_cascade(wanted)
+    examples = {name_of(Path(name)): list(opened(name)) for name in names}
+    rows = all_rows(examples, wanted.models)
+    known = {row.model for row in rows}
     named = [model for model in (wanted.second, wanted.weak, wanted.strong) if model is not None]
-    if missing := [model for model in named if model not in lesson.models]:
-        raise InvalidRequest(f"no answers of {', '.join(missing)}: the models are {', '.join(lesson.models)}")
+    if missing := [model for model in named if model not in known]:
+        raise InvalidRequest(f"no answers of {', '.join(missing)}: the models are {', '.join(sorted(known))}")
+    lesson = ConfidenceLesson(rows)
     guarantee = None if wanted.risk is None else Guarantee(risk=wanted.risk, confidence=wanted.confidence)
     cascades = []
     if wanted.weak is not None and wanted.strong is not None:
-        seconds = [None] if wanted.second in (None, wanted.weak, wanted.strong) else [None, wanted.second]
+        seconds = dict.fromkeys((None, wanted.second))
         cascades = [fix_cascade(lesson, wanted.weak, wanted.strong, second, guarantee) for second in seconds]
     reported = [] if wanted.second is None else [wanted.second]
-    report = ConfidenceReport(models=model_reports(lesson, reported), cascades=cascades)
-    return file_of(lesson, cascades, [{"dataset": name} for name in names]), report
+    return file_of(lesson, cascades, [{"dataset": name} for name in examples]), report_of(lesson, reported, cascades)
+
+
+def report_of(
+    lesson: ConfidenceLesson, seconds: Sequence[ModelName], cascades: Sequence[CascadeReport]
+) -> ConfidenceReport:
+    """The held-out figures, also beside each of the second models."""
+    prompts = {row.example: row.prompt for row in lesson.rows}
+    return ConfidenceReport(
+        repeated=repeated(prompts.values()), models=model_reports(lesson, seconds), cascades=cascades
+    )
+
+
+def _check_cascade(wanted: Wanted) -> None:
+    """Raises InvalidRequest for a cascade that names a model twice."""
+    if wanted.weak is not None and wanted.weak == wanted.strong:
+        raise InvalidRequest(f"--weak and --strong are both {wanted.weak}: a cascade has two models")
+    if wanted.weak is not None and wanted.second in (wanted.weak, wanted.strong):
+        raise InvalidRequest(f"--second {wanted.second} is in the cascade already: name another cheap model")
 
 
 def all_rows(examples: Mapping[str, Iterable[Example]], models: Sequence[ModelName] = ()) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 from ...domain.catalogue import ModelName
 from ...domain.dataset import Example
 from ...domain.errors import InvalidRequest
-from ..datasets import open_dataset
+from ..datasets import name_of, open_dataset
 from ..learned_weights import ROUTING, fingerprints, weights_file
+from .held_out import repeated
 from .held_out_routing import (
     Guarantee,
     PairQuality,
@@ -63,10 +63,7 @@ def learned_routing(
     names: Sequence[str], wanted: Wanted, opened: Callable[[str], Iterable[Example]] = open_dataset
 ) -> tuple[str, RoutingReport]:
     """The text of the file of weights, and the report. Raises InvalidRequest for what cannot be learned from."""
-    tables = [table_of(_title(name), opened(name), wanted.models) for name in names]
-    titles = Counter(table.name for table in tables)
-    if repeated := [title for title, count in titles.items() if count > 1]:
-        raise InvalidRequest(f"data set {repeated[0]} is named twice: name each once")
+    tables = [table_of(name_of(Path(name)), opened(name), wanted.models) for name in names]
     pairs = _pairs(tables, wanted.pair)
     report = _report(tables, pairs, wanted)
     weights = train_routing(tables)
@@ -84,9 +81,8 @@ def learned_routing(
 
 def _report(tables: Sequence[Table], pairs: Pairs, wanted: Wanted) -> RoutingReport:
     found = held_out(tables, pairs, wanted.folds)
-    counts = Counter(prompt for table in tables for prompt in table.prompts)
     return RoutingReport(
-        repeated=sum(count > 1 for count in counts.values()),
+        repeated=repeated(prompt for table in tables for prompt in table.prompts),
         pairs=list(pair_qualities(found)),
         models=list(success_qualities(found)),
         guarantees=[]
@@ -110,9 +106,10 @@ def _known(tables: Sequence[Table], pair: tuple[ModelName, ModelName]) -> tuple[
     if not any(set(pair) <= set(table.models) for table in tables):
         known = ", ".join(sorted({model for table in tables for model in table.models}))
         raise InvalidRequest(f"no data set has both {pair[0]} and {pair[1]}: their models are {known}")
+    if not any(set(pair) <= set(table.models) and _is_better(table, *pair) for table in tables):
+        raise InvalidRequest(f"{pair[1]} is nowhere better than {pair[0]}: exchange them, or choose another pair")
     return pair
 
 
-def _title(name: str) -> str:
-    title = Path(name).name
-    return title.removesuffix(".gz").removesuffix(".jsonl")
+def _is_better(table: Table, weak: ModelName, strong: ModelName) -> bool:
+    return sum(table.grades_of(strong)) > sum(table.grades_of(weak))

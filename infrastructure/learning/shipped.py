@@ -12,9 +12,10 @@ from pathlib import Path
 
 from ..dataset_files import read_examples
 from ..learned_weights import CONFIDENCE, ROUTING, fingerprints, weights_file
+from ..weights_store import SHIPPED
 from .routing import train_routing
 from .shipped_confidence import write_confidence
-from .shipped_sources import FOLDER, file_in, source_of
+from .shipped_sources import file_in, source_of
 from .tables import table_of
 
 DATASETS = ("routellm_mmlu", "routellm_gsm8k", "zeroeval", "mmlu_pro", "llmrouter")
@@ -36,7 +37,7 @@ def main() -> None:
     """Both files, in the folder of those shipped unless told otherwise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the folder of the data sets")
-    parser.add_argument("--into", type=Path, default=FOLDER, help="the folder for the weights")
+    parser.add_argument("--into", type=Path, default=SHIPPED, help="the folder for the weights")
     given = parser.parse_args()
     routing, confidence = (given.into / f"{kind}.json" for kind in (ROUTING, CONFIDENCE))
     write_routing(given.data, routing)

@@ -7,8 +7,8 @@ from pathlib import Path
 from ..dataset_files import read_examples
 from .cascades import Guarantee, fix_cascade
 from .confidence import ConfidenceLesson
-from .confidence_report import ConfidenceReport, model_reports
-from .learned_confidence import Pair, all_rows, file_of
+from .confidence_report import ConfidenceReport
+from .learned_confidence import Pair, all_rows, file_of, report_of
 from .shipped_sources import file_in, source_of
 
 DATASETS = ("zeroeval", "mmlu_pro", "routellm_gsm8k", "routerarena")
@@ -31,4 +31,4 @@ def write_confidence(data: Path, target: Path) -> ConfidenceReport:
     cascades = [fix_cascade(lesson, *one, GUARANTEE) for one in CASCADES]
     target.write_text(file_of(lesson, cascades, [source_of(name) for name in DATASETS]), encoding="utf-8")
     seconds = list(dict.fromkeys(second for *_, second in CASCADES if second is not None))
-    return ConfidenceReport(models=model_reports(lesson, seconds), cascades=cascades)
+    return report_of(lesson, seconds, cascades)

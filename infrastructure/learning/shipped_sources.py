@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "weights"
 SOURCES = {
     "routellm_mmlu": ("lm-sys/RouteLLM, evaluations of MMLU", "Apache-2.0 (MMLU: MIT)"),
     "routellm_gsm8k": ("lm-sys/RouteLLM, evaluations of GSM8K", "Apache-2.0 (GSM8K: MIT)"),

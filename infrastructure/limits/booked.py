@@ -59,6 +59,10 @@ class BookedLimiter(ABC):
         start = gcra.start(books, now, call)
         return ((start if free is None else free) - now) / MILLION
 
+    async def admit(self, model: str, limits: Limits) -> float:
+        """Take a place that starts now, or none."""
+        return 0.0 if limits.unlimited else await self._admit(model, gcra.call(limits, 0)) / MILLION
+
     @abstractmethod
     async def aclose(self) -> None:
         """Close what it has open."""
@@ -66,6 +70,10 @@ class BookedLimiter(ABC):
     @abstractmethod
     async def _reserve(self, model: str, call: Call) -> tuple[Place, Timestamp]:
         """Take the earliest place given back that is large enough, else book a grant; and the moment it was asked."""
+
+    @abstractmethod
+    async def _admit(self, model: str, call: Call) -> int:
+        """Book the grant if it starts at once; else nothing, and the microseconds it would wait."""
 
     @abstractmethod
     async def _correct(self, model: str, receipt: Receipt, *, requests: int, tokens: int) -> None:

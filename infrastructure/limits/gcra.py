@@ -149,6 +149,11 @@ def reserved(books: Books, now: int, call: Call) -> Books:
     )
 
 
+def wait(books: Books | None, now: int, call: Call) -> int:
+    """Microseconds that a call which asks now would wait."""
+    return 0 if books is None else start(books, now, call) - now
+
+
 def last_place(books: Books, call: Call) -> Place:
     """The place that the last grant got."""
     return Place(books.granted, call.weight, Receipt(books.life, books.requests.total, books.tokens.total))

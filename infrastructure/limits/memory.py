@@ -36,6 +36,14 @@ class MemoryRateLimiter(BookedLimiter):
             self._kept[model] = gcra.reserved(books, now, call) if books else gcra.begun(now, call)
             return gcra.last_place(self._kept[model], call), now
 
+    async def _admit(self, model: str, call: Call) -> int:
+        with self._mutex:
+            now, books = self._clock(), self._kept.get(model)
+            wait = gcra.wait(books, now, call)
+            if not wait:
+                self._kept[model] = gcra.reserved(books, now, call) if books else gcra.begun(now, call)
+            return wait
+
     async def _correct(self, model: str, receipt: Receipt, *, requests: int, tokens: int) -> None:
         with self._mutex:
             self._change(model, receipt, requests, tokens)

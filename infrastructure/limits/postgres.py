@@ -34,6 +34,7 @@ def _postgres(statement: LiteralString) -> LiteralString:
 _RESERVE, _CORRECT, _BOOKS = _postgres(sql.RESERVE), _postgres(sql.CORRECT), _postgres(sql.BOOKS)
 _TAKE, _FREE = _postgres(sql.TAKE), _postgres(sql.FREE)
 _UNDO, _GIVE_BACK, _FORGET_PAST = _postgres(sql.UNDO), _postgres(sql.GIVE_BACK), _postgres(sql.FORGET_PAST)
+_ALONE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('rate_limits:' || %(model)s, 0))"
 _BREAKER, _PUT_BREAKER = _postgres(sql.BREAKER), _postgres(sql.PUT_BREAKER)
 _READ: LiteralString = f"""
 SELECT n.name, {_NOW}, b.failures, b.failed_at, b.opened, b.open_until, b.probe_until
@@ -74,6 +75,18 @@ class PostgresRateLimiter(_OnPostgres, BookedLimiter):
                 return sql.place(rows[0])
             books = sql.books(*connection.execute(_RESERVE, parameters).fetchall())
             return gcra.last_place(books, call), Timestamp(books.asked)
+
+        return await asyncio.to_thread(self._connections.run, ask)
+
+    async def _admit(self, model: str, call: Call) -> int:
+        def ask(connection: Connection) -> int:
+            with connection.transaction():
+                connection.execute(_ALONE, {"model": model})
+                rows, now = connection.execute(_BOOKS, {"model": model}).fetchall(), _now(connection)
+                wait = gcra.wait(sql.books(rows[0]) if rows else None, now, call)
+                if not wait:
+                    connection.execute(_RESERVE, sql.call_parameters(model, call))
+            return wait
 
         return await asyncio.to_thread(self._connections.run, ask)
 

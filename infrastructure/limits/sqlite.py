@@ -95,6 +95,17 @@ class SqliteRateLimiter(BookedLimiter):
 
         return await asyncio.to_thread(self._file.run, ask)
 
+    async def _admit(self, model: str, call: Call) -> int:
+        def ask(connection: sqlite3.Connection) -> int:
+            now = self._clock()  # nobody else comes between the look and the grant: the file is ours alone
+            rows = connection.execute(_BOOKS, {"model": model}).fetchall()
+            wait = gcra.wait(sql.books(rows[0]) if rows else None, now, call)
+            if not wait:
+                connection.execute(_RESERVE, sql.call_parameters(model, call) | {"now": now}).fetchall()
+            return wait
+
+        return await asyncio.to_thread(self._file.run, ask)
+
     async def _correct(self, model: str, receipt: Receipt, *, requests: int, tokens: int) -> None:
         parameters = sql.correction_parameters(model, receipt, requests, tokens)
         await asyncio.to_thread(self._file.run, lambda connection: connection.execute(_CORRECT, parameters))

@@ -14,7 +14,9 @@ from ...domain.request import (
     TextPart,
     Tool,
     ToolCallPart,
+    ToolChoice,
     ToolResultPart,
+    ToolUse,
 )
 from .carry import json_arguments, reject
 
@@ -43,14 +45,18 @@ def _parameters(parameters: Parameters) -> dict[str, Any]:
     """The parameters that are set, under this protocol's names."""
     if parameters.seed is not None:
         reject(WHO, "a seed")
+    if parameters.presence_penalty or parameters.frequency_penalty:
+        reject(WHO, "a presence or frequency penalty")
     if parameters.temperature is not None and parameters.temperature > MAX_TEMPERATURE:
         reject(WHO, f"temperature {parameters.temperature} (at most {MAX_TEMPERATURE})")
+    # No arguments of the SDK any more: Claude 4.7 and later refuse them, earlier models take them.
+    sampling = {"temperature": parameters.temperature, "top_p": parameters.top_p, "top_k": parameters.top_k}
     named = {
-        # No argument of the SDK any more: Claude 4.7 and later refuse it, earlier models take it.
-        "extra_body": None if parameters.temperature is None else {"temperature": parameters.temperature},
+        "extra_body": {name: value for name, value in sampling.items() if value is not None} or None,
         "stop_sequences": list(parameters.stop) or None,
         "output_config": _output_config(parameters),
         "tools": [_tool(tool) for tool in parameters.tools] or None,
+        "tool_choice": _tool_choice(parameters),
     }
     return {name: value for name, value in named.items() if value is not None}
 
@@ -64,10 +70,29 @@ def _output_config(parameters: Parameters) -> dict[str, Any] | None:
     return {"format": {"type": "json_schema", "schema": wanted.json_schema}}
 
 
+def _tool_choice(parameters: Parameters) -> dict[str, Any] | None:
+    """Also says whether one answer may call several tools; without tools there is nothing to say."""
+    choice, parallel = parameters.tool_choice, parameters.parallel_tool_calls
+    if not parameters.tools or (choice is None and parallel is None):
+        return None
+    chosen: dict[str, Any] = _chosen(choice or ToolChoice(use=ToolUse.AUTO))
+    if parallel is None or chosen["type"] == "none":
+        return chosen
+    return {**chosen, "disable_parallel_tool_use": not parallel}
+
+
+def _chosen(choice: ToolChoice) -> dict[str, Any]:
+    if choice.name is not None:
+        return {"type": "tool", "name": choice.name}
+    return {"type": "any" if choice.use is ToolUse.REQUIRED else choice.use.value}
+
+
 def _tool(tool: Tool) -> dict[str, Any]:
     described: dict[str, Any] = {"name": tool.name, "input_schema": {"type": "object", **tool.parameters}}
     if tool.description:
         described["description"] = tool.description
+    if tool.strict:
+        described["strict"] = True
     return described
 
 

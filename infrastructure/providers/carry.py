@@ -32,7 +32,7 @@ def reject(who: str, what: str) -> NoReturn:
 
 def check(call: ModelCall) -> None:
     """The parts are where both protocols have a place for them, and the model has the features asked for."""
-    for feature in sorted(features_asked(call.request) - call.model.features):
+    for feature in sorted(features_asked(call.request) - call.model.carries):
         reject(call.model.name, f"what the request asks for: {feature.value}")
     if not any(message.role is not Role.SYSTEM for message in call.request.messages):
         reject(call.model.name, "a request without a user message")
@@ -63,7 +63,7 @@ def json_arguments(part: ToolCallPart, model: str) -> dict[str, Any]:
     """The arguments of an earlier tool call as an object, for a protocol that carries no bare text."""
     try:
         arguments = json.loads(part.arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         arguments = None
     if not isinstance(arguments, dict):
         reject(model, f"the arguments of tool call {part.id}: they are no JSON object")

@@ -17,6 +17,7 @@ from ...domain.request import (
     TextPart,
     Tool,
     ToolCallPart,
+    ToolChoice,
     ToolResultPart,
 )
 from .carry import reject
@@ -50,12 +51,19 @@ def openai_body(call: ModelCall, *, at_vendor: bool) -> dict[str, Any]:
 
 def _parameters(parameters: Parameters) -> dict[str, Any]:
     """The parameters that are set, under this protocol's names."""
+    if parameters.top_k is not None:
+        reject(WHO, "top_k")
     named = {
         "temperature": parameters.temperature,
         "seed": parameters.seed,
         "stop": list(parameters.stop) or None,
         "response_format": parameters.response_format and _response_format(parameters.response_format),
         "tools": [_tool(tool) for tool in parameters.tools] or None,
+        "top_p": parameters.top_p,
+        "presence_penalty": parameters.presence_penalty,
+        "frequency_penalty": parameters.frequency_penalty,
+        "tool_choice": parameters.tool_choice and _tool_choice(parameters.tool_choice),
+        "parallel_tool_calls": parameters.parallel_tool_calls,
     }
     return {name: value for name, value in named.items() if value is not None}
 
@@ -63,7 +71,14 @@ def _parameters(parameters: Parameters) -> dict[str, Any]:
 def _response_format(wanted: ResponseFormat) -> dict[str, Any]:
     if wanted.json_schema is None:
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": {"name": wanted.name, "schema": wanted.json_schema, "strict": True}}
+    kept = {"name": wanted.name, "schema": wanted.json_schema, "strict": wanted.strict}
+    return {"type": "json_schema", "json_schema": kept}
+
+
+def _tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
+    if choice.name is None:
+        return choice.use.value
+    return {"type": "function", "function": {"name": choice.name}}
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -72,6 +87,8 @@ def _tool(tool: Tool) -> dict[str, Any]:
         function["description"] = tool.description
     if tool.parameters:
         function["parameters"] = tool.parameters
+    if tool.strict:
+        function["strict"] = True
     return {"type": "function", "function": function}
 
 

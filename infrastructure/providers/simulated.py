@@ -70,6 +70,7 @@ def asked_of(call: ModelCall) -> Asked:
         seed=parameters.seed,
         stop=parameters.stop,
         tools=parameters.tools,
+        tool_choice=parameters.tool_choice,
         tool_result=_tool_result(request),
         response_format=parameters.response_format,
     )

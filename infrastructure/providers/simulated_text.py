@@ -15,7 +15,7 @@ from typing import Any
 from ...domain.finish import FinishReason
 from ...domain.judging import SCORE_EXAMPLE
 from ...domain.pricing import Usage
-from ...domain.request import ResponseFormat, Tool, ToolCallPart
+from ...domain.request import ResponseFormat, Tool, ToolCallPart, ToolChoice, ToolUse
 from ...domain.tokens import IMAGE, MESSAGE, REPLY, TOOL, TOOLS, estimate_tokens
 
 # Share of prompts, in percent, that a model is unsure about, by a word in its name.
@@ -76,6 +76,7 @@ class Asked:
     stop: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
     tool_result: str | None = None  # where a tool spoke last
+    tool_choice: ToolChoice | None = None
     response_format: ResponseFormat | None = None
 
 
@@ -173,10 +174,12 @@ def _topic(prompt: str) -> str:
 
 
 def _tool_calls(asked: Asked, chance: int) -> tuple[ToolCallPart, ...]:
-    """A call of the first tool, unless a tool spoke last."""
-    if not asked.tools or asked.tool_result is not None:
+    """A call of the first tool, unless a tool spoke last; of the tool chosen, where one was."""
+    choice = asked.tool_choice or ToolChoice(use=ToolUse.AUTO)
+    is_free = choice.name is None and choice.use is not ToolUse.REQUIRED
+    if not asked.tools or choice.use is ToolUse.NONE or (is_free and asked.tool_result is not None):
         return ()
-    tool = asked.tools[0]
+    tool = next((tool for tool in asked.tools if tool.name == choice.name), asked.tools[0])
     arguments = _instance(tool.parameters, asked.prompt) if tool.parameters else {}
     return (ToolCallPart(id=f"call_{chance % 16**12:012x}", name=tool.name, arguments=json.dumps(arguments)),)
 

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from ...application.ports import EventStore
-from ...application.read_models import ProjectionStatus
+from ...application.read_models import Metered, ProjectionStatus
 from ...domain.errors import ProjectionStopped
 from ...domain.filters import Condition
 from ...domain.units import Timestamp
@@ -17,15 +17,17 @@ from ...projections import run_report, usage_report
 from ...projections.cost_report import CostRow, costs
 from ...projections.filter_sql import Sql
 from ...projections.model_report import ModelStats, model_report
+from ...projections.model_totals import model_totals
 from ...projections.overview import Overview, overview
 from ...projections.projection import Names, Tables
-from ...projections.run_report import ALWAYS, AttemptRow, Range, RunCount, RunRow
+from ...projections.run_report import ALWAYS, AttemptRow, Place, Range, RunCount, RunRow
 from ...projections.usage_report import CachedAnswers, ObservedUsage
 from ..store.memory import MemoryStore
 from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
 from .log_source import LogSource, MemoryLog, open_log
 from .proof import projection_problems
-from .registry import PROJECTIONS, Entry, Registry
+from .registry import PROJECTIONS, Registry
+from .standing import lag_of, status_of
 from .state import SqliteState, State, open_state
 from .text_search import runs_with
 
@@ -37,6 +39,7 @@ class Snapshot(NamedTuple):
 
     tables: Tables
     names: dict[str, Names]
+    stopped: frozenset[str] = frozenset()  # read models that cannot get past an event
 
 
 class StoredReadModels:
@@ -54,19 +57,19 @@ class StoredReadModels:
         self, *, by: Sequence[str] = (), ranges: Sequence[Range] = (ALWAYS,), conditions: Sequence[Condition] = ()
     ) -> list[CostRow]:
         """Calls, tokens and money: a row a range, kind of money and group."""
-        with self._asking("attempts") as (tables, names):
+        with self._asking("attempts") as (tables, names, _):
             return costs(tables, names["attempts"], by=by, ranges=ranges, conditions=conditions)
 
     def model_stats(self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = ()) -> list[ModelStats]:
         """How each model does."""
-        with self._asking("attempts", "runs") as (tables, names):
+        with self._asking("attempts", "runs") as (tables, names, _):
             return model_report(tables, names["attempts"], names["runs"], span=span, conditions=conditions)
 
     def run_counts(
         self, *, by: Sequence[str] = (), ranges: Sequence[Range] = (ALWAYS,), conditions: Sequence[Condition] = ()
     ) -> list[RunCount]:
         """How many runs."""
-        with self._asking("runs") as (tables, names):
+        with self._asking("runs") as (tables, names, _):
             return run_report.run_counts(tables, names["runs"], by=by, ranges=ranges, conditions=conditions)
 
     def runs(
@@ -76,9 +79,10 @@ class StoredReadModels:
         conditions: Sequence[Condition] = (),
         limit: int | None = None,
         oldest_first: bool = False,
+        after: Place | None = None,
     ) -> Iterator[RunRow]:
         """Runs, newest first, as they are read."""
-        with self._asking("attempts", "runs") as (tables, names):
+        with self._asking("attempts", "runs") as (tables, names, _):
             query = run_report.runs(
                 names["runs"],
                 names["attempts"],
@@ -88,6 +92,7 @@ class StoredReadModels:
                 conditions=conditions,
                 limit=limit,
                 oldest_first=oldest_first,
+                after=after,
             )
             for row in tables.stream(*query):
                 yield RunRow(*row)
@@ -101,7 +106,7 @@ class StoredReadModels:
         after: tuple[int, str] | None = None,
     ) -> Iterator[RunRow]:
         """Runs that called a model and whose whole cost is known, the dearest first."""
-        with self._asking("attempts", "runs") as (tables, names):
+        with self._asking("attempts", "runs") as (tables, names, _):
             query = run_report.dearest_runs(
                 names["runs"],
                 names["attempts"],
@@ -124,7 +129,7 @@ class StoredReadModels:
         oldest_first: bool = False,
     ) -> Iterator[AttemptRow]:
         """Attempts, newest run first, as they are read."""
-        with self._asking("attempts") as (tables, names):
+        with self._asking("attempts") as (tables, names, _):
             query: Sql = run_report.attempts(
                 names["attempts"],
                 tables.dialect,
@@ -140,7 +145,7 @@ class StoredReadModels:
         self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = (), bounds: Sequence[int] = ()
     ) -> list[ObservedUsage]:
         """What completed runs used and cost."""
-        with self._asking("attempts", "runs") as (tables, names):
+        with self._asking("attempts", "runs") as (tables, names, _):
             return usage_report.observed_usage(
                 tables,
                 names["attempts"],
@@ -153,7 +158,7 @@ class StoredReadModels:
 
     def cached_answers(self, *, span: Range = ALWAYS, conditions: Sequence[Condition] = ()) -> list[CachedAnswers]:
         """What answers given again saved."""
-        with self._asking("attempts", "runs") as (tables, names):
+        with self._asking("attempts", "runs") as (tables, names, _):
             return usage_report.cached_answers(
                 tables,
                 names["attempts"],
@@ -165,8 +170,25 @@ class StoredReadModels:
 
     def overview(self, today: Range, *, most: int) -> Overview:
         """What a monitor shows, of one moment."""
-        with self._asking("attempts", "runs") as (tables, names):
+        with self._asking("attempts", "runs") as (tables, names, _):
             return overview(tables, names["attempts"], names["runs"], today=today, most=most)
+
+    def metered(self) -> Metered:
+        """What a page of metrics counts."""
+        with self._state.kept():
+            with closing(self._open_log()) as log:
+                events = log.head()
+            with self._state.reading() as tables:
+                lag = lag_of(Registry(tables, self._state.schema).entries(), events)
+            with self._asking("attempts", "runs", even_stopped=True) as (tables, names, stopped):
+                return Metered(
+                    calls=costs(tables, names["attempts"], by=("provider", "model", "status"), ranges=(ALWAYS,)),
+                    totals=model_totals(tables, names["attempts"]),
+                    runs=run_report.run_counts(tables, names["runs"], by=("strategy", "status", "cached_model")),
+                    events=events,
+                    lag=lag,
+                    stopped=stopped,
+                )
 
     def as_of(self, moment: Timestamp) -> StoredReadModels:
         """The same questions to the log as it was then."""
@@ -181,7 +203,7 @@ class StoredReadModels:
             head = log.head()
         with self._state.reading() as tables:
             entries = Registry(tables, self._state.schema).entries()
-            return [_status(tables, self._state.schema, entries, one.name, one.version, head) for one in PROJECTIONS]
+            return [status_of(tables, self._state.schema, entries, one.name, one.version, head) for one in PROJECTIONS]
 
     def size(self) -> int:
         """Bytes that the state takes."""
@@ -214,16 +236,17 @@ class StoredReadModels:
         return lambda words: Sql(f"r.run IN ({listed})", (json.dumps(runs_with(self._url, words)),))
 
     @contextmanager
-    def _asking(self, *names: str) -> Iterator[Snapshot]:
-        """A snapshot, caught up. Raises ProjectionStopped."""
+    def _asking(self, *names: str, even_stopped: bool = False) -> Iterator[Snapshot]:
+        """A snapshot, caught up. Raises ProjectionStopped, unless one that stopped will do."""
         with self._state.kept():
             self.catch_up(*names)
             with self._state.reading() as tables:
                 entries = {entry.name: entry for entry in Registry(tables, self._state.schema).entries() if entry.live}
-                for name in names:
-                    if entries[name].stopped_at is not None:
-                        raise ProjectionStopped(stopped_text(entries[name]))
-                yield Snapshot(tables, {name: entry.names(self._state.schema) for name, entry in entries.items()})
+                stopped = [name for name in names if entries[name].stopped_at is not None]
+                if stopped and not even_stopped:
+                    raise ProjectionStopped(stopped_text(entries[stopped[0]]))
+                known = {name: entry.names(self._state.schema) for name, entry in entries.items()}
+                yield Snapshot(tables, known, frozenset(stopped))
 
     def _catch_up(self, log: LogSource, *, processes: int) -> CatchUp:
         upto = None if self._until is None else log.position_at(self._until)
@@ -240,41 +263,3 @@ class StoredReadModels:
 
     def _open_log(self) -> LogSource:
         return MemoryLog(self._store) if isinstance(self._store, MemoryStore) else open_log(self._url)
-
-
-def _status(
-    tables: Tables, schema: str, entries: Sequence[Entry], name: str, version: int, head: int
-) -> ProjectionStatus:
-    mine = [entry for entry in entries if entry.name == name]
-    live = next((entry for entry in mine if entry.live), None)
-    building = any(not entry.live for entry in mine)
-    if live is None:
-        state = "rebuilding" if building else "none"
-        return ProjectionStatus(
-            name=name,
-            version=version,
-            state=state,
-            checkpoint=0,
-            lag=head,
-            stopped_at=None,
-            stopped_type=None,
-            stopped_why=None,
-            rows={},
-        )
-    state = "rebuilding" if building else "behind" if live.checkpoint < head else "live"
-    names = live.names(schema)
-    counted = {
-        table.name: int(tables.execute(f"SELECT count(*) FROM {names(table.name)}")[0][0])
-        for table in live.projection.tables
-    }
-    return ProjectionStatus(
-        name=name,
-        version=version,
-        state="stopped" if live.stopped_at is not None else state,
-        checkpoint=live.checkpoint,
-        lag=head - live.checkpoint,
-        stopped_at=live.stopped_at,
-        stopped_type=live.stopped_type,
-        stopped_why=live.stopped_why,
-        rows=counted,
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...domain.finish import FinishReason
 from ...domain.pricing import Usage
-from ...domain.request import ResponseFormat, Tool
+from ...domain.request import ResponseFormat, Tool, ToolChoice, ToolUse
 from ..providers.simulated_text import Asked, pieces
 from .faults import Fault
 from .protocol import REFUSAL_TEXT, BadBody, Protocol, Reply, limit, need, only, strings, texts
@@ -18,6 +18,7 @@ _KNOWN = frozenset(
         "tools", "tool_choice", "stream", "metadata", "thinking", "service_tier",
     }
 )  # fmt: skip
+_TOOL_USES = {"auto": ToolUse.AUTO, "any": ToolUse.REQUIRED, "none": ToolUse.NONE}
 _STOP = {
     FinishReason.STOP: "end_turn",
     FinishReason.LENGTH: "max_tokens",
@@ -60,6 +61,7 @@ class AnthropicProtocol(Protocol):
             stop=strings(body.get("stop_sequences"), "stop_sequences"),
             tools=tuple(_tool(tool) for tool in body.get("tools") or ()),
             tool_result="\n".join(results) if results else None,
+            tool_choice=_tool_choice(need(body, "tool_choice", dict, optional=True)),
             response_format=_response_format(body.get("output_config")),
         )
 
@@ -120,6 +122,17 @@ def _tool(tool: Any) -> Tool:
     if schema.get("type") != "object":
         raise BadBody("tools: input_schema.type must be object")
     return Tool(name=need(tool, "name", str), description=tool.get("description") or "", parameters=schema)
+
+
+def _tool_choice(value: dict[str, Any] | None) -> ToolChoice | None:
+    if value is None:
+        return None
+    kind = need(value, "type", str)
+    if kind == "tool":
+        return ToolChoice(name=need(value, "name", str))
+    if kind not in _TOOL_USES:
+        raise BadBody("tool_choice.type: expected auto, any, tool or none")
+    return ToolChoice(use=_TOOL_USES[kind])
 
 
 def _response_format(value: Any) -> ResponseFormat | None:

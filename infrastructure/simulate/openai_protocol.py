@@ -7,7 +7,7 @@ from typing import Any
 
 from ...domain.finish import FinishReason
 from ...domain.pricing import Usage
-from ...domain.request import ResponseFormat, Tool, ToolCallPart
+from ...domain.request import ResponseFormat, Tool, ToolCallPart, ToolChoice, ToolUse
 from ..providers.simulated_text import Asked, pieces
 from .faults import Fault
 from .protocol import REFUSAL_TEXT, BadBody, Protocol, Reply, limit, need, only, strings, texts
@@ -17,7 +17,7 @@ _KNOWN = frozenset(
     {
         "model", "messages", "max_tokens", "max_completion_tokens", "temperature", "seed", "stop", "response_format",
         "tools", "tool_choice", "stream", "stream_options", "logprobs", "top_logprobs", "top_p", "n", "user",
-        "presence_penalty", "frequency_penalty", "store", "metadata",
+        "presence_penalty", "frequency_penalty", "parallel_tool_calls", "service_tier", "store", "metadata",
     }
 )  # fmt: skip
 _FINISH = {
@@ -63,6 +63,7 @@ class OpenAIProtocol(Protocol):
             stop=_stop(body.get("stop")),
             tools=tuple(_tool(tool) for tool in body.get("tools") or ()),
             tool_result="\n".join(last_texts) if last_role == "tool" else None,
+            tool_choice=_tool_choice(body.get("tool_choice")),
             response_format=_response_format(body.get("response_format")),
         )
 
@@ -137,6 +138,16 @@ def _tool(tool: Any) -> Tool:
         description=function.get("description") or "",
         parameters=function.get("parameters") or {},
     )
+
+
+def _tool_choice(value: Any) -> ToolChoice | None:
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return ToolChoice(name=need(need(value, "function", dict), "name", str))
+    if value not in list(ToolUse):
+        raise BadBody("tool_choice: expected auto, none, required or a function")
+    return ToolChoice(use=ToolUse(value))
 
 
 def _response_format(value: Any) -> ResponseFormat | None:

@@ -90,6 +90,11 @@ class GroupCommit(Generic[T]):
         self._committing = False
         self._thread: threading.Thread | None = None
 
+    @property
+    def callers(self) -> int:
+        """How many wait inside `append`."""
+        return self._callers
+
     async def append(self, append: T) -> AppendResult:
         """The outcome of the append once it is durable. Raises what the store says of it."""
         self._count(1)

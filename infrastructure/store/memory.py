@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from ...application.ports import (
     Append,
@@ -160,6 +161,12 @@ class MemoryStore:
         """One page of the log in order of position; fewer than `limit` events means the end."""
         return _page(self._open_log().events[max(0, after) :], limit, types, stream_prefix)
 
+    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
+        """Every event of the streams whose name begins so, in order of position."""
+        streams = self._open_log().streams.items()
+        events = (event for name, events in streams if name.startswith(prefix) for event in events)
+        return sorted(events, key=attrgetter("position"))
+
     async def read_backwards(
         self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""
     ) -> Sequence[RecordedEvent]:
@@ -183,6 +190,11 @@ class MemoryStore:
     async def head(self) -> int:
         """The last position; 0 for an empty log."""
         return self._open_log().head.position
+
+    @property
+    def appending(self) -> int:
+        """None: an append is done at once."""
+        return 0
 
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist."""

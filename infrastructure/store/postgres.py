@@ -77,6 +77,10 @@ class PostgresStore:
         """One page of the log in order of position."""
         return await self._read(lambda connection: read.page(connection, after, limit, types, stream_prefix))
 
+    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
+        """Every event of the streams whose name begins so, in order of position."""
+        return await self._read(lambda connection: read.family_events(connection, prefix))
+
     async def read_backwards(
         self, *, before: int | None = None, limit: int = PAGE, types: Sequence[str] = (), stream_prefix: str = ""
     ) -> Sequence[RecordedEvent]:
@@ -101,6 +105,11 @@ class PostgresStore:
     async def head(self) -> int:
         """The last position; 0 for an empty log."""
         return await self._read(read.head)
+
+    @property
+    def appending(self) -> int:
+        """Appends of this process that are not durable yet."""
+        return self._commits.callers
 
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist. Raises ConfigurationError where the key they are encrypted under is not set."""

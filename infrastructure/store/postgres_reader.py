@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -15,6 +16,7 @@ from ...domain.units import Timestamp
 from ..database_url import masked
 from .postgres_connection import Connection, connect, unavailable
 from .sealing import Row as StoredRow
+from .stream_names import span_of
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -85,6 +87,12 @@ class ReadConnections:
 def stream_events(connection: Connection, stream: str, after: int) -> list[RecordedEvent]:
     """A stream's events above a version."""
     return _events(connection, "WHERE stream = %s AND version > %s ORDER BY version", (stream, after))
+
+
+def family_events(connection: Connection, prefix: str) -> list[RecordedEvent]:
+    """The events of the streams that begin so; found by the index of streams, whatever the size of the log."""
+    found = _events(connection, "WHERE stream >= %s AND stream < %s", span_of(prefix))
+    return sorted(found, key=attrgetter("position"))
 
 
 def page(

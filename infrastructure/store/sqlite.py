@@ -81,6 +81,10 @@ class SqliteStore:
         """One page of the log in order of position; fewer than `limit` events means the end."""
         return self._reader.page(after=after, limit=limit, types=types, stream_prefix=stream_prefix)
 
+    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
+        """Every event of the streams whose name begins so, in order of position."""
+        return self._reader.family(prefix)
+
     async def read_backwards(
         self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""
     ) -> Sequence[RecordedEvent]:
@@ -110,6 +114,11 @@ class SqliteStore:
     async def head(self) -> int:
         """The last position; 0 for an empty log."""
         return self._reader.head()
+
+    @property
+    def appending(self) -> int:
+        """Appends of this process that are not durable yet."""
+        return self._commits.callers
 
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist. Raises ConfigurationError where the key they are encrypted under is not set."""

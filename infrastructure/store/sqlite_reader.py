@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from .sealing import Row as StoredRow
 from .sqlite_connection import connect_reader, translated
 from .sqlite_erasure import KEY_COLUMNS, content_key
 from .sqlite_transaction import COLUMNS, READ_CLAIM, read_claim
+from .stream_names import span_of
 
 REFS_A_QUERY = 500
 END = 2**63 - 1  # above every position
@@ -46,6 +48,11 @@ class SqliteReader:
         """The stream's events above a version."""
         query = f"SELECT {COLUMNS} FROM events WHERE stream = ? AND version > ? ORDER BY version"
         return [_event(row) for row in self._rows(query, (stream, after))]
+
+    def family(self, prefix: str) -> list[RecordedEvent]:
+        """The events of the streams that begin so; found by the index of streams, whatever the size of the log."""
+        query = f"SELECT {COLUMNS} FROM events WHERE stream >= ? AND stream < ?"
+        return sorted((_event(row) for row in self._rows(query, span_of(prefix))), key=attrgetter("position"))
 
     def page(
         self,

@@ -54,7 +54,10 @@ def schema_revision(connection: sqlite3.Connection, path: Path) -> str | None:
     except sqlite3.OperationalError as error:
         if "no such table" not in str(error):
             raise
-        if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+        if "alembic_version" in tables:  # somebody made it between our two looks
+            return schema_revision(connection, path)
+        if tables:
             raise StoreCorrupted(
                 f"database {path}: a SQLite file of another program: name another file, this one was left as it is"
             ) from error

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from model_orchestrator.application.backtest_history import HistoryPlayer, PastWorld, as_it_ran
+from model_orchestrator.application.backtest_history import HistoryPlayer, PastWorld
+from model_orchestrator.application.backtest_outcome import as_it_ran
 from model_orchestrator.application.backtest_runs import PastAttempt, PastCall, PastRouting, PastRun, PastStart
 from model_orchestrator.application.backtest_tally import Played
 from model_orchestrator.domain.catalogue import Catalogue, ModelConfig, ModelProvider
@@ -76,6 +77,7 @@ def past(*attempts: PastAttempt, strategy: str = "cheapest", plan: tuple[str, ..
         strategy=strategy,
         settings=more.pop("settings", StrategySettings()),
         provider="live",
+        category="orchestration",
         catalogue="seed",
         request=more.pop("request", None),
     )
@@ -243,3 +245,68 @@ CROSSING = (
     ModelConfig("reader", ModelProvider.OPENAI, price=card("reader", 8, 2), context_window=150_000),
     ModelConfig("tiered", ModelProvider.OPENAI, price=card("tiered", 2, 3, above=5_000), context_window=150_000),
 )
+
+
+def test_what_rescore_added_is_not_how_the_run_was_decided() -> None:
+    """The run trusted its own scorer; by the added scores the chain would have gone on, or have stopped before."""
+    chain = (MINI, HAIKU, SONNET, "claude-opus-3")
+    other = replace(SEED_POLICY, scorer="learned-1")
+    stopped = past(attempt(1, MINI, 900_000), strategy="fallback", plan=chain)
+    stopped.attempts[1].scores["learned-1"] = 100_000
+    found = player(other).play(stopped)
+    assert found.cost is None
+    assert found.planned is not None
+    went_on = past(attempt(1, MINI, 100_000), attempt(2, HAIKU, 900_000), strategy="fallback", plan=chain)
+    for one in went_on.attempts.values():
+        one.scores["learned-1"] = 800_000
+    assert player(other).play(went_on).cost == 10**6
+    assert player().play(went_on) == as_it_ran(went_on)
+
+
+def test_what_a_lost_attempt_cost_is_unknown() -> None:
+    """A call without an outcome may have been paid; one that failed was not."""
+    lost = past(attempt(1, MINI, 0, latency=None, cost=None, scores={}), attempt(2, MINI, 900_000))
+    assert as_it_ran(lost).cost is None
+    assert player(ending_at(0.5), strategy="fallback").play(lost) == Played()
+    lost.attempts[1].cost = 0
+    assert as_it_ran(lost).cost == 2 * 10**6
+
+
+def test_of_a_run_that_goes_on_nothing_is_known_yet() -> None:
+    assert as_it_ran(past(attempt(1, MINI, 900_000), final=None, ended_at=None)) == Played()
+
+
+def test_a_judge_is_paid_with_the_answer_it_scores() -> None:
+    """What stops at the first answer has paid for its judge too, and for no later one."""
+    chain = (MINI, HAIKU, SONNET, "claude-opus-3")
+    run = past(
+        attempt(1, MINI, 0, scores={f"judge:{GPT4O}": 600_000}),
+        attempt(3, HAIKU, 0, scores={f"judge:{GPT4O}": 900_000}, call=1),
+        strategy="fallback",
+        plan=chain,
+        settings=StrategySettings(judge=GPT4O),
+    )
+    assert run.routing is not None
+    judges = tuple(replace(run.routing.plan[0], model=GPT4O, purpose=Purpose.JUDGE, scores=at) for at in range(4))
+    run.routing = replace(run.routing, plan=(*run.routing.plan, *judges))
+    for number, call, cost in ((2, 4, 50), (4, 5, 70)):
+        run.attempts[number] = PastAttempt(number, GPT4O, Purpose.JUDGE, call, latency=1, cost=cost)
+    assert player(ending_at(0.5)).play(run).cost == 10**6 + 50
+    assert player(ending_at(0.8)).play(run).cost == 4 * 10**6 + 120
+
+
+def test_what_another_judge_would_have_cost_is_unknown() -> None:
+    """The policy has every answer judged, and the run had none."""
+    run = past(attempt(1, MINI, 900_000), labels={(None, "me"): 1_000_000})
+    found = player(replace(SEED_POLICY, scorer=f"judge:{GPT4O}")).play(run)
+    assert (found.quality, found.cost, found.planned) == (1.0, None, None)
+
+
+def test_a_full_panel_is_planned_whole() -> None:
+    """A panel that asks all at once is expected to cost what all its members do."""
+    run = past(attempt(1, GPT4O, 900_000), plan=(GPT4O,))
+    whole = past(attempt(1, GPT4O, 900_000), plan=(GPT4O,), settings=StrategySettings(full_panel=True))
+    pair, all_ = (player(strategy="ensemble").play(one).planned for one in (run, whole))
+    assert pair is not None
+    assert all_ is not None
+    assert all_ > pair

@@ -31,7 +31,16 @@ from model_orchestrator.domain.units import Usd, picodollars, usd
 from .world import Stage, answer
 
 CATEGORIES = ("chat", "mail")
-SCOPES = ("global", "category:chat", "category:mail", "tag:team=a", "model:gpt-4o-mini", "model:claude-haiku-3.5")
+SCOPES = (
+    "global",
+    "category:chat",
+    "category:mail",
+    "tag:team=a",
+    "model:gpt-4o-mini",
+    "model:claude-haiku-3.5",
+    "key:web",
+    "key:local",
+)
 
 
 @dataclass
@@ -230,8 +239,10 @@ def test_a_budget_always_knows_all_of_its_scope(sequence: list[Step]) -> None:
             if what in ("run", "lost"):
                 books.stage.client.reply = OutcomeUnknown(ErrorKind.CUT) if what == "lost" else answer()
                 tags = {"team": "a"} if number < 3 else {}
-                spent = picodollars(await books.run(category=category, tags=tags, max_cost=Usd("0.5")))
-                mine = {"global", f"category:{category}", "model:gpt-4o-mini", *(["tag:team=a"] if tags else [])}
+                owner = "web" if number % 3 else "local"
+                spent = picodollars(await books.run(category=category, tags=tags, owner=owner, max_cost=Usd("0.5")))
+                mine = {"global", f"category:{category}", "model:gpt-4o-mini", f"key:{owner}"}
+                mine |= {"tag:team=a"} if tags else set()
                 for one in mine:
                     billed[one] += spent
             elif what == "set":

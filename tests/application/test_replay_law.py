@@ -29,6 +29,7 @@ from model_orchestrator.application.recorded_texts import Texts, texts_of
 from model_orchestrator.application.recorded_world import Basis
 from model_orchestrator.application.replay import Replayed, replay
 from model_orchestrator.application.runs import load_run
+from model_orchestrator.application.world import Caller
 from model_orchestrator.domain.actions import (
     Action,
     AssessPrompt,
@@ -80,6 +81,17 @@ TEXTS = (
     '{"reason": "Both.", "ranking": ["B", "A"]}',
     "",
 )
+
+
+BUDGETS = ("global", "model:gpt-4o", "category:orchestration", "key:web")
+
+
+def who_asks(seed: int) -> Caller:
+    """Nobody in particular, or a key for some models."""
+    draw = random.Random(f"who asks {seed}")
+    if draw.random() < 0.6:
+        return Caller()
+    return Caller(owner="web", models=tuple(draw.sample(MODELS, draw.randrange(1, 4))) if draw.random() < 0.7 else None)
 
 
 class Crash(BaseException):
@@ -157,6 +169,9 @@ class Turnstile:
     async def expected_wait(self, model: str, limits: Limits, *, tokens: int) -> float:
         return 0.0
 
+    async def admit(self, model: str, limits: Limits) -> float:
+        return 0.0
+
     async def aclose(self) -> None:
         pass
 
@@ -195,9 +210,10 @@ def make(seed: int) -> tuple[Stage, Dice]:
     stage.log.store = store
     if dice.draw.random() < 0.4:
         stage.limiter = Turnstile(dice)
+    stage.caller = who_asks(seed)
     limit = dice.amount()
     if limit is not None:
-        stage.budgets = tuple((scope, "day") for scope in ("global", "model:gpt-4o", "category:orchestration"))
+        stage.budgets = tuple((scope, "day") for scope in BUDGETS)
     command: dict[str, Any] = {
         "strategy": dice.draw.choice(("cheapest", "fallback", "fallback", "ensemble", "ensemble", "auto")),
         "settings": dice.settings(),
@@ -213,7 +229,7 @@ def make(seed: int) -> tuple[Stage, Dice]:
 
     async def work() -> None:
         if limit is not None:
-            for scope in ("global", "model:gpt-4o", "category:orchestration"):
+            for scope in BUDGETS:
                 change = BudgetLimit(scope=scope, period="day", limit=picodollars(limit))
                 events = stage.log.new_events(f"budget-{scope}-day", [BudgetRemoved(scope=scope, period="day")])
                 appended = StreamAppend(f"budget-{scope}-day", Expected.ANY, events)
@@ -335,7 +351,7 @@ def check(seed: int) -> None:
     problems = asyncio.run(balance_problems(stage.store, stage.log))
     assert not [one for one in problems if one.startswith("balance ")]  # the limits were set without events
     for row in asyncio.run(stage.store.balances()):
-        mine = [one for one in run.attempts if row.scope in ("global", "category:orchestration", f"model:{one.model}")]
+        mine = [one for one in run.attempts if row.scope in (*BUDGETS[2:], "global", f"model:{one.model}")]
         held = total(one.started.max_cost for one in mine if one.spent is None)
         if run.held:
             assert row.held == picodollars(held)

@@ -76,9 +76,10 @@ def test_a_score_is_given_once_whoever_else_records_it() -> None:
         RunRescored(attempt=number, score=Probability(1), signals={}, scorer="s-1", by="local", judged_in=None)
         for number in (1, 2)
     )
-    assert asyncio.run(record_scores(stage.log, RUN, [first])) == [first]
-    assert asyncio.run(record_scores(stage.log, RUN, [first, second])) == [second]
-    assert asyncio.run(record_scores(stage.log, RUN, [first, second])) == []
+    assert asyncio.run(record_scores(stage.log, RUN, [first]))[1] == [first]
+    assert asyncio.run(record_scores(stage.log, RUN, [first, second]))[1] == [second]
+    run, new = asyncio.run(record_scores(stage.log, RUN, [first, second]))
+    assert (run.rescored, new) == ((first, second), [])
     assert stage.types().count("RunRescored") == 2
 
 

@@ -76,6 +76,7 @@ WRONG = {
     "system": 5,
     "max_tokens": 5.5,
     "temperature": "0.5",
+    "top_p": "0.5",
     "stop": 5,
     "seed": 1.5,
     "response_format": {"type": "json_object"},
@@ -132,9 +133,10 @@ def test_messages_are_mappings_or_the_domains_own() -> None:
 def test_parameters_are_carried() -> None:
     """Each where it belongs; a single stop word is one, not its letters."""
     tool, shape = Tool(name="look_up"), ResponseFormat()
-    given = options(max_tokens=5, temperature=0, stop="END", seed=7, tools=[tool], response_format=shape)
+    given = options(max_tokens=5, temperature=0, top_p=0.5, stop="END", seed=7, tools=[tool], response_format=shape)
     parameters = request_of("hi", given).parameters
     assert (parameters.max_tokens, parameters.temperature, parameters.stop, parameters.seed) == (5, 0, ("END",), 7)
+    assert parameters.top_p == 0.5
     assert (parameters.tools, parameters.response_format) == ((tool,), shape)
     assert request_of("hi", options(stop=["a", "\n"])).parameters.stop == ("a", "\n")
 
@@ -175,6 +177,8 @@ def test_parameters_are_carried() -> None:
         ({"tools": [{"name": "x"}]}, "option tools: expected Tool objects"),
         ({"temperature": -0.1}, "temperature -0.1 is not possible: expected 0 to 2"),
         ({"temperature": float("nan")}, "temperature nan is not possible"),
+        ({"top_p": 1.1}, "top p 1.1 is not possible: expected 0 to 1"),
+        ({"top_p": float("nan")}, "top p nan is not possible"),
         ({"max_tokens": 0}, "max tokens 0 is not possible: expected 1 or more"),
     ],
 )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from model_orchestrator.application.departure import Departure
 from model_orchestrator.application.limits import Limits, RateLimiter
 from model_orchestrator.application.orchestrator import Finished, RunLoop
 from model_orchestrator.application.ports import (
@@ -17,7 +18,7 @@ from model_orchestrator.application.ports import (
     ModelCall,
     RecordedEvent,
 )
-from model_orchestrator.application.world import StartRun, World
+from model_orchestrator.application.world import Caller, StartRun, World
 from model_orchestrator.domain.events import RunEvent
 from model_orchestrator.domain.finish import FinishReason
 from model_orchestrator.domain.policy import SEED_POLICY
@@ -105,8 +106,11 @@ class Stage:
         self.observed: list[RunEvent] = []
         self.budgets: tuple[tuple[str, str], ...] = ()
         self.limiter: RateLimiter | None = None
+        self.caller = Caller()
 
-    def loop(self, prompt: str = "What is Python?", **command: Any) -> RunLoop:
+    def loop(
+        self, prompt: str = "What is Python?", *, epoch: int = 1, departure: Departure | None = None, **command: Any
+    ) -> RunLoop:
         world = World(
             provider="live",
             catalogue=SEED,
@@ -117,15 +121,15 @@ class Stage:
             unusable=(),
             client_for=lambda model: self.client,
             worker="test:1",
-            observe=lambda run_id, event: self.observed.append(event),
+            observe=lambda run_id, event, at: self.observed.append(event),
             draw=lambda: 0.0,
             budgets=self.budgets,
             limiter=self.limiter,
             limits_of=lambda model: Limits(requests=60),
         )
-        fields: dict[str, Any] = {"run_id": RUN, "request": prompt_request(prompt)}
+        fields: dict[str, Any] = {"run_id": RUN, "request": prompt_request(prompt), "owner": self.caller.owner}
         started = StartRun(**(fields | command))
-        return RunLoop(started, world, self.log, self.clock)
+        return RunLoop(started, world.open_to(self.caller), self.log, self.clock, epoch=epoch, departure=departure)
 
     def run(self, prompt: str = "What is Python?", **command: Any) -> Finished:
         """Drive the run to its end."""

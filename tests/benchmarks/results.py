@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from model_orchestrator.application.curve_chart import curve_svg
 from model_orchestrator.application.evaluation.cascade import evaluate_cascade
@@ -24,19 +23,13 @@ from model_orchestrator.application.evaluation.report import Evaluation
 from model_orchestrator.application.evaluation.routing import evaluate_routing
 from model_orchestrator.domain.errors import InvalidRequest
 from model_orchestrator.infrastructure.datasets import name_of, open_dataset
-from model_orchestrator.infrastructure.evaluated_policies import (
-    HEURISTIC,
-    POLICIES,
-    answer_scorer,
-    routing_policy,
-    success_policy,
-)
+from model_orchestrator.infrastructure.evaluated_policies import HEURISTIC, LEARNED, evaluated_policy
+from model_orchestrator.infrastructure.settings import Settings
 
 from .evaluated import ANSWERS, CASCADES, PAIRS, PANELS, POOLS
 from .results_page import Found, page
 
 ROOT = Path(__file__).parents[2]
-T = TypeVar("T")
 Listed = tuple[str, str, Callable[[RecordedSet], Evaluation]]  # set, label, what is done with it
 
 
@@ -67,26 +60,25 @@ def _sets(folder: Path) -> dict[str, RecordedSet]:
 
 def _found(sets: dict[str, RecordedSet]) -> Iterator[Found]:
     """Everything listed, policy by policy; the pictures show the last of a kind."""
-    for policy in POLICIES:
+    for policy in (HEURISTIC, LEARNED):
         for name, label, evaluate in (*_routing(policy), *_answers(policy)):
             if name in sets:
                 yield from _told(sets[name], label, evaluate)
 
 
 def _routing(policy: str) -> Iterator[Listed]:
-    router, chooser = _or_none(partial(routing_policy, policy)), _or_none(partial(success_policy, policy))
-    if router is not None:
-        for name, weak, strong in PAIRS:
-            yield name, policy, partial(evaluate_routing, policy=router, weak=weak, strong=strong)
-    if chooser is not None:
+    judged = evaluated_policy(Settings(), policy)
+    router = judged.routing()
+    for name, weak, strong in PAIRS:
+        yield name, policy, partial(evaluate_routing, policy=router, weak=weak, strong=strong)
+    if policy != HEURISTIC:  # which does not say how likely a model is right
+        chooser = judged.success()
         for name, models in POOLS:
-            yield name, policy, partial(evaluate_choice, policy=chooser, models=models)
+            yield name, policy, partial(evaluate_choice, policy=chooser, models=models, target=judged.target)
 
 
 def _answers(policy: str) -> Iterator[Listed]:
-    scorer = _or_none(partial(answer_scorer, policy))
-    if scorer is None:
-        return
+    scorer = evaluated_policy(Settings(), policy).scorer()
     for name, model, second in ANSWERS:
         if second is None or policy != HEURISTIC:  # which reads no second answer
             yield name, policy, partial(evaluate_confidence, scorer=scorer, model=model, second=second)
@@ -109,15 +101,6 @@ def _told(data: RecordedSet, label: str, evaluate: Callable[[RecordedSet], Evalu
         yield Found("both agree", found, found.reference(f"{found.asked['second']} agrees"))
     else:
         yield Found(label, found, found.policy)
-
-
-def _or_none(made: Callable[[], T]) -> T | None:
-    """None where this build has no such policy."""
-    try:
-        return made()
-    except InvalidRequest as error:
-        print(f"left out: {error}", file=sys.stderr)
-        return None
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def _figure(row: Row, key: str) -> str:
 
 def _saves(row: Row) -> bool:
     """Of a cascade by agreement, at its one point; its quality is for the reader to judge."""
-    return _high(row, "cost100") < 1 if "cost100" in row.figures else row.figures.get("cost_share", 1.0) < 1
+    return _high(row, "cost100") < 1 if "cost100" in row.figures else _high(row, "cost_share") < 1
 
 
 def _low(row: Row, key: str) -> float:

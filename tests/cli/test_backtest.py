@@ -98,6 +98,31 @@ def test_the_log_is_played_and_explored_runs_weigh_in() -> None:
     )
 
 
+def test_runs_on_a_data_set_that_is_gone_are_unknown() -> None:
+    """Removed, or with other rows under its name; what really happened is known all the same."""
+    command("run", "What is 2+2?", "--quiet")
+    command("datasets", "import", "some.jsonl")
+    command("batch", "recorded:some", "--quiet", "--output", "answers")
+    Path("other.jsonl").write_text(Path("some.jsonl").read_text().replace("gpt-4o-2024-08-06", "gpt-4o-later"))
+    for gone in (("import", "other.jsonl", "--name", "some", "--replace"), ("remove", "some")):
+        command("datasets", *gone)
+        done = command("backtest", "--policy", "heuristic", "--json").document
+        counts = {one["of"]: [policy["counts"] for policy in one["policies"]] for one in done}
+        assert [one["cost_unknown"] for one in counts["simulated"]] == [0, 0]
+        assert [one["cost_unknown"] for one in counts["recorded"]] == [40, 0]
+        found = command("runs", "replay", "--since", "1d", "--policy", "heuristic", "--json").document["totals"]
+        assert found["why_not"] == {"its data set was removed or replaced": 40}
+
+
+def test_runs_in_which_a_judge_was_asked_are_no_history() -> None:
+    """No policy decides whom they ask; what they cost is in no figure."""
+    command("run", "What is 2+2?", "--quiet")
+    before = command("backtest", "--policy", "heuristic", "--json").document
+    command("runs", "rescore", "last", "--scorer", "judge:gpt-4o", "--max-cost", "0.5")
+    assert len(command("runs", "list", "--json").document) == 2
+    assert command("backtest", "--policy", "heuristic", "--json").document == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

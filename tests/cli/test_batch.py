@@ -266,3 +266,14 @@ def test_the_summary_is_exact() -> None:
     lines = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert Decimal(done.document["simulated_cost"]) == sum(Decimal(line["cost"]) for line in lines)
     assert sum(done.document["models"].values()) == 30
+
+
+def test_answers_are_scored_by_whom_the_batch_names() -> None:
+    """A line may name another; the batch's is checked before anything is asked."""
+    lines = [{"prompt": "What is 1 + 1?"}, {"prompt": "What is 1 + 2?", "scorer": "heuristic-1"}]
+    found = results(command("batch", write(*lines), "--scorer", "learned"))
+    shown = [command("runs", "show", one["run_id"], "--json").document["attempts"][0] for one in found]
+    assert [one["scorer"].split("-")[0] for one in shown] == ["learned", "heuristic"]
+    wrong = command("batch", write(*lines), "--scorer", "nobody")
+    assert (wrong.code, wrong.stdout) == (2, "")
+    assert "scorer 'nobody' is unknown" in wrong.complaint

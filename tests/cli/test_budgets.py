@@ -154,7 +154,10 @@ def test_people_read_the_same_figures() -> None:
         (["global", "0.0000000000001"], "budget 0.0000000000001 is not possible"),
         (["global", "abc"], "budget 'abc' is not an amount of US dollars"),
         (["global", ""], "budget '' is not an amount of US dollars"),
-        (["everything", "1"], "budget scope 'everything': expected global, category:NAME, tag:KEY=VALUE or model:NAME"),
+        (
+            ["everything", "1"],
+            "budget scope 'everything': expected global, category:NAME, tag:KEY=VALUE, model:NAME or key:NAME",
+        ),
         (["", "1"], "budget scope ''"),
         (["category:", "1"], "budget scope 'category:'"),
         (["tag:team", "1"], "budget scope 'tag:team'"),

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from model_orchestrator.application.cost_documents import cost_report_dict, cost_report_rows
 from model_orchestrator.application.cost_reports import CostLine, CostQuestion, CostSection
 from model_orchestrator.cli import cost_table
-from model_orchestrator.cli.cost_table import cost_report_dict, cost_report_rows, cost_report_text
+from model_orchestrator.cli.cost_table import cost_report_text
 from model_orchestrator.domain.events import Money
 from model_orchestrator.domain.units import Timestamp
 

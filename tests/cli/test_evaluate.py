@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -14,6 +16,9 @@ import pytest
 from model_orchestrator.application.evaluation.recorded_set import recorded_set
 from model_orchestrator.application.evaluation.report import KEYS
 from model_orchestrator.cli.evaluate_asked import second_asked
+from model_orchestrator.domain.confidence import SCORER
+from model_orchestrator.infrastructure.learned_weights import digest
+from model_orchestrator.infrastructure.weights_store import SHIPPED
 
 from ..recorded import BIG, OTHER, SMALL, example, file_of
 from .command import command
@@ -109,6 +114,76 @@ def test_a_second_model_that_the_set_lacks_is_left_out() -> None:
     assert "elsewhere, which the data set lacks" in left.notes[0]
 
 
+OWN = """
+[policies.frugal]
+router = "routing.json"
+target = 0.5
+scorer = "learned"
+scorer_weights = "confidence.json"
+"""
+
+
+def _reworked(kind: str) -> str:
+    """The shipped weights with a word more, in the working folder; eight digits of their hash."""
+    file = json.loads((SHIPPED / f"{kind}.json").read_text(encoding="utf-8"))
+    file["weights"]["changed"] = True
+    file["sha256"] = digest(file["weights"])
+    Path(f"{kind}.json").write_text(json.dumps(file), encoding="utf-8")
+    return str(file["sha256"][:8])
+
+
+def test_a_policy_of_ones_own_is_judged_by_its_weights_and_target(
+    dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name in the settings or as a file; what it does not say is as under heuristic."""
+    monkeypatch.chdir(tmp_path)
+    Path("model-orchestrator.toml").write_text(OWN, encoding="utf-8")
+    Path("alike.toml").write_text(OWN.partition("]")[2], encoding="utf-8")
+    Path("plain.toml").write_text("", encoding="utf-8")
+    own = {kind: _reworked(kind) for kind in ("routing", "confidence")}
+
+    def judged(kind: str, *words: str) -> dict[str, Any]:
+        done = command("evaluate", kind, "--json", *words)
+        assert done.code == 0, done
+        document: dict[str, Any] = done.document
+        return document
+
+    many = ("routing", "--dataset", str(MMLU_PRO), "--models", f"{FLASH},{PRO}")
+    for name in ("frugal", "alike.toml"):
+        found = judged(*many, "--policy", name)
+        assert (found["target"], found["policy"]) == (0.5, f"routing-{own['routing']}")
+        assert judged(*many, "--policy", name, "--target", "0.6")["target"] == 0.6
+        found = judged("confidence", "--dataset", dataset, "--model", SMALL, "--policy", name)
+        assert found["policy"] == f"learned-{own['confidence']}"
+    assert judged(*many, "--policy", "learned")["target"] == 0.8
+    assert judged("confidence", "--dataset", dataset, "--model", SMALL, "--policy", "plain.toml")["policy"] == SCORER
+
+
+def test_what_learned_weights_do_not_know_is_told(dataset: str) -> None:
+    """A pair that no data set held, and models whose answers were never read."""
+    pair = ("--weak", SMALL, "--strong", BIG)
+    found = command("evaluate", "routing", "--dataset", dataset, *pair, "--policy", "learned", "--json").document
+    assert "knows no pair small and big: it went by the plain difficulty" in found["notes"][-1]
+    panel = ("ensemble", "--models", f"{SMALL},{BIG}")
+    for words, named in (
+        (("confidence", "--model", SMALL), SMALL),
+        (("cascade", *pair), SMALL),
+        (panel, f"{SMALL}, {BIG}"),
+    ):
+        told = command("evaluate", *words, "--dataset", dataset, "--policy", "learned", "--json").document["notes"]
+        assert any(f"was not trained on answers of {named}:" in note for note in told)
+        assert "trained on answers" not in command("evaluate", *words, "--dataset", dataset).stdout
+
+
+@pytest.mark.parametrize("policy", ["heuristic", "learned"])
+def test_answers_can_be_judged_where_the_prompts_are_not_told(policy: str, tmp_path: Path) -> None:
+    """Only a router needs them."""
+    rows = [replace(example(number), prompt=None) for number in range(1, 61)]
+    silent = str(file_of(tmp_path / "silent.jsonl", rows))
+    for words in (("confidence", "--model", SMALL), ("cascade", "--weak", SMALL, "--strong", BIG), ("ensemble",)):
+        assert command("evaluate", *words, "--dataset", silent, "--policy", policy).code == 0
+
+
 def test_a_page_is_drawn_too(dataset: str, tmp_path: Path) -> None:
     """With the figures below it."""
     page = tmp_path / "out.html"
@@ -127,17 +202,28 @@ def test_a_page_is_drawn_too(dataset: str, tmp_path: Path) -> None:
         (("routing", "--policy", "learned", "--target", "0.5", "--budget", "1"), "not both"),
         (("routing", "--policy", "learned", "--budget", "-1"), "budget -1.0: expected US dollars"),
         (("routing", "--weak", SMALL, "--strong", "bog"), "has no model 'bog': did you mean big?"),
-        (("routing", "--weak", SMALL, "--strong", BIG, "--policy", "best"), "policy 'best': expected heuristic or"),
+        (
+            ("routing", "--weak", SMALL, "--strong", BIG, "--policy", "best"),
+            "there is no policy 'best'; policies are heuristic, learned; or a TOML file",
+        ),
         (("routing", "--weak", SMALL, "--strong", BIG, "--chart", "x.png"), "ends in .svg or .html"),
         (("confidence", "--model", SMALL, "--policy", "heuristic", "--weights", "w"), "heuristic has no weights"),
+        (("confidence", "--model", SMALL, "--policy", "own.toml", "--weights", "w"), "own.toml names its own weights"),
+        (("confidence", "--model", SMALL, "--policy", "judged.toml"), "asks judge:gpt-4o about answers"),
+        (("routing", "--policy", "judged.toml"), "policy judged does not know how likely"),
         (("cascade", "--weak", SMALL, "--strong", BIG, "--threshold", "7"), "threshold 7.0: expected 0 to 1"),
         (("ensemble", "--method", "judge"), "expected vote or score"),
         (("ensemble", "--models", f"{SMALL},{SMALL}"), "one is named twice"),
         (("ensemble", "--models", f"{SMALL},"), "no model ''"),
     ],
 )
-def test_misuse_is_told(arguments: tuple[str, ...], said: str, dataset: str) -> None:
+def test_misuse_is_told(
+    arguments: tuple[str, ...], said: str, dataset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In one line, with exit 2."""
+    monkeypatch.chdir(tmp_path)
+    Path("own.toml").write_text('scorer = "learned"', encoding="utf-8")
+    Path("judged.toml").write_text('scorer = "judge:gpt-4o"', encoding="utf-8")
     kind, *rest = arguments
     done = command("evaluate", kind, "--dataset", dataset, *rest)
     assert done.code == 2

@@ -78,6 +78,24 @@ def test_weights_are_trained_on_it() -> None:
     assert load_scorer(Path("weights.json")).version == done.document["version"]
 
 
+def test_only_the_runs_that_are_meant_are_learned_from() -> None:
+    """By the dates and conditions of `runs list`."""
+    words = ("learn", "routing", "--from-log", "-o", "weights.json", "--json")
+    some = command(*words, "--where", f"tag:batch in ({SMALL}, {BIG})", "--since", "today", "--until", "today")
+    assert some.code == 0, some
+    assert set(load_router(Path("weights.json")).models) == {SMALL, BIG}
+    for meant in (("--where", f"tag:batch = {SMALL}"), ("--where", f"model = {SMALL}")):
+        done = command(*words, *meant)
+        assert "log has outcomes of one model only" in done.document["error"]["message"]
+    for none in (("--until", "2020"), ("--where", "category = nothing")):
+        done = command("learn", "confidence", "--from-log", "-o", "w.json", *none)
+        assert "no answer of the runs that are meant has a label" in done.complaint
+    wrong = command(*words, "--where", "colour = red").document["error"]["message"]
+    assert "colour" in wrong
+    beside = command("learn", "routing", "--dataset", "sums", "--since", "today", "-o", "w.json")
+    assert "choose runs of the log: leave them out with --dataset" in beside.complaint
+
+
 @pytest.mark.parametrize("kind", ["routing", "confidence"])
 def test_what_to_learn_from_is_said_once(kind: str) -> None:
     """A data set or the log; a log without labels says what gives them."""

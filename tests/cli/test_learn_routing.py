@@ -36,7 +36,7 @@ def test_weights_are_written_with_figures_of_held_out_prompts(data: Path) -> Non
     [guarantee] = report["guarantees"]
     assert guarantee["lost"] <= 0.2
     assert router.thresholds == {("small", "large"): guarantee["threshold"]}
-    assert trained_on(Path("weights.json"), [ROWS[0]["prompt"], "a new one"]) == 1
+    assert trained_on(Path("weights.json").read_text(encoding="utf-8"), [ROWS[0]["prompt"], "a new one"]) == 1
 
     shown = command(*asked, *pair)
     assert "small > large" in shown.stdout
@@ -68,6 +68,10 @@ def test_prompts_in_two_rows_are_warned_about(data: Path) -> None:
         (["--dataset", "none.jsonl"], "none.jsonl"),
         (["--dataset", "made.jsonl.gz,made.jsonl.gz"], "named twice"),
         (["--dataset", "empty.jsonl"], "it has no rows"),
+        (["--dataset", " ,"], "names no data set"),
+        (["--models", "small,small"], "--models small,small: one is named twice"),
+        (["--weak", STRONG, "--strong", WEAK], "small is nowhere better than large: exchange them"),
+        (["-o", "nowhere/weights.json"], "expected a file in a folder that exists"),
     ],
 )
 def test_what_cannot_be_learned_from_is_one_line(data: Path, arguments: list[str], said: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from model_orchestrator.domain.events import RunCompleted
-from model_orchestrator.infrastructure import policy, replay_many
+from model_orchestrator.infrastructure import event_codec, policy, replay_many, run_log
 from model_orchestrator.infrastructure.event_codec import EVENT_TYPES
 
 from ..database import Database, database
@@ -123,11 +123,24 @@ def test_a_scorer_of_another_build_changes_nothing_but_the_second_check(monkeypa
 def test_an_event_of_a_newer_release_is_not_replayable(monkeypatch: pytest.MonkeyPatch) -> None:
     run = asked("What is 2+2?")
     monkeypatch.delitem(EVENT_TYPES, RunCompleted.__name__)
-    from model_orchestrator.infrastructure import event_codec
-
     monkeypatch.delitem(event_codec.SCHEMA_VERSIONS, RunCompleted.__name__)
     done = replayed(run, "--json")
     assert (done.code, done.document["runs"][0]["verdict"]) == (0, "not_replayable")
+
+
+def test_a_word_that_this_build_does_not_know_is_not_replayable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an event of a version that it does."""
+    run = asked("What is 2+2?")
+
+    def decode(type_name: str, *rest: Any) -> Any:
+        if type_name == RunCompleted.__name__:
+            raise ValueError("Invalid enum value")
+        return event_codec.decode(type_name, *rest)
+
+    monkeypatch.setattr(run_log, "decode", decode)
+    done = replayed(run, "--json")
+    assert (done.code, done.document["runs"][0]["verdict"]) == (0, "not_replayable")
+    assert "an event that this build does not know" in command("audit", "trail", run, "--step").complaint
 
 
 def test_what_is_asked_for_must_be_clear() -> None:

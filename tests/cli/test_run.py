@@ -311,6 +311,7 @@ LIVE = {"MODEL_ORCHESTRATOR_PROVIDER": "live"}
         (["hi", "--max-tokens", "0"], "max tokens 0 is not possible: expected 1 or more"),
         (["hi", "--max-tokens", "-1"], "max tokens -1 is not possible"),
         (["hi", "--temperature", "nan"], "temperature nan is not possible: expected 0 to 2"),
+        (["hi", "--top-p", "2"], "top p 2.0 is not possible: expected 0 to 1"),
         (["hi", "--temperature", "2.1"], "temperature 2.1 is not possible"),
         (["hi", "--timeout", "0"], "timeout 0.0 is not possible: expected seconds above 0"),
         (["hi", "--timeout", "inf"], "timeout inf is not possible"),

@@ -51,6 +51,17 @@ class EventStoreContract:
         assert await store.read_all() == []
 
     @with_store
+    async def test_a_family_is_every_event_of_the_streams_that_begin_so(self, store: EventStore) -> None:
+        """In order of position, and no other's: not those that a pattern or another order of letters would find."""
+        assert await store.read_family("key-") == []
+        streams = ("key-b", "run-1", "key-a", "key", "key.", "Key-a", "kex-z", "key-", "key-\U0010ffff", "kez", "key-b")
+        for stream in streams:
+            await appended(store, on_stream(stream))
+        found = await store.read_family("key-")
+        assert [event.stream for event in found] == ["key-b", "key-a", "key-", "key-\U0010ffff", "key-b"]
+        assert list(found) == [event for event in await whole_log(store) if event.stream.startswith("key-")]
+
+    @with_store
     async def test_positions_and_versions_count_from_1(self, store: EventStore) -> None:
         first = await appended(store, on_stream("a", new_event(), new_event()))
         second = await appended(store, on_stream("b"))

@@ -23,7 +23,9 @@ from model_orchestrator.domain.request import (
     Role,
     TextPart,
     Tool,
+    ToolChoice,
     ToolResultPart,
+    ToolUse,
     prompt_request,
 )
 
@@ -141,6 +143,23 @@ class ModelClientContract(AnsweringContract):
         assert answer.finish_reason is FinishReason.STOP
         assert answer.tool_calls == ()
         assert "12 degrees" in answer.text
+
+    @pytest.mark.parametrize(
+        ("choice", "called"),
+        [
+            (ToolChoice(use=ToolUse.AUTO), ["weather"]),
+            (ToolChoice(use=ToolUse.REQUIRED), ["weather"]),
+            (ToolChoice(use=ToolUse.NONE), []),
+            (ToolChoice(name="clock"), ["clock"]),
+        ],
+    )
+    def test_tools_are_called_as_chosen(self, choice: ToolChoice, called: list[str], streamed: bool) -> None:
+        """The one named, some, or none."""
+        parameters = Parameters(
+            tools=(WEATHER, Tool(name="clock", parameters={"type": "object"})), tool_choice=choice, top_p=0.5
+        )
+        answer = self.answer(self.call(Request(messages=(user("The weather?"),), parameters=parameters)), streamed)
+        assert [call.name for call in answer.tool_calls] == called
 
     def test_two_tool_results_are_read(self, streamed: bool) -> None:
         """Results of one turn arrive together."""

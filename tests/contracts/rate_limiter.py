@@ -260,6 +260,33 @@ class RateLimiterContract:
 
         play(scenario)
 
+    def test_who_is_admitted_took_a_place_and_who_is_not_took_none(self, play: Play) -> None:
+        """However often it was refused, the next one comes when the rule has it."""
+
+        async def scenario(limiter: RateLimiter) -> None:
+            limits = Limits(requests=50)
+            assert await limiter.admit("m", limits) == 0
+            taken = await kept(limiter)
+            assert taken is not None
+            waits = [await limiter.admit("m", limits) for _ in range(40)]
+            assert await kept(limiter) == taken
+            assert taken == gcra.begun(taken.asked, gcra.call(limits, 0))
+            assert all(0 < wait <= 60 / 46 + 0.001 for wait in waits)
+            assert waits == sorted(waits, reverse=True)
+            assert await limiter.admit("another", limits) == 0
+            assert {await limiter.admit("m", Limits()) for _ in range(9)} == {0.0}
+
+        play(scenario)
+
+    def test_a_wait_that_was_told_is_long_enough(self, play: Play) -> None:
+        async def scenario(limiter: RateLimiter) -> None:
+            limits = Limits(requests=50, window=0.5)
+            await limiter.admit("m", limits)
+            await asyncio.sleep(await limiter.admit("m", limits) + 0.001)  # the wait itself
+            assert await limiter.admit("m", limits) == 0
+
+        play(scenario)
+
     def test_the_books_are_kept_by_the_rule(self, play: Play) -> None:
         """Whatever language they are kept in, they are what gcra.py's functions say."""
 
@@ -309,6 +336,22 @@ class SharedRateLimiterContract:
         assert [len(written) for written in lines] == [32] * 4
         assert fullest_window(grants, 2) <= 50
         assert use(grants, 50, 2) >= 0.9
+
+    def test_of_many_who_come_at_once_one_is_admitted(self, database_url: str) -> None:
+        """And the books say so: those who were refused took nothing, together or alone."""
+
+        async def scenario() -> None:
+            limits = Limits(requests=60)
+            limiters = [open_rate_limiter(database_url) for _ in range(2)]
+            waits = await asyncio.gather(*(limiters[n % 2].admit("m", limits) for n in range(40)))
+            assert waits.count(0) == 1
+            books = await kept(limiters[0])
+            assert books is not None
+            assert books == gcra.begun(books.asked, gcra.call(limits, 0))
+            for limiter in limiters:
+                await limiter.aclose()
+
+        asyncio.run(scenario())
 
     def test_two_openings_keep_one_queue(self, database_url: str) -> None:
         async def scenario() -> None:

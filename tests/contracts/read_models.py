@@ -146,6 +146,33 @@ class ReadModelsContract:
         assert [row.run for row in models.dearest_runs(limit=1, after=(usd("5"), "run-4"))] == ["run-1"]
         assert [row.run for row in models.dearest_runs(limit=9, after=(0, "run-2"))] == []
 
+    def test_pages_go_on_behind_the_last_run_of_the_one_before(self, url: str, models: StoredReadModels) -> None:
+        fill(url)
+        everything = list(models.runs())
+        for last, behind in zip(everything, range(1, 5), strict=True):
+            place = last.started_at, last.run
+            assert list(models.runs(after=place)) == everything[behind:]
+            assert list(models.runs(after=place, limit=1)) == everything[behind : behind + 1]
+            assert list(models.runs(after=place, oldest_first=True)) == everything[: behind - 1][::-1]
+        same_time = everything[0].started_at, "run-zzz"
+        assert next(models.runs(after=same_time)) == everything[0]
+
+    def test_costs_runs_and_statistics_of_one_owner_are_theirs_alone(self, url: str, models: StoredReadModels) -> None:
+        fill(url)
+        add(url, "run-5", of_category("chat", owner="web"), asked(MINI), answered(1), costed(1, "0.3"), scored(0.5))
+        add(url, "run-5", escalated(MINI, HAIKU), completed())
+        add(url, "run-6", of_category("chat", owner="web"), from_cache("0.1"), completed(None))
+        web = [Compare(RUN_FIELDS["owner"], Op.EQUAL, "web")]
+        assert [row.run for row in models.runs(conditions=web)] == ["run-6", "run-5"]
+        assert [(row.group, row.cost) for row in models.costs(by=("owner",), conditions=web)] == [
+            (("web",), usd("0.3"))
+        ]
+        assert [row.run for row in models.attempts(conditions=web)] == ["run-5"]
+        stats = {one.model: one for one in models.model_stats(conditions=web)}
+        assert (stats[MINI].calls, stats[MINI].cost, stats[MINI].cache_hits) == (1, usd("0.3"), 1)
+        assert stats[MINI].escalated_to == {HAIKU: 1}
+        assert [row.runs for row in models.run_counts(by=("owner",), conditions=web)] == [2]
+
     def test_a_late_fact_corrects_every_sum(self, url: str, models: StoredReadModels) -> None:
         """A lost call is assumed, then reconciled, then its answer comes after all, each asked for in between."""
         fill(url)
@@ -327,6 +354,35 @@ class ReadModelsContract:
         with pytest.raises(ProjectionStopped):
             models.rebuild()
         assert models.status()[1].state == "live"
+
+    def test_what_is_metered_is_what_the_reports_say(self, url: str, models: StoredReadModels) -> None:
+        fill(url)
+        found = models.metered()
+        assert found.calls == models.costs(by=("provider", "model", "status"))
+        assert found.runs == models.run_counts(by=("strategy", "status", "cached_model"))
+        for one in models.model_stats():
+            mine = [total for total in found.totals if (total.model, total.money) == (one.model, one.money)]
+            counts = {(total.measure, total.label): total.count for total in mine}
+            assert counts == {
+                **{("latency", str(bucket)): count for bucket, count in one.latencies.items()},
+                **{("first_token", str(bucket)): count for bucket, count in one.first_tokens.items()},
+                **{("error", error): count for error, count in one.errors.items()},
+                **{("escalated_to", model): count for model, count in one.escalated_to.items()},
+            }
+        assert (found.events, found.lag) == (26, {"attempts": 26, "runs": 26})
+        add(url, "run-5", of_category("chat"))
+        assert models.metered().lag == {"attempts": 1, "runs": 1}
+        assert models.metered().lag == {"attempts": 0, "runs": 0}
+
+    def test_a_stopped_read_model_is_metered_as_it_was(self, url: str, models: StoredReadModels) -> None:
+        add(url, "run-1", of_category("chat"), asked(MINI))
+        add_raw(url, "run-1", "CostIncurred", '{"attempt":1,"amount":7}')
+        add(url, "run-1", answered(1), completed())
+        models.metered()
+        found = models.metered()
+        assert (found.stopped, found.lag) == (frozenset({"attempts"}), {"attempts": 3, "runs": 0})
+        assert [(row.group[2], row.calls) for row in found.calls] == [("open", 1)]
+        assert [row.group[1] for row in found.runs] == ["completed"]
 
     def test_a_row_no_table_can_hold_stops_its_projection_at_that_event(
         self, url: str, models: StoredReadModels

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from model_orchestrator.domain.budget import plan_hold
 from model_orchestrator.domain.call_planning import features_asked
-from model_orchestrator.domain.catalogue import Feature, ModelCapability, ModelConfig, ModelProvider
+from model_orchestrator.domain.catalogue import (
+    EVERY_REQUEST_FEATURE,
+    Feature,
+    ModelCapability,
+    ModelConfig,
+    ModelProvider,
+)
 from model_orchestrator.domain.complexity import ComplexityAnalyzer, TaskType
 from model_orchestrator.domain.events import (
     Exclusion,
@@ -23,7 +29,20 @@ from model_orchestrator.domain.events import (
     StrategySettings,
 )
 from model_orchestrator.domain.policy import SEED_POLICY
-from model_orchestrator.domain.request import ImagePart, Message, Parameters, Request, Role, Tool, prompt_request
+from model_orchestrator.domain.request import (
+    ImagePart,
+    Message,
+    Parameters,
+    Request,
+    Role,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolChoice,
+    ToolResultPart,
+    ToolUse,
+    prompt_request,
+)
 from model_orchestrator.domain.routing import RoutingInputs, decide
 from model_orchestrator.domain.seed_catalogue import SEED
 from model_orchestrator.domain.units import Usd
@@ -155,6 +174,100 @@ def test_a_feature_asked_for_excludes_models_without_it() -> None:
     assert without, "the seed has a model that sees no images"
     decision = route(image)
     assert all(reasons(decision)[m.name] in (ExclusionReason.FEATURE, ExclusionReason.CAPABILITY) for m in without)
+
+
+CALLED = ToolCallPart(id="c", name="t", arguments="{}")
+ASKED_OF_A_MODEL: dict[Feature, Parameters] = {
+    Feature.TOP_P: Parameters(top_p=0.5),
+    Feature.TOP_K: Parameters(top_k=5),
+    Feature.PENALTIES: Parameters(presence_penalty=1),
+    Feature.TOOL_CHOICE: Parameters(tool_choice=ToolChoice(use=ToolUse.NONE)),
+    Feature.ONE_TOOL_CALL: Parameters(parallel_tool_calls=False),
+}
+LACKING: dict[str, tuple[Request, ModelProvider, Feature]] = {
+    "a penalty at Anthropic": (
+        replace(PLAIN, parameters=Parameters(frequency_penalty=1)),
+        ModelProvider.ANTHROPIC,
+        Feature.PENALTIES,
+    ),
+    "a high temperature at Anthropic": (
+        replace(PLAIN, parameters=Parameters(temperature=1.5)),
+        ModelProvider.ANTHROPIC,
+        Feature.HIGH_TEMPERATURE,
+    ),
+    "a late system message at Anthropic": (
+        replace(PLAIN, messages=(*PLAIN.messages, Message(role=Role.SYSTEM, parts=(TextPart(text="s"),)))),
+        ModelProvider.ANTHROPIC,
+        Feature.LATE_SYSTEM,
+    ),
+    "loose arguments at Anthropic": (
+        replace(
+            PLAIN,
+            messages=(*PLAIN.messages, Message(role=Role.ASSISTANT, parts=(replace(CALLED, arguments="[1]"),))),
+        ),
+        ModelProvider.ANTHROPIC,
+        Feature.LOOSE_ARGUMENTS,
+    ),
+    "top_k at OpenAI": (replace(PLAIN, parameters=Parameters(top_k=5)), ModelProvider.OPENAI, Feature.TOP_K),
+    "five stop sequences at OpenAI": (
+        replace(PLAIN, parameters=Parameters(stop=tuple("abcde"))),
+        ModelProvider.OPENAI,
+        Feature.MANY_STOPS,
+    ),
+    "a tool's error mark at OpenAI": (
+        replace(
+            PLAIN,
+            messages=(
+                *PLAIN.messages,
+                Message(role=Role.ASSISTANT, parts=(CALLED,)),
+                Message(role=Role.TOOL, parts=(ToolResultPart(call_id="c", text="no", is_error=True),)),
+            ),
+        ),
+        ModelProvider.OPENAI,
+        Feature.TOOL_ERRORS,
+    ),
+    "text after a tool call at OpenAI": (
+        replace(PLAIN, messages=(*PLAIN.messages, Message(role=Role.ASSISTANT, parts=(CALLED, TextPart(text="then"))))),
+        ModelProvider.OPENAI,
+        Feature.TEXT_AFTER_CALL,
+    ),
+}
+
+
+@pytest.mark.parametrize("feature", ASKED_OF_A_MODEL)
+def test_a_parameter_asks_for_a_feature(feature: Feature) -> None:
+    """A model without it is not asked."""
+    assert features_asked(replace(PLAIN, parameters=ASKED_OF_A_MODEL[feature])) == {feature}
+
+
+def test_what_is_usual_asks_for_no_feature() -> None:
+    """Whether it is said or not."""
+    usual = Parameters(tool_choice=ToolChoice(use=ToolUse.AUTO), parallel_tool_calls=True, presence_penalty=0)
+    assert features_asked(replace(PLAIN, parameters=usual)) == frozenset()
+
+
+@pytest.mark.parametrize("what", LACKING)
+def test_what_a_protocol_cannot_say_leaves_its_models_out(what: str) -> None:
+    """As a reason in the decision, whatever features the model itself lists."""
+    request, provider, feature = LACKING[what]
+    models = tuple(
+        ModelConfig(one.value, one, price=card("1", "1"), context_window=10**6, features=EVERY_REQUEST_FEATURE)
+        for one in ModelProvider
+    )
+    decision = route(request, usable=models)
+    assert {one.model: (one.reason, one.limit) for one in decision.excluded} == {
+        provider.value: (ExclusionReason.FEATURE, feature.value)
+    }
+    assert [call.model for call in decision.plan] == [one.value for one in ModelProvider if one is not provider]
+
+
+def test_a_server_other_than_openais_own_takes_many_stop_sequences() -> None:
+    """The limit of four is the vendor's."""
+    five = replace(PLAIN, parameters=Parameters(stop=tuple("abcde")))
+    local = ModelConfig(
+        "local", ModelProvider.OPENAI, price=card("1", "1"), context_window=10**6, base_url="http://localhost"
+    )
+    assert [call.model for call in route(five, usable=(local,)).plan] == ["local"]
 
 
 def test_a_model_without_price_cannot_run_under_a_limit() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from model_orchestrator.application.backtest_history import HistoryPlayer, PastWorld, as_it_ran
+from model_orchestrator.application.backtest_history import HistoryPlayer, PastWorld
+from model_orchestrator.application.backtest_outcome import as_it_ran
 from model_orchestrator.application.backtest_report import Backtest
-from model_orchestrator.domain.errors import InvalidRequest
+from model_orchestrator.application.backtest_tally import Played
+from model_orchestrator.domain.errors import InvalidRequest, StoreTooNew
 from model_orchestrator.domain.policy import SEED_POLICY
+from model_orchestrator.domain.seed_catalogue import SEED
 from model_orchestrator.domain.units import picodollars
 from model_orchestrator.infrastructure import backtest_history
 from model_orchestrator.infrastructure.backtest import Asked
@@ -123,6 +127,35 @@ def test_labels_and_new_scores_are_read() -> None:
     assert run.final is not None
     assert run.label(run.final) == 0.0
     assert list(run.attempts[1].scores)[-1] == "other"
+
+
+def test_what_failed_cost_nothing_and_what_was_lost_is_unknown() -> None:
+    """A run that ended without an answer has ended too."""
+    begun = [
+        ("run-1", "RunStarted", 2, 5, _golden("RunStarted", 2)),
+        ("run-1", "AttemptStarted", 1, 5, _golden("AttemptStarted", 1)),
+    ]
+    failed = ("run-1", "AttemptFailed", 1, 6, _golden("AttemptFailed", 1))
+    ended = ("run-1", "RunFailed", 1, 7, _golden("RunFailed", 1))
+    for events, cost, ended_at in (([], None, None), ([failed], 0, None), ([failed, ended], 0, 7), ([ended], None, 7)):
+        (run,) = backtest_history._runs([*begun, *events], None, None)
+        assert (run.cost, run.ended_at) == (cost, ended_at)
+
+
+def test_a_run_that_a_newer_release_wrote_is_unknown() -> None:
+    """Neither an event of a later version nor a new word in one stops the others; a start says no money, so it does."""
+    start = ("run-1", "RunStarted", 2, 5, _golden("RunStarted", 2))
+    later = ("run-1", "RoutingDecided", 9, 5, _golden("RoutingDecided", 2))
+    called = _golden("ModelCalled", 1)
+    new_word = ("run-1", "ModelCalled", 1, 6, called.replace(json.loads(called)["finish_reason"], "unheard_of"))
+    begun = ("run-1", "AttemptStarted", 1, 5, _golden("AttemptStarted", 1))
+    ended = ("run-1", "RunCompleted", 1, 7, _golden("RunCompleted", 1))
+    world = PastWorld(catalogue=SEED, policy=SEED_POLICY)
+    for rows in ([start, later, ended], [start, begun, new_word, ended]):
+        (run,) = backtest_history._runs(rows, None, None)
+        assert as_it_ran(run) == HistoryPlayer({}, world).play(run) == Played()
+    with pytest.raises(StoreTooNew, match="run-1 was started by a newer release"):
+        list(backtest_history._runs([("run-1", "RunStarted", 9, 5, start[4])], None, None))
 
 
 def _golden(name: str, version: int) -> str:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from model_orchestrator.domain.dataset import evaluated
 from model_orchestrator.domain.errors import InvalidRequest
 from model_orchestrator.domain.units import Usd
+from model_orchestrator.infrastructure.dataset_csv import parse_columns
 from model_orchestrator.infrastructure.dataset_files import read_examples
 from model_orchestrator.infrastructure.dataset_rows import example, row_of
 from model_orchestrator.infrastructure.datasets import name_of, open_dataset
@@ -89,6 +91,7 @@ OFF = {
     "a negative cost": (outcome(cost=-1), "models.small.cost: expected US dollars"),
     "a NaN cost": (outcome(cost=float("nan")), "models.small.cost: expected US dollars"),
     "a cost in words": (outcome(cost="cheap"), "models.small.cost: expected US dollars"),
+    "a contaminated in words": (line(contaminated="no"), "contaminated: expected true or false, got no"),
     "half a token": (outcome(out_tok=1.5), "models.small.out_tok: expected a count of tokens"),
     "negative tokens": (line(in_tok=-1), "in_tok: expected a count of tokens"),
     "a prompt that is no text": (line(prompt=["hi"]), "prompt: expected text, got list"),
@@ -151,6 +154,13 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
             list(open_dataset(str(tmp_path / name)))
 
 
+def test_a_pipe_is_an_error(tmp_path: Path) -> None:
+    """A set is read more than once; nobody waits for a writer."""
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(InvalidRequest, match="is a pipe, and a data set is read more than once"):
+        list(open_dataset(str(tmp_path / "pipe.jsonl")))
+
+
 def test_a_name_without_a_set_says_how_to_get_one() -> None:
     """Not a file, not imported."""
     with pytest.raises(InvalidRequest, match=r"there is no data set 'zeroeval'.*`datasets import FILE`"):
@@ -169,3 +179,30 @@ def test_a_name_without_a_set_says_how_to_get_one() -> None:
 def test_a_set_is_named_after_its_file(file: str, name: str) -> None:
     """Without what says the format."""
     assert name_of(Path(file)) == name
+
+
+def test_a_column_map_goes_before_a_heading_of_the_same_name(tmp_path: Path) -> None:
+    """A column called `prompt` is passed over where the map has the prompt elsewhere."""
+    path = tmp_path / "set.csv"
+    path.write_text("prompt,question,small,small.score\nP,Q,1,0\n")
+    (found,) = read_examples(path, parse_columns("prompt=question,small=small"))
+    assert (found.prompt, found.outcomes["small"].score) == ("Q", 1.0)
+
+
+def test_two_columns_for_one_field_are_an_error(tmp_path: Path) -> None:
+    """Neither is quietly the one that counts."""
+    path = tmp_path / "set.csv"
+    path.write_text("prompt,small.score,small.score\nP,1,0\n")
+    with pytest.raises(InvalidRequest, match=r"set\.csv has two columns 'small\.score'"):
+        list(read_examples(path))
+    with pytest.raises(InvalidRequest, match="--columns says twice where prompt stands"):
+        parse_columns("prompt=question,prompt=text")
+
+
+def test_a_cell_that_is_no_number_is_named_with_its_line(tmp_path: Path) -> None:
+    """Also one that says so with a signal."""
+    path = tmp_path / "set.csv"
+    for cell in ("NaN", "sNaN", "inf", "good"):
+        path.write_text(f"prompt,small.score\nP,{cell}\n")
+        with pytest.raises(InvalidRequest, match=r"line 2: models\.small\.score: expected a number"):
+            list(read_examples(path))

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from model_orchestrator.domain import events
 from model_orchestrator.domain.errors import ErrorKind
-from model_orchestrator.domain.events import BudgetEvent, CatalogueEvent, ContentEvent, ContentRef, RunEvent, SealEvent
+from model_orchestrator.domain.events import (
+    BudgetEvent,
+    CatalogueEvent,
+    ContentEvent,
+    ContentRef,
+    KeyEvent,
+    RunEvent,
+    SealEvent,
+)
 from model_orchestrator.domain.units import Usd
 from model_orchestrator.infrastructure.event_codec import EVENT_TYPES, SCHEMA_VERSIONS, decode, encode
 
@@ -33,6 +41,7 @@ def test_every_event_of_the_unions_can_be_stored() -> None:
         *get_args(BudgetEvent),
         ContentEvent,
         SealEvent,
+        *get_args(KeyEvent),
     }
     assert set(SCHEMA_VERSIONS) == set(EVENT_TYPES)
 

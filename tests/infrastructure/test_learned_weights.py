@@ -41,6 +41,10 @@ def _changed_bias(file: dict[str, Any]) -> str:
         (_with(kind="confidence"), "holds confidence weights, routing weights are needed"),
         (_changed_bias, "is damaged"),
         (_with(weights={}, sha256=digest({})), "is damaged"),
+        (_with(trained=[]), "damaged: what it was trained on cannot be read"),
+        (_with(trained={"fingerprints": "!"}), "damaged: what it was trained on cannot be read"),
+        (_with(trained={"fingerprints": 4}), "damaged: what it was trained on cannot be read"),
+        (lambda _: "[" * 100_000, "not JSON"),
     ],
 )
 def test_anything_but_whole_weights_is_refused(tmp_path: Path, damage: Callable[[Any], str], said: str) -> None:

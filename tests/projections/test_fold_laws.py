@@ -98,11 +98,11 @@ def test_rows_say_what_the_domain_says(events: list[Event], step: int) -> None:
         for run in runs.values()
         for one in run.attempts
     }
-    attempts = {(row[0], row[1]): (row[11], row[15], row[17], row[-6]) for row in tables["attempts"]}
+    attempts = {(row[0], row[1]): (row[12], row[16], row[18], row[-6]) for row in tables["attempts"]}
     assert attempts == {
         key: (*said[:3], None if said[3] is None else picodollars(said[3])) for key, said in told.items()
     }
-    escalations = Counter((row[8], row[9]) for row in tables["escalations"])
+    escalations = Counter((row[9], row[10]) for row in tables["escalations"])
     assert escalations == Counter((e.from_model, e.to_model) for run in runs.values() for e in run.escalations)
 
 
@@ -124,7 +124,9 @@ def test_roll_ups_and_rows_give_the_same_report(events: list[Event], data: st.Da
     CatchUp(log, state).live()
     since, until = sorted(data.draw(st.lists(st.integers(0, log.head() + 1), min_size=2, max_size=2)))
     ranges = [(BEGIN + since * APART, BEGIN + until * APART + data.draw(st.integers(0, 1)))]
-    by = data.draw(st.sampled_from([(), ("model",), ("category", "status"), ("tag:team",), ("provider", "tag:user")]))
+    by = data.draw(
+        st.sampled_from([(), ("model",), ("category", "status"), ("tag:team",), ("provider", "tag:user"), ("owner",)])
+    )
     conditions = [data.draw(some_conditions)]
     plain: list[Condition] = [data.draw(words_only)]
     with state.reading() as tables:

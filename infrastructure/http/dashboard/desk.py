@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from ....application.read_models import ReadModels
 from ..service import Service
-from .sessions import KeyBook, Sessions
+from .sessions import Sessions
 from .spans import RECENT, TIMES
 from .tokens import BROWSER_COOKIE, Tokens
 from .visit import Visit
@@ -67,10 +67,9 @@ def environment() -> Environment:
 class Desk:
     """One worker's. The tokens are made at first use: they need the database."""
 
-    def __init__(self, service: Service, keys: KeyBook | None) -> None:
+    def __init__(self, service: Service) -> None:
         self.service = service
         self.orchestrator = service.orchestrator
-        self._keys = keys
         self._tokens: Tokens | None = None
 
     async def tokens(self) -> Tokens:
@@ -81,7 +80,7 @@ class Desk:
 
     async def sessions(self) -> Sessions:
         """The logins."""
-        return Sessions(self._keys, await self.tokens())
+        return Sessions(self.orchestrator.keys, await self.tokens())
 
     async def form(self, visit: Visit) -> dict[str, list[str]]:
         """The form of a request. Raises Refused where it is not from one of our pages."""

@@ -65,7 +65,7 @@ class LiveFeed:
     async def _seen(self, visit: Visit, entry: RecordedEvent) -> Any | None:
         """The event, where it is the visitor's to see."""
         event = self._desk.orchestrator.log.decode(entry)
-        if visit.identity.sees_all or visit.sees(await self._owner(entry.stream, event)):
+        if visit.sees_all or visit.sees(await self._owner(entry.stream, event)):
             return event
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response
 
+from ....domain.errors import KeyRefused
 from .desk import Desk, keep
 from .tokens import SESSION, SESSION_COOKIE
 from .visit import Visit, first
@@ -17,15 +18,15 @@ class LoginPage:
 
     async def show(self, visit: Visit) -> Response:
         """The form."""
-        return await self._desk.page(visit, "login.html", problem="", is_needed=True)
+        return await self._desk.page(visit, "login.html", problem="")
 
     async def enter(self, visit: Visit) -> Response:
         """Open a session: its cookie holds the key's id, never the key."""
         fields = await self._desk.form(visit)
-        session = await (await self._desk.sessions()).open(first(fields, "key"))
-        if session is None:
-            problem = "this key is not known, or was revoked: `model-orchestrator keys list` shows those in force"
-            return await self._desk.page(visit, "login.html", status=401, problem=problem, is_needed=True)
+        try:
+            session = await (await self._desk.sessions()).open(first(fields, "key"))
+        except KeyRefused as error:
+            return await self._desk.page(visit, "login.html", status=401, problem=str(error))
         response = RedirectResponse("/dashboard", 303)
         keep(response, visit, SESSION_COOKIE, session, SESSION)
         return response

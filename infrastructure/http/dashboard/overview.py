@@ -89,7 +89,7 @@ class OverviewPage:
         span = Span.recent(visit.asked("time", "30d"), now)
         ask = partial(_figures, now=now, span=span, asked=visit.asked("money"), owned=visit.owned)
         figures = await self._desk.ask(ask)
-        budgets = await self._budgets(now, figures.money) if visit.identity.sees_all else []
+        budgets = await self._budgets(now, figures.money) if visit.sees_all else []
         return await self._desk.page(
             visit,
             "overview.html",

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -13,6 +14,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from ....application.amounts import dollars
 from ....application.departure import Departure
 from ....application.result import OrchestrationResult
+from ....application.world import Caller
 from ....domain.errors import InvalidRequest, OrchestratorError
 from ....domain.request import Request
 from ....domain.strategies import STRATEGIES
@@ -66,7 +68,8 @@ class PlaygroundPage:
         plan, problem = None, ""
         try:
             wanted = Wanted.of(fields)
-            plan = await asyncio.to_thread(self._desk.orchestrator.plan, wanted.prompt, **wanted.options)
+            planned = partial(self._desk.orchestrator.plan, wanted.prompt, caller=visit.identity.caller)
+            plan = await asyncio.to_thread(planned, **wanted.options)
         except OrchestratorError as error:
             problem = str(error)
         status = 400 if problem else 200
@@ -79,9 +82,10 @@ class PlaygroundPage:
         visit.need("run")
         fields = await self._desk.form(visit)
         wanted = Wanted.of(fields)
+        await self._desk.service.admit(visit.identity)
         if STREAM in visit.request.headers.get("accept", ""):
-            return StreamingResponse(self._stream(wanted), media_type=STREAM, headers=HEADERS)
-        run_id, task, _ = self._start(wanted)
+            return StreamingResponse(self._stream(wanted, visit.identity.caller), media_type=STREAM, headers=HEADERS)
+        run_id, task, _ = self._start(wanted, visit.identity.caller)
         await asyncio.wait([task])
         return RedirectResponse(f"/dashboard/runs/{run_id}", 303)
 
@@ -109,17 +113,19 @@ class PlaygroundPage:
             provider=orchestrator.provider_name(),
         )
 
-    def _start(self, wanted: Wanted, pieces: asyncio.Queue[str | None] | None = None) -> tuple[str, RunTask, Departure]:
+    def _start(
+        self, wanted: Wanted, caller: Caller, pieces: asyncio.Queue[str | None] | None = None
+    ) -> tuple[str, RunTask, Departure]:
         sink = None if pieces is None else pieces.put_nowait
         request: Request = self._desk.orchestrator.prepare(wanted.prompt, **wanted.options)[0].request
         options = {name: value for name, value in wanted.options.items() if name != "max_tokens"}
-        return self._desk.service.start(request, options, sink)
+        return self._desk.service.start(request, options, caller, sink)
 
-    async def _stream(self, wanted: Wanted) -> AsyncIterator[bytes]:
+    async def _stream(self, wanted: Wanted, caller: Caller) -> AsyncIterator[bytes]:
         """The run's id, the pieces of its answer as they come, and how it ended."""
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
         try:
-            run_id, task, departure = self._start(wanted, pieces)
+            run_id, task, departure = self._start(wanted, caller, pieces)
         except OrchestratorError as error:
             yield _event("failed", {"message": str(error)})
             return

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ....domain.errors import OrchestratorError
-from ..authentication import NOBODY, Identity
+from ..authentication import NOBODY
 from ..failure import Refused, failure_of
 from ..service import Service
 from .assets import asset
@@ -20,22 +20,20 @@ from .live import LiveFeed
 from .login import LoginPage
 from .models import ModelsPage
 from .overview import OverviewPage
+from .paths import HOME
 from .playground import PlaygroundPage
 from .policies import PoliciesPage
 from .run import RunPage
 from .runs import RunsPage
-from .sessions import KeyBook
 from .tokens import BROWSER_COOKIE, SESSION_COOKIE
 from .visit import Visit
 
-HOME = "/dashboard"
-STRANGER = Identity(owner="", scopes=frozenset())
 Answer = Callable[[Visit], Awaitable[Response]]
 
 
-def dashboard_routes(service: Service, keys: KeyBook | None = None) -> list[Route]:
-    """The routes over one worker's service; without `keys`, whoever the request's identity is may look."""
-    desk = Desk(service, keys)
+def dashboard_routes(service: Service) -> list[Route]:
+    """The routes over one worker's service."""
+    desk = Desk(service)
     door = _Door(desk)
     overview, runs, run, costs = OverviewPage(desk), RunsPage(desk), RunPage(desk), CostsPage(desk)
     policies, audit, playground, login = PoliciesPage(desk), AuditPage(desk), PlaygroundPage(desk), LoginPage(desk)
@@ -109,14 +107,13 @@ class _Door:
         tokens, sessions = await self._desk.tokens(), await self._desk.sessions()
         browser = tokens.browser(request.cookies.get(BROWSER_COOKIE))
         if not await sessions.is_needed():
-            identity = request.scope.get("state", {}).get("identity", NOBODY)
-            return Visit(request, identity, browser, is_signed_in=False)
+            return Visit(request, NOBODY, browser)
         found = await sessions.identity(request.cookies.get(SESSION_COOKIE))
         return None if found is None else Visit(request, found, browser, is_signed_in=True)
 
     async def _stranger(self, request: Request) -> Visit:
         browser = (await self._desk.tokens()).browser(request.cookies.get(BROWSER_COOKIE))
-        return Visit(request, STRANGER, browser, is_signed_in=False)
+        return Visit(request, NOBODY, browser, is_stranger=True)
 
     async def _failed(self, visit: Visit, error: OrchestratorError) -> Response:
         failure = failure_of(error)

@@ -15,7 +15,7 @@ from ....application.filters import parse_filter
 from ....application.read_models import ReadModels
 from ....domain.errors import InvalidRequest
 from ....domain.events import Money
-from ....domain.filters import RUN_FIELDS, AllOf, Compare, Condition, Not, Op, Search, touched
+from ....domain.filters import RUN_FIELDS, Condition, Search, touched
 from ....domain.strategies import STRATEGIES
 from ....projections.run_report import RunRow
 from .desk import Desk
@@ -64,17 +64,18 @@ class Question:
         """One page, and where the next one begins; None: there is none."""
         if not self._is_possible(models):
             return [], None
+        after = None if self.after is None else (self.after.figure, self.after.run)
         if self.sort == "cost":
-            after = None if self.after is None else (self.after.figure, self.after.run)
             listed = models.dearest_runs(
                 span=self.span.range, conditions=self.conditions, limit=A_PAGE + 1, after=after
             )
         else:
             listed = models.runs(
-                span=self._rest(),
-                conditions=(*self._behind(), *self.conditions),
+                span=self.span.range,
+                conditions=self.conditions,
                 limit=A_PAGE + 1,
                 oldest_first=self.sort == "oldest",
+                after=after,
             )
         rows = list(islice(listed, A_PAGE + 1))
         if len(rows) <= A_PAGE:
@@ -86,22 +87,6 @@ class Question:
         """Whether any run of the time meets what is known of it by day: else every run would be read to find none."""
         known = [one for one in self.conditions if all(key is None and name in COUNTED for name, key in touched(one))]
         return not known or bool(models.run_counts(ranges=[self.span.range], conditions=known))
-
-    def _rest(self) -> tuple[int, int]:
-        """The time that is left: its index is where the database begins to read."""
-        start, end = self.span.range
-        if self.after is None:
-            return start, end
-        at = self.after.figure
-        return (max(start, at), end) if self.sort == "oldest" else (start, min(end, at + 1))
-
-    def _behind(self) -> tuple[Condition, ...]:
-        """Of the runs that started in the very microsecond of the last one shown, those that come after it."""
-        if self.after is None:
-            return ()
-        at = Compare(RUN_FIELDS["started"], Op.EQUAL, self.after.figure)
-        shown = Op.AT_MOST if self.sort == "oldest" else Op.AT_LEAST
-        return (Not(AllOf((at, Compare(RUN_FIELDS["run"], shown, self.after.run)))),)
 
 
 class RunsPage:

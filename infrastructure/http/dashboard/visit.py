@@ -7,13 +7,13 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from ....domain.filters import Compare, Condition, Field, Kind, Op
+from ....domain.events import KeyScope
+from ....domain.filters import RUN_FIELDS, Compare, Condition, Op
 from ..authentication import Identity
-from ..body import read_body
 from ..failure import Refused
+from ..request_body import read_body
 from .tokens import Tokens
 
-OWNER = Field("owner", Kind.TEXT)
 FORM_LIMIT = 4_000_000  # bytes
 FIELDS_LIMIT = 200
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -26,7 +26,8 @@ class Visit:
     request: Request
     identity: Identity
     browser: str  # the id in its cookie
-    is_signed_in: bool  # by a login, which can be ended
+    is_signed_in: bool = False  # by a login, which can be ended
+    is_stranger: bool = False  # has to log in, and may nothing before
 
     def asked(self, name: str, default: str = "") -> str:
         """A parameter of the address, without spaces around it."""
@@ -42,22 +43,28 @@ class Visit:
         return self.request.headers.get("hx-request") == "true"
 
     @property
+    def sees_all(self) -> bool:
+        """Whether the visitor may see everybody's runs."""
+        return self.may("admin")
+
+    @property
     def owned(self) -> tuple[Condition, ...]:
         """The condition on what the visitor may see: nothing for who sees all."""
-        return () if self.identity.sees_all else (Compare(OWNER, Op.EQUAL, self.identity.owner),)
+        return () if self.sees_all else (Compare(RUN_FIELDS["owner"], Op.EQUAL, self.identity.owner),)
 
     def sees(self, owner: str | None) -> bool:
         """Whether a run of that owner is the visitor's to see."""
-        return self.identity.sees_all or owner == self.identity.owner
+        return self.sees_all or (owner == self.identity.owner and not self.is_stranger)
 
     def may(self, scope: str) -> bool:
         """Whether the visitor has the scope: read, run or admin."""
-        return scope in self.identity.scopes or self.identity.sees_all
+        return not self.is_stranger and self.identity.may(KeyScope(scope))
 
     def need(self, scope: str) -> None:
         """Raises Refused without the scope."""
-        if not self.may(scope):
-            raise Refused(403, "forbidden", f"this key may not do that: it needs the scope {scope}")
+        if self.is_stranger:
+            raise Refused(403, "forbidden", "log in first")
+        self.identity.need(KeyScope(scope))
 
     async def form(self, tokens: Tokens, timeout: float) -> dict[str, list[str]]:
         """The form's fields. Raises Refused where it is not from one of our pages."""

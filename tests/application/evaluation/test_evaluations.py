@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import isnan
 
 import pytest
 
@@ -22,6 +23,7 @@ from model_orchestrator.domain.dataset import Example
 from model_orchestrator.domain.errors import InvalidRequest
 from model_orchestrator.domain.events import Method
 from model_orchestrator.domain.finish import FinishReason
+from model_orchestrator.domain.units import Usd
 
 from ...recorded import BIG, OTHER, SMALL, Taught, example, sums, without
 
@@ -121,10 +123,13 @@ class Fixed:
 
     second: str | None
     gain: float
+    guaranteed_gain: float | None = 0.05
 
 
 class Trained(Taught):
     """A scorer that was trained for one cascade: it sends on the negative answers."""
+
+    beside = OTHER
 
     def gain(
         self,
@@ -139,7 +144,7 @@ class Trained(Taught):
         return 0.6 if "-" in answer else 0.1
 
     def cascade(self, weak: str, strong: str, *, second: bool | None = None) -> Fixed | None:
-        return Fixed(None if second is False else OTHER, 0.5) if (weak, strong) == (SMALL, BIG) else None
+        return Fixed(None if second is False else self.beside, 0.5) if (weak, strong) == (SMALL, BIG) else None
 
 
 def test_a_cascade_that_was_trained_goes_by_its_own_threshold() -> None:
@@ -150,7 +155,24 @@ def test_a_cascade_that_was_trained_goes_by_its_own_threshold() -> None:
     assert {(one["score"], one["confidence"]) for one in own.predictions} == {(0.6, 0.2), (0.1, 0.45)}
     assert evaluate_cascade(sums(), Trained(), SMALL, BIG, threshold=0.3).asked["threshold"] == 0.3
     assert evaluate_cascade(sums(), Trained(), OTHER, BIG).asked["threshold"] == 0.7
-    assert "threshold" in evaluate_cascade(sums(), Trained(), SMALL, BIG, second=BIG).asked
+    elsewhere = Trained()
+    elsewhere.beside = "elsewhere"
+    assert "threshold" in evaluate_cascade(sums(), elsewhere, SMALL, BIG, second=OTHER).asked
+
+
+def test_what_a_guarantee_comes_to_is_a_row_of_its_own() -> None:
+    """Of a cascade the gain, of a router the need from which the strong model is asked; nothing where there is none."""
+    name = "within the guaranteed risk, gain 0.0500"
+    row = evaluate_cascade(sums(), Trained(), SMALL, BIG).reference(name)
+    assert row.figures["share"] == 1
+    assert row.figures["quality"] == pytest.approx(0.9)
+    policy = Taught()
+    longest = max(len(prompt) for prompt in sums().prompts())
+    policy.thresholds = {(SMALL, BIG): longest, (OTHER, BIG): None}
+    row = evaluate_routing(sums(), policy, SMALL, BIG).reference(f"within the guaranteed risk, need {longest:.4f}")
+    assert row.figures["share"] == pytest.approx(sum(len(one) == longest for one in sums().prompts()) / 60)
+    for found in (evaluate_routing(sums(), policy, OTHER, BIG), evaluate_cascade(sums(), Taught(), SMALL, BIG)):
+        assert not any("guaranteed" in one.name for one in found.references)
 
 
 def test_the_second_model_of_the_best_cascade_is_the_one_that_training_names() -> None:
@@ -235,6 +257,11 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
         lambda: evaluate_routing(sums(), NotANumber(), SMALL, BIG),
         "policy taught-1 gave nan for prompt 1",
     ),
+    "a model beside itself": (lambda: evaluate_confidence(sums(), Taught(), SMALL, SMALL), "small is beside itself"),
+    "a second answer of the pair": (
+        lambda: evaluate_cascade(sums(), Taught(), SMALL, BIG, second=BIG),
+        "big is in the cascade already",
+    ),
     "a panel of one": (lambda: evaluate_ensemble(sums(), Taught(), [BIG]), "two different models"),
 }
 
@@ -244,6 +271,20 @@ def test_what_cannot_be_judged_is_said(evaluate: Callable[[], object], said: str
     """With what is missing."""
     with pytest.raises(InvalidRequest, match=said):
         evaluate()
+
+
+def test_a_cascade_of_models_that_cost_nothing_has_no_share_of_the_cost() -> None:
+    """And all its other figures; of models that cost something the share has an interval."""
+
+    def free(one: Example) -> Example:
+        return replace(one, outcomes={model: replace(found, cost=Usd(0)) for model, found in one.outcomes.items()})
+
+    found = evaluate_cascade(sums(change=free), Taught(), SMALL, BIG).policy
+    assert isnan(found.figures["cost_share"])
+    assert found.figures["usd_per_1000"] == 0
+    paid = evaluate_cascade(sums(), Taught(), SMALL, BIG).policy
+    low, high = paid.intervals["cost_share"]
+    assert low < paid.figures["cost_share"] < high
 
 
 def test_without_costs_a_pair_is_judged_by_its_quality() -> None:

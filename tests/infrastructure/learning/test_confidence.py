@@ -17,10 +17,9 @@ from model_orchestrator.domain.learned.trees import sigmoid
 from model_orchestrator.infrastructure.dataset_rows import example
 from model_orchestrator.infrastructure.learned_weights import load_scorer
 from model_orchestrator.infrastructure.learning.answers import rows_of
-from model_orchestrator.infrastructure.learning.cascades import Guarantee, fix_cascade
+from model_orchestrator.infrastructure.learning.cascades import Course, Guarantee, fix_cascade
 from model_orchestrator.infrastructure.learning.confidence import ConfidenceLesson
 from model_orchestrator.infrastructure.learning.confidence_report import model_reports
-from model_orchestrator.infrastructure.learning.held_out import auroc, expected_calibration_error
 from model_orchestrator.infrastructure.learning.learned_confidence import Wanted, learned_confidence
 from model_orchestrator.infrastructure.learning.platt import platt
 from model_orchestrator.infrastructure.learning.word_values import ridge
@@ -96,6 +95,16 @@ def test_a_cascade_reaches_the_strong_model_at_a_lower_cost(lesson: ConfidenceLe
     assert (fixed.held_out_accuracy, fixed.held_out_cost, fixed.strong_accuracy) == pytest.approx(kept, abs=1e-6)
 
 
+def test_prompts_said_again_and_again_prove_no_more(lesson: ConfidenceLesson) -> None:
+    """A guarantee takes equal prompts as one: their losses are not independent."""
+    course, asked = Course(lesson, "small", "large", None), Guarantee(risk=0.05, confidence=0.95)
+    once = course.guaranteed(np.arange(len(course.prompts)) < 60, asked)
+    for name in ("gains", "weak", "strong"):
+        setattr(course, name, np.tile(getattr(course, name)[:60], 5))
+    course.prompts = course.prompts[:60] * 5
+    assert course.guaranteed(np.ones(300, dtype=bool), asked) == once
+
+
 def test_the_same_rows_give_the_same_file(tmp_path: Path) -> None:
     path = recorded_sums.write(tmp_path / "sums.jsonl", ROWS)
     first, second = (learned_confidence([str(path)], Wanted(models=("tiny", "large")))[0] for _ in range(2))
@@ -136,10 +145,17 @@ def test_what_teaches_nothing_is_refused(rows: list[dict[str, Any]], models: tup
         rows_of("sums", map(example, rows), models)
 
 
-def test_figures_are_exact_over_ties() -> None:
-    confidences, right = np.array([0.9, 0.9, 0.1, 0.5]), np.array([1.0, 0.0, 0.0, 1.0])
-    assert auroc(confidences, right) == pytest.approx(2.5 / 4)
-    assert expected_calibration_error(confidences, right) == pytest.approx((0.8 + 0.1 + 0.5) / 4)
+def test_beside_a_second_model_nothing_is_reported_of_answers_of_one_kind() -> None:
+    """As a log may hold them: the other model was asked only where the first was right."""
+    lines = [
+        line if line["models"]["small"]["score"] else line | {"models": {**line["models"], "tiny": None}}
+        for line in ROWS
+    ]
+    kept = [line | {"models": {name: one for name, one in line["models"].items() if one}} for line in lines]
+    lesson = ConfidenceLesson(rows_of("sums", map(example, kept), ()))
+    reported = {(one.model, one.second) for one in model_reports(lesson, ["tiny"])}
+    assert ("large", "tiny") in reported
+    assert ("small", "tiny") not in reported
 
 
 def test_ridge_is_the_least_squares_of_counted_rows() -> None:

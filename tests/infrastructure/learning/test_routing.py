@@ -136,6 +136,24 @@ def test_a_guarantee_keeps_the_loss_below_the_risk(table: Table) -> None:
     assert none.kept == 0
 
 
+def test_what_a_guarantee_is_held_against_is_the_loss_that_it_bounds(table: Table) -> None:
+    """Wins of the weak model are not set against what was lost."""
+    [one] = held_out([table], [PAIR], 3)
+    kept = guarantee([one], *PAIR, risk=0.3, confidence=0.9)
+    wins = [[1.0, *rest[1:]] if rest[-1] == 0 else list(rest) for rest in table.grades]
+    more = replace(one, table=_with_grades(table, wins))
+    assert guarantee([more], *PAIR, risk=0.3, confidence=0.9).lost == kept.lost > 0
+
+
+def test_prompts_said_again_and_again_prove_no_more(table: Table) -> None:
+    """A guarantee takes equal prompts as one: their losses are not independent."""
+    few = table.only(range(60))
+    again = table.only([*range(60)] * 5)
+    kept = held_out([few], [PAIR], 3)[0]
+    five = [replace(kept, table=again, needs={PAIR: np.tile(kept.needs[PAIR], 5)}, folds=np.tile(kept.folds, 5))]
+    assert guarantee(five, *PAIR, risk=0.1, confidence=0.95) == guarantee([kept], *PAIR, risk=0.1, confidence=0.95)
+
+
 def test_the_area_is_that_of_the_recovered_gap_however_often_a_prompt_is_counted() -> None:
     """Ties in expectation; NaN where the weak model is ahead, which the bootstrap leaves out."""
     weak, strong = [0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 1.0]

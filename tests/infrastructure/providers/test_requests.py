@@ -21,7 +21,9 @@ from model_orchestrator.domain.request import (
     TextPart,
     Tool,
     ToolCallPart,
+    ToolChoice,
     ToolResultPart,
+    ToolUse,
     prompt_request,
 )
 from model_orchestrator.infrastructure.providers.anthropic_client import AnthropicClient
@@ -58,6 +60,7 @@ REJECTED_BY_BOTH = {
 }
 REJECTED_BY_OPENAI = {
     "text after a tool call": call(user("x"), said(Role.ASSISTANT, CALL, TextPart(text="then"))),
+    "top_k": call(top_k=5),
     "a tool's error mark": call(
         user("x"), said(Role.ASSISTANT, CALL), said(Role.TOOL, ToolResultPart(call_id="c1", text="y", is_error=True))
     ),
@@ -65,6 +68,7 @@ REJECTED_BY_OPENAI = {
 REJECTED_BY_ANTHROPIC = {
     "a seed": call(seed=1),
     "a temperature over 1": call(temperature=1.5),
+    "a penalty": call(frequency_penalty=0.5),
     "JSON without a schema": call(response_format=ResponseFormat()),
     "a late system message": call(user("x"), said(Role.SYSTEM, TextPart(text="y"))),
     "arguments that are no object": call(
@@ -197,6 +201,54 @@ def test_every_part_is_in_an_anthropic_body() -> None:
         {"role": "assistant", "content": [{"type": "text", "text": "hm"}, use]},
         {"role": "user", "content": [result]},
     ]
+
+
+def test_sampling_and_tool_choice_are_in_an_openai_body() -> None:
+    """Under their names there."""
+    body = openai_body(
+        call(
+            top_p=0.0,
+            presence_penalty=0.0,
+            frequency_penalty=-1.0,
+            tools=(Tool(name="t", strict=True),),
+            tool_choice=ToolChoice(name="t"),
+            parallel_tool_calls=False,
+            response_format=ResponseFormat(json_schema={"type": "object"}, strict=False),
+        ),
+        at_vendor=False,
+    )
+    assert (body["top_p"], body["presence_penalty"], body["frequency_penalty"]) == (0.0, 0.0, -1.0)
+    assert body["tools"] == [{"type": "function", "function": {"name": "t", "strict": True}}]
+    assert body["tool_choice"] == {"type": "function", "function": {"name": "t"}}
+    assert body["parallel_tool_calls"] is False
+    assert body["response_format"]["json_schema"]["strict"] is False
+    assert openai_body(call(tool_choice=ToolChoice(use=ToolUse.NONE)), at_vendor=False)["tool_choice"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("choice", "parallel", "said"),
+    [
+        (None, None, None),
+        (None, False, {"type": "auto", "disable_parallel_tool_use": True}),
+        (ToolChoice(use=ToolUse.AUTO), True, {"type": "auto", "disable_parallel_tool_use": False}),
+        (ToolChoice(use=ToolUse.REQUIRED), None, {"type": "any"}),
+        (ToolChoice(use=ToolUse.NONE), False, {"type": "none"}),
+        (ToolChoice(name="t"), None, {"type": "tool", "name": "t"}),
+    ],
+)
+def test_tool_choice_is_in_an_anthropic_body(
+    choice: ToolChoice | None, parallel: bool | None, said: dict[str, Any] | None
+) -> None:
+    """With whether one answer may call several tools."""
+    body = anthropic_body(call(tools=(Tool(name="t", strict=True),), tool_choice=choice, parallel_tool_calls=parallel))
+    assert body.get("tool_choice") == said
+    assert body["tools"] == [{"name": "t", "input_schema": {"type": "object"}, "strict": True}]
+
+
+def test_sampling_goes_to_anthropic_beside_the_sdks_arguments() -> None:
+    """Earlier models take it, and the SDK has no argument for it any more."""
+    body = anthropic_body(call(temperature=0.5, top_p=0.0, top_k=0))
+    assert body["extra_body"] == {"temperature": 0.5, "top_p": 0.0, "top_k": 0}
 
 
 def test_a_prompt_is_plain_text_on_the_wire() -> None:

@@ -6,7 +6,9 @@ import asyncio
 import os
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -255,3 +257,23 @@ def test_a_damaged_state_file_may_be_deleted(tmp_path: Path) -> None:
     (tmp_path / "log.state.db").write_text("no database " * 100)
     with pytest.raises(StoreCorrupted, match="delete it; nothing is lost"):
         asyncio.run(SqliteLeases(tmp_path / "log.state.db").holder("run-1"))
+
+
+def test_a_database_that_somebody_makes_while_it_is_looked_at_is_no_other_programs(tmp_path: Path) -> None:
+    """Two threads, or two processes, open a new one at once."""
+    path = tmp_path / "log.db"
+
+    class Beaten(sqlite3.Connection):
+        """Finds nothing; then another has made the database."""
+
+        looks = 0
+
+        def execute(self, sql: str, *more: Any) -> sqlite3.Cursor:
+            self.looks += 1
+            if self.looks == 1:
+                sqlite_schema.bring_up_to_date(path, FileLock(tmp_path / "lock"))
+                raise sqlite3.OperationalError("no such table: alembic_version")
+            return super().execute(sql, *more)
+
+    with closing(sqlite3.connect(path, factory=Beaten)) as connection:
+        assert sqlite_schema.schema_revision(connection, path) == NEWEST

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,13 @@ def _written(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, TrueLog]:
 def filled(_written: tuple[str, TrueLog]) -> str:
     """The address of a log of 130 runs; tests leave it as it is."""
     return _written[0]
+
+
+@pytest.fixture
+def own(filled: str, tmp_path: Path) -> str:
+    """The address of a log like it, for tests that change it."""
+    shutil.copyfile(filled.removeprefix("sqlite:///"), tmp_path / "own.db")
+    return f"sqlite:///{tmp_path / 'own.db'}"
 
 
 @pytest.fixture

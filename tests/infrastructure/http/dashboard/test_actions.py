@@ -6,6 +6,9 @@ from contextlib import aclosing
 
 import pytest
 
+from model_orchestrator.domain.api_key import ApiKey
+from model_orchestrator.domain.events import KeyScope
+from model_orchestrator.domain.units import Timestamp
 from model_orchestrator.infrastructure.http.authentication import NOBODY, Identity
 from model_orchestrator.infrastructure.http.dashboard import live as live_feed
 from model_orchestrator.infrastructure.http.dashboard.desk import Desk
@@ -14,6 +17,15 @@ from model_orchestrator.infrastructure.http.dashboard.visit import Visit
 
 from .visitor import Page, visiting
 
+EVE = ApiKey(
+    id="k",
+    name="eve",
+    token_hash="",
+    scopes=(KeyScope.READ,),
+    models=None,
+    requests_a_minute=None,
+    created_at=Timestamp(0),
+)
 SSE = {"accept": "text/event-stream"}
 
 
@@ -128,15 +140,15 @@ def test_policies_are_played_over_the_log_on_demand(filled: str) -> None:
     assert "there is no policy" in wrong.said
 
 
-def feed(url: str, identity: Identity) -> list[tuple[str, dict[str, object]]]:
+def feed(url: str, identity: Identity = NOBODY) -> list[tuple[str, dict[str, object]]]:
     """What a visitor is told of one run, up to the log's end."""
 
     async def ask() -> list[tuple[str, dict[str, object]]]:
         async with visiting(url) as visitor:
-            orchestrator, live = visitor.service.orchestrator, LiveFeed(Desk(visitor.service, None))
+            orchestrator, live = visitor.service.orchestrator, LiveFeed(Desk(visitor.service))
             await orchestrator.run("What is Python?", category="snakes")
             head = await orchestrator.store.head()
-            visit = Visit(None, identity, "", is_signed_in=False)  # type: ignore[arg-type]
+            visit = Visit(None, identity, "")  # type: ignore[arg-type]
             found = list[tuple[str, dict[str, object]]]()
             async with aclosing(live._events(visit, 0)) as stream, asyncio.timeout(30):  # type: ignore[type-var]
                 while live.position < head:
@@ -147,7 +159,7 @@ def feed(url: str, identity: Identity) -> list[tuple[str, dict[str, object]]]:
 
 
 def test_the_feed_tells_every_event_and_no_text(empty: str) -> None:
-    found = feed(empty, NOBODY)
+    found = feed(empty)
     types = [str(data["type"]) for _, data in found]
     assert types[0] == "RunStarted"
     assert types[-1] == "RunCompleted"
@@ -157,4 +169,4 @@ def test_the_feed_tells_every_event_and_no_text(empty: str) -> None:
 
 def test_the_feed_tells_nobody_of_another_ones_runs(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_feed, "ALIVE", 0.01)  # a sign of life each time nothing can be told
-    assert feed(empty, Identity(owner="eve", scopes=frozenset(("read",)))) == []
+    assert feed(empty, Identity(key=EVE)) == []

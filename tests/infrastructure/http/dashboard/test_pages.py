@@ -26,11 +26,11 @@ PAGES = (
 )
 
 
-def got(url: str, *paths: str, **options: object) -> list[Page]:
+def got(url: str, *paths: str) -> list[Page]:
     """The pages at some addresses, one after the other, in one browser."""
 
     async def ask() -> list[Page]:
-        async with visiting(url, **options) as visitor:
+        async with visiting(url) as visitor:
             return [await visitor.get(path) for path in paths]
 
     return asyncio.run(ask())

@@ -5,35 +5,18 @@ from typing import Any
 
 import pytest
 
-from model_orchestrator.domain.filters import CALL_FIELDS
+from model_orchestrator.application.api_keys import revoke_key
+from model_orchestrator.domain.events import KeyScope
 from model_orchestrator.domain.units import Usd
-from model_orchestrator.infrastructure.http.authentication import Identity
+from model_orchestrator.infrastructure.http.dashboard.paths import is_page
 from model_orchestrator.infrastructure.http.dashboard.tokens import SESSION, Tokens
+from model_orchestrator.infrastructure.key_making import make_key
 from model_orchestrator.infrastructure.providers import simulated_text
 
 from .visitor import Page, Visitor, visiting
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg onload=alert(3)>&lt;b&gt;\u202e"
 LABEL = "<img src=x onerror=alert(1)>\"'&"
-ALICE = Identity(owner="alice", scopes=frozenset(("run", "read")))
-
-
-class Keys:
-    """A key book of two people."""
-
-    def __init__(self) -> None:
-        self.known = {"secret-of-alice": "k1", "secret-of-root": "k2"}
-        self.people = {"k1": ALICE, "k2": Identity(owner="root", scopes=frozenset(("admin",)))}
-
-    async def is_needed(self) -> bool:
-        return True
-
-    async def id_of(self, key: str) -> str | None:
-        return self.known.get(key)
-
-    async def identity(self, key_id: str) -> Identity | None:
-        return self.people.get(key_id)
-
 
 # ---- forms ----
 
@@ -78,37 +61,35 @@ def head(url: str) -> int:
 
 def test_cookies_are_for_this_site_and_for_no_script(empty: str) -> None:
     async def ask() -> list[str]:
-        async with visiting(empty, keys=Keys()) as visitor:
-            await log_in(visitor, "secret-of-alice")
-            return visitor.set_cookies
+        async with visiting(empty) as visitor:
+            _, token = await make_key(visitor.service.orchestrator, "alice")
+            await visitor.enter(token)
+            return [token, *visitor.set_cookies]
 
-    cookies = asyncio.run(ask())
+    token, *cookies = asyncio.run(ask())
     assert len(cookies) == 2
     for cookie in cookies:
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
         assert "Path=/dashboard" in cookie
-        assert "secret" not in cookie
+        assert token not in cookie
 
 
 # ---- logins ----
 
 
-async def log_in(visitor: Visitor, key: str) -> Page:
-    page = await visitor.get("/dashboard/login")
-    return await visitor.post("/dashboard/login", {"csrf": page.csrf, "key": key})
-
-
-def test_pages_need_a_login_where_there_are_keys(empty: str) -> None:
+def test_pages_need_a_login_from_the_first_key_on(empty: str) -> None:
     async def ask() -> list[Page]:
-        async with visiting(empty, keys=Keys()) as visitor:
+        async with visiting(empty) as visitor:
+            before = await visitor.get("/dashboard")
+            _, token = await make_key(visitor.service.orchestrator, "alice")
             found = [await visitor.get("/dashboard"), await visitor.get("/dashboard/live")]
             found += [await visitor.get("/dashboard/saved", {"hx-request": "true"})]
-            found += [await log_in(visitor, "wrong"), await visitor.get("/dashboard")]
-            found += [await log_in(visitor, "secret-of-alice"), await visitor.get("/dashboard")]
-            return found
+            found += [await visitor.enter("wrong"), await visitor.get("/dashboard")]
+            return [before, *found, await visitor.enter(token), await visitor.get("/dashboard")]
 
-    page, live, part, refused, still, entered, home = asyncio.run(ask())
+    before, page, live, part, refused, still, entered, home = asyncio.run(ask())
+    assert before.status == 200
     for one in (page, live, still):
         assert (one.status, one.header("location")) == (303, "/dashboard/login")
     assert (part.status, part.header("hx-redirect")) == (401, "/dashboard/login")
@@ -119,21 +100,29 @@ def test_pages_need_a_login_where_there_are_keys(empty: str) -> None:
 
 
 def test_a_session_ends_with_its_key_and_with_a_logout(empty: str) -> None:
-    keys = Keys()
-
     async def ask() -> list[int]:
-        async with visiting(empty, keys=keys) as visitor:
-            await log_in(visitor, "secret-of-alice")
+        async with visiting(empty) as visitor:
+            orchestrator = visitor.service.orchestrator
+            _, token = await make_key(orchestrator, "alice")
+            await visitor.enter(token)
             seen = await visitor.get("/dashboard/runs")
-            await visitor.post("/dashboard/logout", {"csrf": seen.csrf})
+            await visitor.post("/dashboard/logout", {"csrf": (await visitor.get("/dashboard/playground")).csrf})
             left = await visitor.get("/dashboard/runs")
-            await log_in(visitor, "secret-of-root")
+            await visitor.enter(token)
             entered = await visitor.get("/dashboard/runs")
-            del keys.people["k2"]
+            await revoke_key(orchestrator.store, orchestrator.log, "alice", by="local")
             revoked = await visitor.get("/dashboard/runs")
             return [page.status for page in (seen, left, entered, revoked)]
 
     assert asyncio.run(ask()) == [200, 303, 200, 303]
+
+
+def test_the_application_lets_pages_ask_for_their_own_login(empty: str) -> None:
+    """Its API answers 401 without a key; a page leads to the login, and without any key only this machine is let in."""
+    assert is_page("/")
+    assert is_page("/dashboard/runs/x")
+    assert not is_page("/dashboards")
+    assert not is_page("/runs")
 
 
 def test_a_session_cannot_be_made_up_changed_or_kept_for_ever() -> None:
@@ -156,58 +145,72 @@ def test_a_session_cannot_be_made_up_changed_or_kept_for_ever() -> None:
 # ---- whose runs ----
 
 
-def test_who_is_no_admin_sees_only_own_runs(filled: str) -> None:
+def test_who_is_no_admin_sees_only_own_runs(own: str) -> None:
     """The log's runs are of `local` and `key-1`: each sees its own in the list and by address."""
-    key_1 = Identity(owner="key-1", scopes=frozenset(("read",)))
 
     async def ask() -> tuple[set[str], set[str], list[int]]:
-        async with visiting(filled) as everybody, visiting(filled, identity=key_1) as mine:
-            every, own = set[str](), set[str]()
-            for visitor, found in ((everybody, every), (mine, own)):
-                path = "/dashboard/runs"
-                while path:
-                    page = await visitor.get(path)
-                    found |= set(page.links("/dashboard/runs/run-"))
-                    path = next(iter(page.links("/dashboard/runs?after=")), "")
-            others = sorted(every - own)
-            return every, own, [(await mine.get(path)).status for path in (others[0], sorted(own)[0])]
+        async with visiting(own) as everybody, visiting(own) as mine:
+            every = await listed(everybody)
+            await mine.log_in(name="key-1")
+            own_runs = await listed(mine)
+            others = sorted(every - own_runs)
+            return every, own_runs, [(await mine.get(path)).status for path in (others[0], sorted(own_runs)[0])]
 
-    every, own, (foreign, known) = asyncio.run(ask())
-    assert own < every
-    assert len(own) > 10
+    every, own_runs, (foreign, known) = asyncio.run(ask())
+    assert own_runs < every
+    assert len(own_runs) > 10
     assert (foreign, known) == (404, 200)
 
 
-def test_scopes_open_and_close_pages(filled: str) -> None:
-    reader = Identity(owner="local", scopes=frozenset(("read",)))
+async def listed(visitor: Visitor) -> set[str]:
+    """The runs on all pages of the list."""
+    found, path = set[str](), "/dashboard/runs"
+    while path:
+        page = await visitor.get(path)
+        found |= set(page.links("/dashboard/runs/run-"))
+        path = next(iter(page.links("/dashboard/runs?after=")), "")
+    return found
 
+
+def test_scopes_open_and_close_pages(own: str) -> None:
     async def ask() -> list[int]:
-        async with visiting(filled, identity=reader) as visitor:
-            page = await visitor.get("/dashboard/login")
-            form = {"csrf": page.csrf, "prompt": "hello"}
+        async with visiting(own) as visitor:
+            await visitor.log_in(name="reader", scopes=(KeyScope.READ,))
+            form = {"csrf": (await visitor.get("/dashboard/login")).csrf, "prompt": "hello"}
             audit = await visitor.get("/dashboard/audit")
             plan = await visitor.post("/dashboard/playground/plan", form)
+            run = await visitor.post("/dashboard/playground/run", form)
             backtest = await visitor.post("/dashboard/policies/backtest", form)
             verify = await visitor.post("/dashboard/audit/verification", form)
-            return [one.status for one in (audit, plan, backtest, verify)]
+            return [one.status for one in (audit, plan, run, backtest, verify)]
 
-    assert asyncio.run(ask()) == [403] * 4
+    assert asyncio.run(ask()) == [403] * 5
 
 
-@pytest.mark.skipif("owner" not in CALL_FIELDS, reason="costs do not know owners yet")
-def test_who_is_no_admin_sees_only_own_figures(filled: str) -> None:
-    nobody = Identity(owner="somebody new", scopes=frozenset(("read",)))
-
+def test_who_is_no_admin_sees_only_own_figures(own: str) -> None:
     async def ask() -> list[Page]:
-        async with visiting(filled, identity=nobody) as visitor:
+        async with visiting(own) as visitor:
+            await visitor.log_in(name="newcomer")
             paths = ("/dashboard", "/dashboard/costs?time=all", "/dashboard/models?time=30d", "/dashboard/saved")
             return [await visitor.get(path) for path in paths]
 
     overview, costs, models, saved = asyncio.run(ask())
     assert "Nothing has run yet" in overview.said
+    assert "Budgets" not in overview.said
     assert "Nothing was spent" in costs.said
     assert "No call was made" in models.said
     assert "nothing yet" in saved.said
+
+
+def test_a_run_of_the_playground_is_of_whoever_logged_in(own: str) -> None:
+    async def ask() -> Page:
+        async with visiting(own) as visitor:
+            await visitor.log_in(name="newcomer")
+            form = {"csrf": (await visitor.get("/dashboard/playground")).csrf, "prompt": "What is Python?"}
+            await visitor.post("/dashboard/playground/run", form)
+            return await visitor.get("/dashboard/runs")
+
+    assert len(asyncio.run(ask()).links("/dashboard/runs/run-")) == 1
 
 
 # ---- hostile texts ----

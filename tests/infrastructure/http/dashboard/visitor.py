@@ -13,11 +13,12 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.routing import Router
 
+from model_orchestrator.domain.events import KeyScope
 from model_orchestrator.domain.units import MILLION, Timestamp
 from model_orchestrator.infrastructure.clock import SystemClock
-from model_orchestrator.infrastructure.http.authentication import NOBODY, Identity
 from model_orchestrator.infrastructure.http.dashboard.routes import dashboard_routes
 from model_orchestrator.infrastructure.http.service import Service
+from model_orchestrator.infrastructure.key_making import make_key
 from model_orchestrator.infrastructure.settings import Settings
 from tests.generated_log import END
 
@@ -67,12 +68,21 @@ class Page(HTMLParser):
 class Visitor:
     """One browser."""
 
-    def __init__(self, service: Service, keys: Any = None, identity: Identity = NOBODY) -> None:
+    def __init__(self, service: Service) -> None:
         self.service = service
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
-        self._app = Router(dashboard_routes(service, keys), redirect_slashes=False)
-        self._identity = identity
+        self._app = Router(dashboard_routes(service), redirect_slashes=False)
+
+    async def log_in(self, *, name: str, scopes: tuple[KeyScope, ...] = (KeyScope.READ, KeyScope.RUN)) -> Page:
+        """With a new key of that name."""
+        _, token = await make_key(self.service.orchestrator, name, scopes=scopes)
+        return await self.enter(token)
+
+    async def enter(self, token: str) -> Page:
+        """With a key."""
+        page = await self.get("/dashboard/login")
+        return await self.post("/dashboard/login", {"csrf": page.csrf, "key": token})
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Page:
         return await self.send("GET", path, headers or {})
@@ -94,7 +104,7 @@ class Visitor:
             "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
             "scheme": "http",
             "server": ("127.0.0.1", 80),
-            "state": {"identity": self._identity},
+            "state": {},
         }
         status, answered, pieces = 0, list[tuple[str, str]](), list[bytes]()
         is_read = False
@@ -129,11 +139,11 @@ class Visitor:
 
 
 @asynccontextmanager
-async def visiting(url: str, **options: Any) -> AsyncIterator[Visitor]:
+async def visiting(url: str) -> AsyncIterator[Visitor]:
     """A visitor of a service over the database at `url`, which answers by simulation."""
     service = Service(Settings.load(None, database_url=url, provider="simulated"))
     service.orchestrator.clock = EndOfTheLog()
     try:
-        yield Visitor(service, **options)
+        yield Visitor(service)
     finally:
         await service.aclose()

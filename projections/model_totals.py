@@ -1,0 +1,72 @@
+"""`model_totals`: the counts of `model_stats` over the whole log, whatever the day, category and strategy.
+
+It has a few thousand rows however long the log is: who asks every few seconds, as a page of metrics does, reads no
+more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from operator import itemgetter
+
+from .attempt_columns import ATTEMPT_COLUMNS
+from .model_stats import ERROR, ESCALATED_TO, FIRST_TOKEN, LATENCY
+from .projection import Key, Names, Rollup, Row, Sums, Table, Tables
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTotal:
+    """How often: answers by log bucket of microseconds, calls by kind of error, moves to another model."""
+
+    provider: str  # empty of escalations
+    model: str
+    money: str
+    measure: str  # latency, first_token, error or escalated_to
+    label: str  # the bucket, the kind, the other model
+    count: int
+
+
+_FIGURES = itemgetter(
+    *(
+        ATTEMPT_COLUMNS.index(name)
+        for name in ("provider", "model", "money", "status", "latency_bucket", "first_token_bucket", "error")
+    )
+)
+
+
+def _of_attempts(rows: Iterable[Row]) -> Sums:
+    counts: Counter[Key] = Counter()
+    for row in rows:
+        provider, model, money, status, latency, first_token, error = _FIGURES(row)
+        if latency is not None and status == "answered":
+            counts[provider, model, money, LATENCY, str(latency)] += 1
+        if first_token is not None:
+            counts[provider, model, money, FIRST_TOKEN, str(first_token)] += 1
+        if error is not None:
+            counts[provider, model, money, ERROR, error] += 1
+    return {key: (count,) for key, count in counts.items()}
+
+
+def _of_escalations(rows: Iterable[Row]) -> Sums:
+    counts = Counter(("", row[9], row[7], ESCALATED_TO, row[10]) for row in rows)
+    return {key: (count,) for key, count in counts.items()}
+
+
+_KEYS = ("provider", "model", "money", "measure", "label")
+_TABLE = Table(
+    "model_totals",
+    (*((key, "TEXT") for key in _KEYS), ("count", "INTEGER")),
+    key=_KEYS,
+    indexes=("(count) WHERE count = 0",),
+)
+MODEL_TOTALS = Rollup(_TABLE, _KEYS, ("count",), _of_attempts)
+ESCALATION_TOTALS = Rollup(_TABLE, _KEYS, ("count",), _of_escalations)
+
+
+def model_totals(tables: Tables, names: Names) -> list[ModelTotal]:
+    """All of them, sorted."""
+    keys = ", ".join(_KEYS)
+    rows = tables.execute(f"SELECT {keys}, count FROM {names(_TABLE.name)} ORDER BY {keys}")
+    return [ModelTotal(*row) for row in rows]
