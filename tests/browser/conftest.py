@@ -52,6 +52,17 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The address of a dashboard that needs a login, and a key that opens it."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('browser') / 'locked.db'}"
+    command = [sys.executable, "-m", "model_orchestrator", "keys", "create", "alice", "--database", url]
+    made = subprocess.run(command, check=True, capture_output=True, text=True)
+    served = Served(url)
+    yield served.address, made.stdout.strip()
+    served.stop()
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.fail(f"there is no {CHROMIUM}: install Debian's package chromium, or set CHROMIUM")

@@ -38,6 +38,28 @@ def test_a_prompt_leads_from_its_plan_to_its_trail(page: Page, filled: str) -> N
     expect(page.locator("#feedback")).to_contain_text("good")
 
 
+def test_a_key_opens_the_dashboard_and_its_runs_are_its_own(page: Page, locked: tuple[str, str]) -> None:
+    """From the login to a run and out again; the browser never keeps the key."""
+    address, key = locked
+    page.goto(f"{address}/dashboard/runs")
+    expect(page).to_have_url(f"{address}/dashboard/login")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("h1")).to_have_text("Overview")
+    assert [one for one in page.context.cookies() if key in one.get("value", "")] == []
+    page.goto(f"{address}/dashboard/playground")
+    page.get_by_label("Prompt").fill("What is Python?")
+    page.get_by_role("button", name="Show plan and price").click()
+    page.get_by_role("button", name="Run it").click()
+    expect(page.locator("#answer-state")).to_have_text("done")
+    page.goto(f"{address}/dashboard/runs")
+    expect(page.locator("#results tbody tr")).to_have_count(1)
+    page.get_by_role("button", name="Log out").click()
+    expect(page).to_have_url(f"{address}/dashboard/login")
+    page.goto(f"{address}/dashboard/runs")
+    expect(page).to_have_url(f"{address}/dashboard/login")
+
+
 def test_markup_in_a_prompt_stays_text(page: Page, filled: str) -> None:
     """In the plan, in the streamed answer, on the run's page and in the feed."""
     attack = "<img src=x onerror=\"document.title='owned'\">"

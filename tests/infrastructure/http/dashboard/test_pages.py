@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from model_orchestrator.application.amounts import dollars
-from tests.generated_log import END, TrueLog
+from tests.generated_log import END, TrueLog, write_log
 
 from .visitor import Page, visiting
 
@@ -139,3 +139,18 @@ def test_what_cannot_be_asked_is_told_on_the_page(filled: str) -> None:
     (costs,) = got(filled, "/dashboard/costs?by=colour")
     assert costs.status == 400
     assert "colour" in costs.said
+
+
+def test_pages_are_the_same_on_postgresql(filled: str, postgres_url: str) -> None:
+    """Every list and report, of the same log."""
+    write_log(postgres_url, runs=130, seed=11, days=60, texts=True)
+    paths = (
+        "/dashboard/runs",
+        "/dashboard/runs?sort=cost",
+        "/dashboard/runs?q=GraphQL&sort=oldest",
+        "/dashboard/models",
+    )
+    paths += ("/dashboard/costs?by=tag&tag=team&split=weekly&time=90d",)
+    for one, other in zip(got(filled, *paths), got(postgres_url, *paths), strict=True):
+        assert (one.status, other.status) == (200, 200)
+        assert one.said == other.said
