@@ -230,7 +230,7 @@ def unbounded_depth(parsed: object) -> int:
         return 1 + unbounded_depth(parsed[2])
     if isinstance(parsed, str) or not hasattr(parsed, "__getitem__"):
         return 0
-    return max((unbounded_depth(part) for part in list(parsed)), default=0)  # type: ignore[call-overload]
+    return max((unbounded_depth(part) for part in list(parsed)), default=0)
 
 
 def test_no_pattern_nests_repeats_without_an_end() -> None:
