@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PROMPT ?= What is Python?
+CHROMIUM ?= /usr/bin/chromium
 DATABASE ?= sqlite:///$(CURDIR)/.data/orchestrator.db
 
 BIN := .venv/bin
@@ -9,16 +10,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 CHECK_DB = MODEL_ORCHESTRATOR_DATABASE_URL='sqlite:///$(CURDIR)/.venv/check.db'
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
+AXE = 4.14.1
+AXE_SHA512 = 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
+
 override PROMPT := $(value PROMPT)
 export PROMPT DATABASE
 # Without byte code every start compiles every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check lock prices weights bench evaluate stress soak e2e wheel clean
+.PHONY: help run serve test test-browser check lock prices weights bench evaluate stress soak e2e wheel clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.* ## (.*)/make \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.* ## (.*)/make \1\t\2/' | expand -t 20
 
 # A virtual environment holds absolute paths: in a moved or copied checkout it would run the old one's code.
 ifneq ($(shell cat .venv/runtime 2>/dev/null),$(CURDIR))
@@ -64,6 +68,19 @@ serve: .venv/runtime ## serve the API and the dashboard, simulated: make serve A
 
 test: .venv/dev ## run the tests with branch coverage
 	@$(BIN)/pytest -q -n auto --dist loadgroup --cov --cov-report term $(ARGS)
+
+test-browser: .venv/dev .venv/browser/axe.min.js ## try the dashboard in Chromium: errors, actions, keyboard, accessibility
+	@test -x $(CHROMIUM) || if [ "$$(id -u)" = 0 ]; then apt-get -qq update && apt-get -qq install -y chromium >/dev/null; \
+		else echo "$(CHROMIUM) is missing: install the package chromium, or say CHROMIUM=PATH" >&2; exit 1; fi
+	@CHROMIUM=$(CHROMIUM) $(BIN)/pytest -q -n 2 --dist loadscope tests/browser $(ARGS)
+
+# For tests only, so it is neither committed nor shipped.
+.venv/browser/axe.min.js: | .venv/dev
+	@rm -rf .venv/browser && mkdir -p .venv/browser
+	@cd .venv/browser && npm pack --silent axe-core@$(AXE) >/dev/null
+	@echo "$(AXE_SHA512)  .venv/browser/axe-core-$(AXE).tgz" | sha512sum --check --quiet
+	@tar -xzf .venv/browser/axe-core-$(AXE).tgz -C .venv/browser --strip-components=1 package/axe.min.js
+	@touch $@
 
 check: .venv/dev ## format, lint, types, layers, migrations
 	@$(BIN)/ruff format --check .

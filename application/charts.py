@@ -53,8 +53,11 @@ class Chart:
         return tuple(sum((one.amounts[at] for one in self.series), Decimal(0)) for at in range(len(self.periods)))
 
 
-def chart_svg(chart: Chart, *, id: str = "chart") -> str:
-    """The picture. `id` tells it from others on one page; the result is one XML element, fit for a file of its own."""
+def chart_svg(chart: Chart, *, id: str = "chart", styled: bool = True) -> str:
+    """The picture. `id` tells it from others on one page; the result is one XML element, fit for a file of its own.
+
+    With `styled` False it has no style element: the page's own style sheet colours its classes.
+    """
     drawn = _merged(chart)
     columns = _columns(drawn)
     below = _Plot.top + PLOT + 54
@@ -68,7 +71,7 @@ def chart_svg(chart: Chart, *, id: str = "chart") -> str:
     ]
     parts = [
         *described(chart.title, _described(chart), id=id),
-        f"<style>{_style(id, len(drawn.series))}</style>",
+        *([f"<style>{_style(id, len(drawn.series))}</style>"] if styled else []),
         f'<rect class="paper" width="{WIDTH}" height="{height}" rx="8" fill="{INK["paper"][0]}"/>',
         *texts,
         *_Plot(drawn).parts(),

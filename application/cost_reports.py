@@ -175,18 +175,24 @@ def cost_charts(models: ReadModels, question: CostQuestion) -> list[Chart]:
     split = question.split or _fitting(models, question)
     asked = replace(question, split=split)
     keys = tuple(one.key for one in periods_of(models, question, split))
-    what = f"by {' and '.join(asked.by)}" if asked.by else "in all"
-    charts = []
-    for section in cost_report(models, asked):
-        amounts: dict[tuple[str, str], Decimal] = {}
-        for line in section.lines:
-            name = " / ".join(label or NO_LABEL for label in line.labels[1:]) or "all calls"
-            amounts[str(line.labels[0]), name] = line.cost
-        unknown = sum(line.unknown for line in section.lines)
-        note = f"{HEADINGS[section.money]}, {split}, {_zone(question)}"
-        note += f"; {unknown:,} calls of unknown cost are not in it" if unknown else ""
-        charts.append(Chart(f"Cost {what}", note, keys, series_of(keys, amounts)))
-    return charts or [Chart(f"Cost {what}", f"Real money, {split}, {_zone(question)}", keys, ())]
+    charts = [section_chart(asked, section, keys) for section in cost_report(models, asked)]
+    return charts or [Chart(_title(asked), f"Real money, {split}, {_zone(question)}", keys, ())]
+
+
+def section_chart(question: CostQuestion, section: CostSection, keys: tuple[str, ...]) -> Chart:
+    """The bars of one section of a report that is split into the periods called `keys`."""
+    amounts: dict[tuple[str, str], Decimal] = {}
+    for line in section.lines:
+        name = " / ".join(label or NO_LABEL for label in line.labels[1:]) or "all calls"
+        amounts[str(line.labels[0]), name] = line.cost
+    unknown = sum(line.unknown for line in section.lines)
+    note = f"{HEADINGS[section.money]}, {question.split}, {_zone(question)}"
+    note += f"; {unknown:,} calls of unknown cost are not in it" if unknown else ""
+    return Chart(_title(question), note, keys, series_of(keys, amounts))
+
+
+def _title(question: CostQuestion) -> str:
+    return f"Cost by {' and '.join(question.by)}" if question.by else "Cost in all"
 
 
 def chart_kind(path: str) -> str:

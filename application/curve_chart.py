@@ -71,14 +71,14 @@ class CurveChart:
         return [*(point for curve in self.curves for point in curve.points), *(mark.point for mark in self.marks)]
 
 
-def curve_svg(chart: CurveChart, *, id: str = "chart") -> str:
-    """The picture. `id` tells it from others on one page."""
+def curve_svg(chart: CurveChart, *, id: str = "chart", styled: bool = True) -> str:
+    """The picture. `id` tells it from others on one page; without `styled` it has no style element."""
     below = TOP + PLOT + 74
     rows = ceil(len(chart.curves) / _columns(chart.curves))
     height = below + 22 * rows + (0 if rows else -20)
     parts = [
         *described(chart.title, _words(chart), id=id),
-        f"<style>{_style(id, len(chart.curves))}</style>",
+        *([f"<style>{_style(id, len(chart.curves))}</style>"] if styled else []),
         f'<rect class="paper" width="{WIDTH}" height="{height}" rx="8" fill="{INK["paper"][0]}"/>',
         svg_text(cut(chart.title, (WIDTH - 2 * EDGE) * 12 / 20), EDGE, 36, "ink", size=20, weight=600),
         svg_text(cut(chart.note, (WIDTH - 2 * EDGE) * 12 / 13), EDGE, 60, "soft", size=13),

@@ -81,6 +81,16 @@ class ReadModels(Protocol):
     ) -> Iterator[RunRow]:
         """Runs, newest first, as they are read: any number; only those that come `after` a place in the order."""
 
+    def dearest_runs(
+        self,
+        *,
+        span: Range = ALWAYS,
+        conditions: Sequence[Condition] = (),
+        limit: int,
+        after: tuple[int, str] | None = None,
+    ) -> Iterator[RunRow]:
+        """Runs that called a model and whose whole cost is known, the dearest first; those behind a cost and run."""
+
     def attempts(
         self,
         *,

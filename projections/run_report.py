@@ -112,6 +112,29 @@ def runs(
     return Sql(f"SELECT {chosen} {which.text}{beyond} {ordered}", parameters)
 
 
+def dearest_runs(
+    runs: Names,
+    attempts: Names,
+    dialect: str,
+    *,
+    search: Callable[[str], Sql] | None = None,
+    span: Range = ALWAYS,
+    conditions: Sequence[Condition] = (),
+    limit: int,
+    after: tuple[int, str] | None = None,
+) -> Sql:
+    """The query of RunRows that called a model and whose whole cost is known, the dearest first.
+
+    `after` is the cost and the id of a run: those behind it. Read along the index of costs.
+    Raises InvalidRequest as `where` does.
+    """
+    which = from_runs(runs, attempts, dialect, search=search, span=span, conditions=conditions, by_cost=True)
+    chosen = ", ".join((*_RUN_COLUMNS.values(), "r.tags", _KNOWN_COST.format(table=attempts(ATTEMPTS.name))))
+    behind = "" if after is None else " AND (c.cost, c.run) < (?, ?)"
+    text = f"SELECT {chosen} {which.text} AND c.cost IS NOT NULL{behind} ORDER BY c.cost DESC, c.run DESC LIMIT ?"
+    return Sql(text, (*which.parameters, *(after or ()), limit))
+
+
 def from_runs(
     runs: Names,
     attempts: Names,
@@ -120,10 +143,11 @@ def from_runs(
     search: Callable[[str], Sql] | None,
     span: Range,
     conditions: Sequence[Condition],
+    by_cost: bool = False,
 ) -> Sql:
     """FROM and WHERE of the runs `r`, with their sums `c` and the attempts `w` that answered them.
 
-    Raises InvalidRequest as `where` does.
+    With `by_cost` the sums come first, and runs without any are left out. Raises InvalidRequest as `where` does.
     """
     parts = list(conjuncts(conditions))
     tagged = [one for one in parts if _on_one_tag(one)]
@@ -135,8 +159,12 @@ def from_runs(
     columns = Columns(dialect=dialect, of=fields, tag=json_tag(dialect, "r.tags"), search=search)
     which = where([one for one in parts if one not in tagged], columns)
     on_tags = [_has_tag(one, runs, dialect) for one in tagged]
+    summed = f"{runs(RUNS.name)} r LEFT JOIN {attempts(RUN_COSTS.name)} c ON c.run = r.run"
+    if by_cost:
+        join = "CROSS JOIN" if dialect == "sqlite" else "JOIN"  # there it says what is read first
+        summed = f"{attempts(RUN_COSTS.name)} c {join} {runs(RUNS.name)} r ON c.run = r.run"
     text = (
-        f"FROM {runs(RUNS.name)} r LEFT JOIN {attempts(RUN_COSTS.name)} c ON c.run = r.run "
+        f"FROM {summed} "
         f"LEFT JOIN {attempts(ATTEMPTS.name)} w ON w.run = r.run AND w.number = r.answer_attempt "
         f"WHERE r.run_at >= ? AND r.run_at < ? AND {which.text}{''.join(one.text for one in on_tags)}"
     )

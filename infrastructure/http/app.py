@@ -20,6 +20,7 @@ from .api.errors import NativeErrors
 from .asgi import JSON, ASGIApp, Message, Receive, Scope, Send, respond
 from .authentication import NOBODY, OPEN, identify
 from .completions import UNEXPECTED, Completions, fail
+from .dashboard.paths import is_page
 from .failure import Failure, failure_of
 from .guard import Guard
 from .openai_wire import OpenAIWire
@@ -92,8 +93,10 @@ class Application:
         scope["app"] = self  # lets the router raise instead of answering itself
         assert self.service is not None, "the server has started"
         identity = NOBODY
-        if scope["path"] not in OPEN:
-            identity = await identify(scope, self.service.orchestrator.keys, self.limits.allowed_hosts)
+        keys = self.service.orchestrator.keys
+        is_open = scope["path"] in OPEN or (is_page(scope["path"]) and await keys.any_keys())  # pages have a login
+        if not is_open:
+            identity = await identify(scope, keys, self.limits.allowed_hosts)
         scope["state"]["identity"], scope["state"][CLIENT] = identity, identity.owner
         if (endpoint := self._answering.get(scope["path"])) is not None:
             if scope["method"] != "POST":

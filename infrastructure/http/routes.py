@@ -15,6 +15,7 @@ from ...domain.events import KeyScope
 from ..telemetry.prometheus import CONTENT_TYPE, ServiceNow, metrics_page
 from .api.routes import api_routes
 from .asgi import Receive, Scope, Send
+from .dashboard.routes import dashboard_routes
 from .failure import Refused
 from .service import Service
 
@@ -28,6 +29,7 @@ def router(service: Service) -> Router:
         Route("/v1/models", _Models(service).listed),
         Route("/v1/models/{name:path}", _Models(service).one),
         *api_routes(service),
+        *dashboard_routes(service),
     ]
     return Router(routes, default=_nothing, redirect_slashes=False)
 

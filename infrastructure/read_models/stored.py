@@ -97,6 +97,29 @@ class StoredReadModels:
             for row in tables.stream(*query):
                 yield RunRow(*row)
 
+    def dearest_runs(
+        self,
+        *,
+        span: Range = ALWAYS,
+        conditions: Sequence[Condition] = (),
+        limit: int,
+        after: tuple[int, str] | None = None,
+    ) -> Iterator[RunRow]:
+        """Runs that called a model and whose whole cost is known, the dearest first."""
+        with self._asking("attempts", "runs") as (tables, names, _):
+            query = run_report.dearest_runs(
+                names["runs"],
+                names["attempts"],
+                tables.dialect,
+                search=self._search(tables.dialect),
+                span=span,
+                conditions=conditions,
+                limit=limit,
+                after=after,
+            )
+            for row in tables.stream(*query):
+                yield RunRow(*row)
+
     def attempts(
         self,
         *,

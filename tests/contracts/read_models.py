@@ -134,6 +134,18 @@ class ReadModelsContract:
         assert [row.run for row in models.runs(limit=1)] == ["run-4"]
         assert [row.run for row in models.runs(limit=1, oldest_first=True)] == ["run-1"]
 
+    def test_dearest_runs_come_first_and_go_on_behind_any_of_them(self, url: str, models: StoredReadModels) -> None:
+        """Those that called a model and whose whole cost is known: a lost call leaves a run out."""
+        fill(url)
+        dearest = list(models.dearest_runs(limit=9))
+        assert [(row.run, row.cost) for row in dearest] == [
+            ("run-4", usd("5")),
+            ("run-1", usd("0.21")),
+            ("run-2", 0),
+        ]
+        assert [row.run for row in models.dearest_runs(limit=1, after=(usd("5"), "run-4"))] == ["run-1"]
+        assert [row.run for row in models.dearest_runs(limit=9, after=(0, "run-2"))] == []
+
     def test_pages_go_on_behind_the_last_run_of_the_one_before(self, url: str, models: StoredReadModels) -> None:
         fill(url)
         everything = list(models.runs())
