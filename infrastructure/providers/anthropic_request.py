@@ -21,6 +21,7 @@ from ...domain.request import (
 from .carry import json_arguments, reject
 
 MAX_TEMPERATURE = 1.0
+SAMPLING = ("temperature", "top_p", "top_k")
 WHO = "Anthropic's protocol"
 
 
@@ -49,10 +50,8 @@ def _parameters(parameters: Parameters) -> dict[str, Any]:
         reject(WHO, "a presence or frequency penalty")
     if parameters.temperature is not None and parameters.temperature > MAX_TEMPERATURE:
         reject(WHO, f"temperature {parameters.temperature} (at most {MAX_TEMPERATURE})")
-    # No arguments of the SDK any more: Claude 4.7 and later refuse them, earlier models take them.
-    sampling = {"temperature": parameters.temperature, "top_p": parameters.top_p, "top_k": parameters.top_k}
     named = {
-        "extra_body": {name: value for name, value in sampling.items() if value is not None} or None,
+        **{name: getattr(parameters, name) for name in SAMPLING},
         "stop_sequences": list(parameters.stop) or None,
         "output_config": _output_config(parameters),
         "tools": [_tool(tool) for tool in parameters.tools] or None,

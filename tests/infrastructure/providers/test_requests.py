@@ -191,7 +191,7 @@ def test_every_part_is_in_an_anthropic_body() -> None:
         )
     )
     assert body["system"] == "be brief"
-    assert body["extra_body"] == {"temperature": 0.0}
+    assert body["temperature"] == 0.0
     assert body["tools"] == [{"name": "t", "input_schema": {"type": "object"}}]
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
     result = {"type": "tool_result", "tool_use_id": "c1", "content": "no", "is_error": True}
