@@ -33,7 +33,10 @@ class EventReader:
     _after_cr: bool = False
 
     def feed(self, chunk: bytes) -> Iterator[StreamEvent]:
-        """The events that end in this chunk. Raises Malformed above MOST bytes an event."""
+        """The events that end in this chunk. Raises Malformed above MOST bytes an event.
+
+        Raises UnicodeDecodeError for a line that is passed over and is no text: the reply is no event stream.
+        """
         for line in self._lines(chunk):
             if not line:
                 name, data = self._name, b"\n".join(self._data)
@@ -44,6 +47,12 @@ class EventReader:
                 self._data.append(_value(line, 5))
             elif line.startswith(b"event:"):
                 self._name = _value(line, 6)
+            else:
+                line.decode()
+
+    def end(self) -> None:
+        """The chunks have ended; an event that has no empty line after it is none. Raises UnicodeDecodeError."""
+        b"".join(self._pieces).decode()
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         """The lines that end in this chunk, by LF, CR or CRLF; the rest is kept."""

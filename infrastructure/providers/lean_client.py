@@ -88,6 +88,7 @@ class LeanClient(VendorClient):
             for event in events.feed(chunk):
                 if not self._take(event, reply, response):
                     return await _drain(response)
+        events.end()
 
     async def _session(self) -> aiohttp.ClientSession:
         """The running loop's connections; those of closed loops are closed first."""
