@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,9 @@ def http(
 
 
 @asynccontextmanager
-async def canned_upstream(reply: Sequence[bytes], *, closes: bool = False) -> AsyncIterator[CannedUpstream]:
+async def canned_upstream(
+    reply: Sequence[bytes], *, closes: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[CannedUpstream]:
     """One on a free port while the block runs; `closes`: after one reply a connection."""
     upstream = CannedUpstream()
 
@@ -57,8 +60,8 @@ async def canned_upstream(reply: Sequence[bytes], *, closes: bool = False) -> As
         finally:
             writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    upstream.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    upstream.address = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield upstream
     finally:

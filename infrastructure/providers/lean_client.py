@@ -27,6 +27,11 @@ from .vendor_client import NO_KEY, VendorClient, is_streamed
 if TYPE_CHECKING:
     import aiohttp
 
+HEADERS = {
+    "accept": "application/json",
+    "content-type": "application/json",
+    "user-agent": f"model-orchestrator/{__version__}",
+}
 ANTHROPIC_VERSION = "2023-06-01"
 LARGEST_REPLY = 64 * 1024 * 1024  # bytes
 AT_ONCE = 1024 * 1024  # bytes of a body that are written in one piece
@@ -50,6 +55,7 @@ class LeanClient(VendorClient):
     def __init__(self, api_key: str | None, base_url: str | None) -> None:
         super().__init__(api_key, base_url)
         self._url = self._base_url + self.PATH
+        self._all_headers = {**HEADERS, **self._headers(self._key or NO_KEY)}
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
 
     async def aclose(self) -> None:
@@ -69,8 +75,10 @@ class LeanClient(VendorClient):
         streamed = is_streamed(reply, call)
         data = _encoded({**body, **self._streamed()} if streamed else body)
         session = await self._session()
-        post = session.post(self._url, data=data, timeout=limits(call.timeout), allow_redirects=False)
-        async with post as response:
+        # Headers of the session would go to a proxy too, and the key with them.
+        async with session.post(
+            self._url, data=data, headers=self._all_headers, timeout=limits(call.timeout), allow_redirects=False
+        ) as response:
             if (way := wire.current.get(None)) is not None:
                 way.headers = response.headers
             if not 200 <= response.status < 300:
@@ -87,7 +95,8 @@ class LeanClient(VendorClient):
         async for chunk in response.content.iter_any():
             for event in events.feed(chunk):
                 if not self._take(event, reply, response):
-                    return await _drain(response)
+                    await _drain(response)
+                    return
         events.end()
 
     async def _session(self) -> aiohttp.ClientSession:
@@ -99,13 +108,7 @@ class LeanClient(VendorClient):
 
             for other in [one for one in self._sessions if one.is_closed()]:
                 await self._sessions.pop(other).close()
-            headers = {
-                "accept": "application/json",
-                "content-type": "application/json",
-                "user-agent": f"model-orchestrator/{__version__}",
-                **self._headers(self._key or NO_KEY),
-            }
-            session = self._sessions[loop] = open_session(self._base_url, headers)
+            session = self._sessions[loop] = open_session(self._base_url)
         return session
 
     @abstractmethod

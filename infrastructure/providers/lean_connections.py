@@ -6,7 +6,6 @@ import logging
 import os
 import platform
 import ssl
-from collections.abc import Mapping
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -66,7 +65,7 @@ class WatchedConnector(aiohttp.TCPConnector):
             super().__del__(*args)
 
 
-def open_session(base_url: str, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+def open_session(base_url: str) -> aiohttp.ClientSession:
     """A session of the running loop for one address. Raises UnusableProxyError."""
     _silence()
     proxy = proxy_of(base_url)
@@ -75,7 +74,6 @@ def open_session(base_url: str, headers: Mapping[str, str]) -> aiohttp.ClientSes
         connector=WatchedConnector(
             limit=MOST_CONNECTIONS, keepalive_timeout=KEPT_IDLE, ssl=tls_context() if secure else True
         ),
-        headers=headers,
         cookie_jar=aiohttp.DummyCookieJar(),
         proxy=proxy,
         trust_env=False,  # aiohttp would read the proxy in a thread, and .netrc, at every call

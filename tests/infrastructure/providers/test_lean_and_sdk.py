@@ -10,19 +10,10 @@ from typing import Any
 import pytest
 
 from model_orchestrator.application.ports import Answer, ModelCall
-from model_orchestrator.domain.catalogue import EVERY_REQUEST_FEATURE, Feature, ModelConfig, ModelProvider
+from model_orchestrator.domain.catalogue import ModelProvider
 from model_orchestrator.domain.errors import ModelError
 from model_orchestrator.domain.request import (
-    ImagePart,
-    Parameters,
     Request,
-    ResponseFormat,
-    Role,
-    TextPart,
-    ToolCallPart,
-    ToolChoice,
-    ToolResultPart,
-    ToolUse,
     prompt_request,
 )
 from model_orchestrator.infrastructure.providers.anthropic_client import AnthropicClient
@@ -30,8 +21,8 @@ from model_orchestrator.infrastructure.providers.lean_client import LeanAnthropi
 from model_orchestrator.infrastructure.providers.openai_client import OpenAIClient
 from model_orchestrator.infrastructure.providers.vendor_client import VendorClient
 from model_orchestrator.infrastructure.simulate.faults import Fault
-from tests.canned_upstream import CannedUpstream, canned_upstream, http
-from tests.contracts.model_client import PNG, WEATHER, model, said, user
+from tests.canned_upstream import canned_upstream, http
+from tests.contracts.model_client import model
 from tests.simulator import RunningSimulator
 
 KEY = "sk-secret-key-of-the-test"
@@ -68,7 +59,7 @@ async def told(client: VendorClient, call: ModelCall, streamed: bool) -> tuple[T
         answer: Answer = await client.complete(call, deltas.append if streamed else None)
     except ModelError as error:
         fields = {"class": type(error).__name__, **vars(error)}
-        fields["detail"] = fields["detail"] if str(fields["detail"])[:1] in "{[\"" else None
+        fields["detail"] = fields["detail"] if str(fields["detail"])[:1] in '{["' else None
         return fields, deltas
     finally:
         await client.aclose()
@@ -191,7 +182,7 @@ def replies(vendor: ModelProvider) -> dict[str, list[bytes]]:
         "zipped": http(zipped(good), headers="content-encoding: gzip\r\n"),
         "badly zipped": http(b"\x1f\x8bnonsense", headers="content-encoding: gzip\r\n"),
         "in chunks": http([good[:30], good[30:31], good[31:]]),
-        "cut": http(good)[:1] + [good[:30]],
+        "cut": [http(good)[0], good[:30]],
         "cut in chunks": http([good[:30]])[:-1],
         "a bad chunk": [http([good])[0], b"zz\r\n"],
         "no HTTP": [b"SSH-2.0-x\r\n\r\n"],
