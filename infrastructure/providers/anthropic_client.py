@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .anthropic_request import SAMPLING
+from .anthropic_request import SAMPLING, version_of
 from .dialects import AnthropicDialect
 from .sdk_client import SdkClient
 from .wire import CONNECT_TIMEOUT, READ_TIMEOUT, http_options
@@ -27,11 +27,12 @@ class AnthropicClient(AnthropicDialect, SdkClient):
         return sdk.messages.create
 
     def _arguments(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Sampling is no argument of the SDK any more: Claude 4.7 and later refuse it, earlier models take it."""
+        """Sampling is no argument of the SDK any more, and no part of the API's version that the SDK asks for."""
         sampling = {name: body[name] for name in SAMPLING if name in body}
         if not sampling:
             return body
-        return {**{name: value for name, value in body.items() if name not in SAMPLING}, "extra_body": sampling}
+        plain = {name: value for name, value in body.items() if name not in SAMPLING}
+        return {**plain, "extra_body": sampling, "extra_headers": {"anthropic-version": version_of(body)}}
 
     def _timeouts(self, timeout: float | None) -> Any:
         import anthropic

@@ -22,6 +22,9 @@ from .carry import json_arguments, reject
 
 MAX_TEMPERATURE = 1.0
 SAMPLING = ("temperature", "top_p", "top_k")
+# Of the API. The newer refuses sampling whatever the model; under the older, models before Claude 4.7 take it.
+# Source: Anthropic's API reference, "Versions" (2026-11-29); anthropic 2.13.0 sends the newer.
+VERSION, VERSION_WITH_SAMPLING = "2026-10-21", "2023-06-01"
 WHO = "Anthropic's protocol"
 
 
@@ -40,6 +43,11 @@ def anthropic_body(call: ModelCall) -> dict[str, Any]:
     if system:
         body["system"] = _content([part for message in system for part in message.parts], call.model.name)
     return body
+
+
+def version_of(body: dict[str, Any]) -> str:
+    """The version of the API that takes the body."""
+    return VERSION_WITH_SAMPLING if any(name in body for name in SAMPLING) else VERSION
 
 
 def _parameters(parameters: Parameters) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ... import __version__
 from ...application.ports import ModelCall
 from . import wire
+from .anthropic_request import version_of
 from .dialects import AnthropicDialect, OpenAIDialect
 from .event_stream import EventReader, StreamEvent
 from .reply import Malformed, Reply, need
@@ -32,7 +33,6 @@ HEADERS = {
     "content-type": "application/json",
     "user-agent": f"model-orchestrator/{__version__}",
 }
-ANTHROPIC_VERSION = "2023-06-01"
 LARGEST_REPLY = 64 * 1024 * 1024  # bytes
 AT_ONCE = 1024 * 1024  # bytes of a body that are written in one piece
 AFTER_THE_END = 0.1  # seconds that a stream gets to end after its last event, so that its connection can be kept
@@ -55,7 +55,7 @@ class LeanClient(VendorClient):
     def __init__(self, api_key: str | None, base_url: str | None) -> None:
         super().__init__(api_key, base_url)
         self._url = self._base_url + self.PATH
-        self._all_headers = {**HEADERS, **self._headers(self._key or NO_KEY)}
+        self._own_headers = {**HEADERS, "authorization": f"Bearer {self._key or NO_KEY}"}
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
 
     async def aclose(self) -> None:
@@ -77,7 +77,7 @@ class LeanClient(VendorClient):
         session = await self._session()
         # Headers of the session would go to a proxy too, and the key with them.
         async with session.post(
-            self._url, data=data, headers=self._all_headers, timeout=limits(call.timeout), allow_redirects=False
+            self._url, data=data, headers=self._headers(body), timeout=limits(call.timeout), allow_redirects=False
         ) as response:
             if (way := wire.current.get(None)) is not None:
                 way.headers = response.headers
@@ -112,8 +112,8 @@ class LeanClient(VendorClient):
         return session
 
     @abstractmethod
-    def _headers(self, key: str) -> dict[str, str]:
-        """Who asks."""
+    def _headers(self, body: dict[str, Any]) -> dict[str, str]:
+        """The headers of a call with this body."""
 
     def _error(self, body: Any) -> Any:
         """What an error's body says."""
@@ -129,13 +129,15 @@ class LeanOpenAIClient(OpenAIDialect, LeanClient):
 
     PATH = "/chat/completions"
 
-    def _headers(self, key: str) -> dict[str, str]:
-        """The key; at OpenAI also the organization and project that the environment names, for they say who pays."""
-        headers = {"authorization": f"Bearer {key}"}
+    def __init__(self, api_key: str | None, base_url: str | None) -> None:
+        """At OpenAI, the organization and project that the environment names are told too: they say who pays."""
+        super().__init__(api_key, base_url)
         if self.at_vendor:
             named = {"openai-organization": "OPENAI_ORG_ID", "openai-project": "OPENAI_PROJECT_ID"}
-            headers |= {name: os.environ[variable] for name, variable in named.items() if os.environ.get(variable)}
-        return headers
+            self._own_headers |= {name: os.environ[its] for name, its in named.items() if os.environ.get(its)}
+
+    def _headers(self, body: dict[str, Any]) -> dict[str, str]:
+        return self._own_headers
 
     def _error(self, body: Any) -> Any:
         return body.get("error", body) if isinstance(body, dict) else body
@@ -155,8 +157,8 @@ class LeanAnthropicClient(AnthropicDialect, LeanClient):
 
     PATH = "/v1/messages"
 
-    def _headers(self, key: str) -> dict[str, str]:
-        return {"x-api-key": key, "anthropic-version": ANTHROPIC_VERSION}
+    def _headers(self, body: dict[str, Any]) -> dict[str, str]:
+        return {**self._own_headers, "anthropic-version": version_of(body)}
 
     def _take(self, event: StreamEvent, reply: Reply, response: aiohttp.ClientResponse) -> bool:
         """An event without a name is none of this protocol's, and is passed over."""

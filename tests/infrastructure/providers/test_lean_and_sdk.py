@@ -5,15 +5,25 @@ import json
 import zlib
 from dataclasses import asdict, replace
 from email.utils import formatdate
+from functools import partial
 from typing import Any
 
 import pytest
 
 from model_orchestrator.application.ports import Answer, ModelCall
-from model_orchestrator.domain.catalogue import ModelProvider
+from model_orchestrator.domain.catalogue import EVERY_REQUEST_FEATURE, Feature, ModelProvider
 from model_orchestrator.domain.errors import ModelError
 from model_orchestrator.domain.request import (
+    ImagePart,
+    Parameters,
     Request,
+    ResponseFormat,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolChoice,
+    ToolResultPart,
+    ToolUse,
     prompt_request,
 )
 from model_orchestrator.infrastructure.providers.anthropic_client import AnthropicClient
@@ -21,8 +31,8 @@ from model_orchestrator.infrastructure.providers.lean_client import LeanAnthropi
 from model_orchestrator.infrastructure.providers.openai_client import OpenAIClient
 from model_orchestrator.infrastructure.providers.vendor_client import VendorClient
 from model_orchestrator.infrastructure.simulate.faults import Fault
-from tests.canned_upstream import canned_upstream, http
-from tests.contracts.model_client import model
+from tests.canned_upstream import CannedUpstream, canned_upstream, http
+from tests.contracts.model_client import PNG, WEATHER, model, said, user
 from tests.simulator import RunningSimulator
 
 KEY = "sk-secret-key-of-the-test"
@@ -162,7 +172,7 @@ def zipped(body: bytes) -> bytes:
 def replies(vendor: ModelProvider) -> dict[str, list[bytes]]:
     """Replies that servers, gateways and broken networks send."""
     good, stream = whole(vendor), sse(*STREAMS[vendor])
-    events = {"kind": "text/event-stream"}
+    streaming = partial(http, kind="text/event-stream")
     statuses = {f"status {status}": http(ERROR, status=status) for status in (301, 303, 402, 408, 409, 418, 502, 503)}
     waits = ("7", "0.5", "-3", "soon", "inf", formatdate(4_000_000_000, usegmt=True))
     limited = {f"wait {wait}": http(ERROR, status=429, headers=f"retry-after: {wait}\r\n") for wait in waits}
@@ -207,24 +217,89 @@ def replies(vendor: ModelProvider) -> dict[str, list[bytes]]:
         "fields nobody knows": http(whole(vendor, new={"a": [1, None, 0.5]}, created="yesterday")),
         "usage of another shape": http(whole(vendor, usage={"prompt_tokens": "5", "input_tokens": None, "x": 1.5})),
         "an error with status 200": http(ERROR),
-        "stream": http([stream], **events),
-        "stream byte by byte": http([stream[at : at + 1] for at in range(len(stream))], **events),
-        "stream with CRLF": http([sse(*STREAMS[vendor], ends="\r\n")], **events),
-        "stream with comments": http([b": hi\n\n" + stream.replace(b"data:", b": still here\ndata:")], **events),
-        "stream without its last empty line": http([stream[:-1]], **events),
-        "stream without a space": http([stream.replace(b"data: ", b"data:")], **events),
-        "stream zipped": http([zipped(stream)], headers="content-encoding: gzip\r\n", **events),
-        "stream with ids": http([stream.replace(b"data:", b"id: 7\nretry: 10\nx\ndata:")], **events),
-        "stream of no UTF-8": http([stream.replace(b"m-1", b"m-\xff")], **events),
-        "stream of no JSON": http([b"event: x\ndata: {oops\n\n"], **events),
-        "stream of another JSON": http([b"event: x\ndata: [1]\n\n"], **events),
-        "stream cut after its end": http([stream], **events)[:-1],
-        "stream without names": http([stream.replace(b"event: ", b"e: ")], **events),
+        "stream": streaming([stream]),
+        "stream byte by byte": streaming([stream[at : at + 1] for at in range(len(stream))]),
+        "stream with CRLF": streaming([sse(*STREAMS[vendor], ends="\r\n")]),
+        "stream with comments": streaming([b": hi\n\n" + stream.replace(b"data:", b": still here\ndata:")]),
+        "stream without its last empty line": streaming([stream[:-1]]),
+        "stream without a space": streaming([stream.replace(b"data: ", b"data:")]),
+        "stream zipped": streaming([zipped(stream)], headers="content-encoding: gzip\r\n"),
+        "stream with ids": streaming([stream.replace(b"data:", b"id: 7\nretry: 10\nx\ndata:")]),
+        "stream of no UTF-8": streaming([stream.replace(b"m-1", b"m-\xff")]),
+        "stream of no JSON": streaming([b"event: x\ndata: {oops\n\n"]),
+        "stream of another JSON": streaming([b"event: x\ndata: [1]\n\n"]),
+        "stream cut after its end": streaming([stream])[:-1],
+        "stream without names": streaming([stream.replace(b"event: ", b"e: ")]),
         "stream as one JSON": http(good),
-        "stream with an error": http([b'event: error\ndata: {"error": {"type": "overloaded_error"}}\n\n'], **events),
-        "stream with an error as a text": http([b'event: error\ndata: {"error": "no"}\n\n'], **events),
-        "stream with an error that is no JSON": http([b"event: error\ndata: oops\n\n"], **events),
+        "stream with an error": streaming([b'event: error\ndata: {"error": {"type": "overloaded_error"}}\n\n']),
+        "stream with an error as a text": streaming([b'event: error\ndata: {"error": "no"}\n\n']),
+        "stream with an error that is no JSON": streaming([b"event: error\ndata: oops\n\n"]),
     }
+
+
+REQUESTS: dict[str, Request] = {
+    "a prompt": prompt_request("Grüße, 世界 🎉", system="Be brief."),
+    "sampling": prompt_request("hi", parameters=Parameters(temperature=0.1, top_p=1.0, stop=("END",))),
+    "a schema": prompt_request(
+        "hi", parameters=Parameters(response_format=ResponseFormat(name="n", json_schema={"type": "object"}))
+    ),
+    "tools": Request(
+        messages=(user("hi"),),
+        parameters=Parameters(
+            tools=(replace(WEATHER, strict=True),),
+            tool_choice=ToolChoice(use=ToolUse.REQUIRED),
+            parallel_tool_calls=False,
+        ),
+    ),
+    "a conversation": Request(
+        messages=(
+            said(Role.SYSTEM, TextPart(text="one"), TextPart(text="two")),
+            said(
+                Role.USER,
+                TextPart(text="look"),
+                ImagePart(data=PNG, media_type="image/png"),
+                ImagePart(url="https://x.invalid/y.png"),
+            ),
+            said(Role.ASSISTANT, TextPart(text="hm"), ToolCallPart(id="c1", name="weather", arguments='{"a": 1.5}')),
+            said(Role.TOOL, ToolResultPart(call_id="c1", text="12 degrees")),
+        )
+    ),
+}
+OWN = {
+    ModelProvider.OPENAI: {"seed": prompt_request("hi", parameters=Parameters(seed=7, temperature=2.0))},
+    ModelProvider.ANTHROPIC: {"top_k": prompt_request("hi", parameters=Parameters(top_k=5, temperature=0.0))},
+}
+MATTER = ("authorization", "x-api-key", "anthropic-version", "content-type", "accept")
+
+
+def sent(upstream: CannedUpstream) -> tuple[str, dict[str, str], Any]:
+    """Path, headers that matter, body."""
+    (request,) = upstream.requests
+    head, _, body = request.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    return first, {name: headers[name] for name in MATTER if name in headers}, json.loads(body)
+
+
+@FORMS
+@VENDORS
+@pytest.mark.parametrize("key", [KEY, None], ids=["key", "no key"])
+def test_every_request_is_sent_alike(vendor: ModelProvider, streamed: bool, key: str | None) -> None:
+    """Path, body, and the headers that a server decides by."""
+
+    async def both(call: ModelCall) -> list[tuple[str, dict[str, str], Any]]:
+        requests = []
+        for kind in (SDK[vendor], LEAN[vendor]):
+            async with canned_upstream(http(whole(vendor)), closes=True) as upstream:
+                await told(kind(key, upstream.address + "/of/mine/"), call, streamed)
+                requests.append(sent(upstream))
+        return requests
+
+    features = EVERY_REQUEST_FEATURE | ({Feature.LOGPROBS} if vendor is ModelProvider.OPENAI else set())
+    for name, request in (REQUESTS | OWN[vendor]).items():
+        sdk, lean = asyncio.run(both(asked(vendor, request, features=features)))
+        assert lean == sdk, name
+        assert ("stream" in lean[2]) == streamed
 
 
 @FORMS

@@ -246,12 +246,13 @@ def test_tool_choice_is_in_an_anthropic_body(
 
 
 def test_sampling_goes_to_anthropic_beside_the_sdks_arguments() -> None:
-    """Earlier models take it, and the SDK has no argument for it any more."""
+    """Earlier models take it under the API's earlier version; the SDK has no argument for it any more."""
     body = anthropic_body(call(temperature=0.5, top_p=0.0, top_k=0))
     sampling = {"temperature": 0.5, "top_p": 0.0, "top_k": 0}
     assert body == {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}], **sampling}
     arguments = AnthropicClient("k", None)._arguments(body)
     assert arguments["extra_body"] == sampling
+    assert arguments["extra_headers"] == {"anthropic-version": "2023-06-01"}
     assert not set(sampling) & set(arguments)
 
 
