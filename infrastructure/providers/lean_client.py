@@ -70,14 +70,18 @@ class LeanClient(VendorClient):
         from . import lean_connections  # noqa: F401
 
     async def _ask(self, body: dict[str, Any], reply: Reply, call: ModelCall) -> None:
-        from .lean_connections import limits
+        from .lean_connections import BOUNDED, UNBOUNDED
 
         streamed = is_streamed(reply, call)
         data = _encoded({**body, **self._streamed()} if streamed else body)
         session = await self._session()
         # Headers of the session would go to a proxy too, and the key with them.
         async with session.post(
-            self._url, data=data, headers=self._headers(body), timeout=limits(call.timeout), allow_redirects=False
+            self._url,
+            data=data,
+            headers=self._headers(body),
+            timeout=UNBOUNDED if call.timeout is None else BOUNDED,
+            allow_redirects=False,
         ) as response:
             if (way := wire.current.get(None)) is not None:
                 way.headers = response.headers

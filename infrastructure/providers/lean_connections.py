@@ -80,10 +80,10 @@ def open_session(base_url: str) -> aiohttp.ClientSession:
     )
 
 
-def limits(timeout: float | None) -> aiohttp.ClientTimeout:
-    """The limits of one call, in seconds; the whole call is bounded beside them."""
-    read = wire.READ_TIMEOUT if timeout is None else timeout
-    return aiohttp.ClientTimeout(total=None, sock_connect=wire.CONNECT_TIMEOUT, sock_read=read)
+# The limits of one call, in seconds. A call with a time-out is bounded as a whole by it, so each wait for bytes needs no
+# timer of its own, which would be set anew with every piece of a stream.
+BOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=wire.CONNECT_TIMEOUT)
+UNBOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=wire.CONNECT_TIMEOUT, sock_read=wire.READ_TIMEOUT)
 
 
 def proxy_of(base_url: str) -> URL | None:

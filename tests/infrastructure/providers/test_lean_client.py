@@ -495,6 +495,30 @@ def test_a_reply_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert asyncio.run(ask(500)).error is ErrorKind.MALFORMED
 
 
+def test_a_call_without_a_time_out_waits_for_the_next_byte_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten minutes in truth; a server that died is noticed."""
+    import aiohttp
+
+    from model_orchestrator.infrastructure.providers import lean_connections, wire
+
+    assert lean_connections.UNBOUNDED.sock_read == wire.READ_TIMEOUT
+    assert lean_connections.UNBOUNDED.sock_connect == lean_connections.BOUNDED.sock_connect == wire.CONNECT_TIMEOUT
+    monkeypatch.setattr(lean_connections, "UNBOUNDED", aiohttp.ClientTimeout(total=None, sock_read=0.2))
+
+    async def ask() -> None:
+        async with canned_upstream([]) as upstream:
+            client = LeanOpenAIClient(KEY, upstream.address)
+            call = ModelCall(
+                model=model(ModelProvider.OPENAI, "m"), request=prompt_request("hi"), max_output_tokens=9, timeout=None
+            )
+            with pytest.raises(OutcomeUnknown) as caught:
+                await client.complete(call)
+            await client.aclose()
+        assert caught.value.error is ErrorKind.TIME_OUT
+
+    asyncio.run(ask())
+
+
 def test_the_first_call_imports_aiohttp_and_no_sdk(simulator: RunningSimulator) -> None:
     """The SDKs cost more to import than a run takes."""
     code = (
