@@ -16,6 +16,10 @@ from . import wire
 
 MOST_CONNECTIONS = 2_000  # at once; a call beyond waits for its place, within its time
 KEPT_IDLE = 4.0  # seconds; many servers of one's own (uvicorn, Node) close an idle connection after 5
+# Of one call, in seconds. A call with a time-out is bounded as a whole by it, so each wait for bytes needs no timer of
+# its own, which would be set anew with every piece of a stream.
+BOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=wire.CONNECT_TIMEOUT)
+UNBOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=wire.CONNECT_TIMEOUT, sock_read=wire.READ_TIMEOUT)
 # Where systems keep their certificates, for a Python whose OpenSSL was built elsewhere. Source: httpcore2 2.16.2.
 CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -78,12 +82,6 @@ def open_session(base_url: str) -> aiohttp.ClientSession:
         proxy=proxy,
         trust_env=False,  # aiohttp would read the proxy in a thread, and .netrc, at every call
     )
-
-
-# The limits of one call, in seconds. A call with a time-out is bounded as a whole by it, so each wait for bytes needs no
-# timer of its own, which would be set anew with every piece of a stream.
-BOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=wire.CONNECT_TIMEOUT)
-UNBOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=wire.CONNECT_TIMEOUT, sock_read=wire.READ_TIMEOUT)
 
 
 def proxy_of(base_url: str) -> URL | None:
