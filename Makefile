@@ -104,6 +104,7 @@ weights: .venv/dev ## train the shipped weights again: make weights DATA=folder
 
 bench: .venv/dev ## measure
 	@$(BIN)/python -m tests.benchmarks.bench_start
+	@$(BIN)/python -m tests.benchmarks.bench_clients
 	@$(BIN)/python -m tests.benchmarks.bench_store
 	@$(BIN)/python -m tests.benchmarks.bench_projections
 	@$(BIN)/python -m tests.benchmarks.bench_monitor

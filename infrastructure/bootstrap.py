@@ -55,6 +55,7 @@ from ..application.runs import load_run
 from ..application.session import KeyIsTaken
 from ..application.world import Caller, StartRun, World, dataset_of
 from ..domain import routing
+from ..domain.api_key import LOCAL
 from ..domain.catalogue import Catalogue
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
 from ..domain.events import FeedbackGiven, OnUnknown, RoutingDecided, RunRescored
@@ -144,7 +145,11 @@ class Orchestrator:
     @property
     def log(self) -> StoredRunLog:
         """The run log over the store."""
-        return StoredRunLog(self.store, self._clock, actor="local")
+        return self.log_by(LOCAL)
+
+    def log_by(self, actor: str) -> StoredRunLog:
+        """The run log for who acts: the owner of a key, or local."""
+        return StoredRunLog(self.store, self._clock, actor=actor)
 
     @property
     def keys(self) -> KeyBook:
@@ -201,7 +206,7 @@ class Orchestrator:
         command, world = self.prepare(prompt, caller=caller, **options)
         command = replace(command, run_id=run_id or command.run_id)
         self._worlds.check(command, world)
-        log, started_at = self.log, self._clock.now()
+        log, started_at = self.log_by(command.owner), self._clock.now()
         sink = None if on_delta is None else PassingOn(on_delta)
         claim = await claim_of(log, command, world.provider)
         known = None if claim is None else await self.store.idempotency(claim.owner, claim.key)

@@ -33,6 +33,7 @@ FILE_NAME = "model-orchestrator.toml"
 PREFIX = "MODEL_ORCHESTRATOR_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 CATALOGUES = ("seed", "current")
+TRANSPORTS = ("lean", "sdk")
 TABLES = ("providers", "models", *POLICY_TABLES, "policies", "service")
 SECRETS = {PREFIX + "CONTENT_KEY": "content_key", PREFIX + "OLD_CONTENT_KEY": "old_content_key"}
 
@@ -133,6 +134,14 @@ class Settings:
             "an address such as https://example.com/hook, without password or query",
             "where a budget's alerts are posted",
             private=True,
+        ),
+    )
+    transport: str = field(
+        default="lean",
+        metadata=key(
+            values.one_of(TRANSPORTS),
+            "lean or sdk",
+            "what carries live calls: HTTP alone, or the vendors' SDKs, slower",
         ),
     )
     log_level: str = field(

@@ -324,7 +324,7 @@ class Worlds:
         key = reached.api_key.reveal() if reached.api_key else None
         place = (model.provider.value, reached.base_url, key or "")
         if place not in self._clients:
-            self._clients[place] = _new_client(model.provider, key, reached.base_url)
+            self._clients[place] = _new_client(model.provider, key, reached.base_url, self._settings.transport)
         return self._clients[place]
 
 
@@ -355,13 +355,21 @@ def _not_asked(catalogue: Catalogue, exclusion: Exclusion, vendor: str) -> Exclu
     return Exclusion(model=exclusion.model, reason=ExclusionReason.PROVIDER, limit=vendor)
 
 
-def _new_client(provider: ModelProvider, key: str | None, base_url: str) -> ModelClient:
-    match provider:
-        case ModelProvider.ANTHROPIC:
+def _new_client(provider: ModelProvider, key: str | None, base_url: str, transport: str) -> ModelClient:
+    match provider, transport:
+        case ModelProvider.ANTHROPIC, "sdk":
             from .providers.anthropic_client import AnthropicClient
 
             return AnthropicClient(key, base_url)
-        case ModelProvider.OPENAI:
+        case ModelProvider.OPENAI, "sdk":
             from .providers.openai_client import OpenAIClient
 
             return OpenAIClient(key, base_url)
+        case ModelProvider.ANTHROPIC, _:
+            from .providers.lean_client import LeanAnthropicClient
+
+            return LeanAnthropicClient(key, base_url)
+        case _:
+            from .providers.lean_client import LeanOpenAIClient
+
+            return LeanOpenAIClient(key, base_url)

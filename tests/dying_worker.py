@@ -120,9 +120,7 @@ def played(plan: dict[str, Any]) -> dict[str, Any]:
 
 def import_everything() -> None:
     """What a first call imports."""
-    import_module("anthropic.resources.messages")
-    import_module("openai.resources.chat")
-    for module in ("anthropic_client", "openai_client"):
+    for module in ("lean_client", "lean_connections"):
         import_module(f"model_orchestrator.infrastructure.providers.{module}")
 
 

@@ -1,21 +1,17 @@
-"""Anthropic's Messages API, at Anthropic or a gateway that speaks it."""
+"""Anthropic's Messages through the anthropic SDK."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...application.ports import DeltaSink, ModelCall
-from .anthropic_reply import AnthropicReply
-from .anthropic_request import anthropic_body
-from .reply import Reply
+from .anthropic_request import SAMPLING, version_of
+from .dialects import AnthropicDialect
 from .sdk_client import SdkClient
 from .wire import CONNECT_TIMEOUT, READ_TIMEOUT, http_options
 
 
-class AnthropicClient(SdkClient):
-    """Asks through the anthropic SDK. An address of one's own is without `/v1`."""
-
-    VENDOR = "https://api.anthropic.com"
+class AnthropicClient(AnthropicDialect, SdkClient):
+    """Asks through the anthropic SDK."""
 
     def _connect(self, key: str) -> Any:
         import anthropic
@@ -30,11 +26,13 @@ class AnthropicClient(SdkClient):
     def _create(self, sdk: Any) -> Any:
         return sdk.messages.create
 
-    def _body(self, call: ModelCall) -> dict[str, Any]:
-        return anthropic_body(call)
-
-    def _reply(self, sink: DeltaSink | None) -> Reply:
-        return AnthropicReply(sink=sink)
+    def _arguments(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Sampling is no argument of the SDK any more, and no part of the API's version that the SDK asks for."""
+        sampling = {name: body[name] for name in SAMPLING if name in body}
+        if not sampling:
+            return body
+        plain = {name: value for name, value in body.items() if name not in SAMPLING}
+        return {**plain, "extra_body": sampling, "extra_headers": {"anthropic-version": version_of(body)}}
 
     def _timeouts(self, timeout: float | None) -> Any:
         import anthropic

@@ -21,6 +21,10 @@ from ...domain.request import (
 from .carry import json_arguments, reject
 
 MAX_TEMPERATURE = 1.0
+SAMPLING = ("temperature", "top_p", "top_k")
+# Of the API. The newer refuses sampling whatever the model; under the older, models before Claude 4.7 take it.
+# Source: Anthropic's API reference, "Versions" (2026-11-29); anthropic 2.13.0 sends the newer.
+VERSION, VERSION_WITH_SAMPLING = "2026-10-21", "2023-06-01"
 WHO = "Anthropic's protocol"
 
 
@@ -41,6 +45,11 @@ def anthropic_body(call: ModelCall) -> dict[str, Any]:
     return body
 
 
+def version_of(body: dict[str, Any]) -> str:
+    """The version of the API that takes the body."""
+    return VERSION_WITH_SAMPLING if any(name in body for name in SAMPLING) else VERSION
+
+
 def _parameters(parameters: Parameters) -> dict[str, Any]:
     """The parameters that are set, under this protocol's names."""
     if parameters.seed is not None:
@@ -49,10 +58,8 @@ def _parameters(parameters: Parameters) -> dict[str, Any]:
         reject(WHO, "a presence or frequency penalty")
     if parameters.temperature is not None and parameters.temperature > MAX_TEMPERATURE:
         reject(WHO, f"temperature {parameters.temperature} (at most {MAX_TEMPERATURE})")
-    # No arguments of the SDK any more: Claude 4.7 and later refuse them, earlier models take them.
-    sampling = {"temperature": parameters.temperature, "top_p": parameters.top_p, "top_k": parameters.top_k}
     named = {
-        "extra_body": {name: value for name, value in sampling.items() if value is not None} or None,
+        **{name: getattr(parameters, name) for name in SAMPLING},
         "stop_sequences": list(parameters.stop) or None,
         "output_config": _output_config(parameters),
         "tools": [_tool(tool) for tool in parameters.tools] or None,

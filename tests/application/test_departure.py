@@ -100,6 +100,12 @@ class FullLimiter:
     async def correct(self, grant: Grant, *, used_tokens: int) -> None:
         raise AssertionError("nothing was used")
 
+    async def expected_wait(self, model: str, limits: Limits, *, tokens: int) -> float:
+        return 3600.0
+
+    async def admit(self, model: str, limits: Limits) -> float:
+        return 3600.0
+
     async def cancel(self, grant: Grant) -> None:
         self.cancelled += 1
 

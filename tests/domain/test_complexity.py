@@ -234,7 +234,7 @@ def unbounded_depth(parsed: object) -> int:
 
 
 def test_no_pattern_nests_repeats_without_an_end() -> None:
-    parse = re._parser.parse  # type: ignore[attr-defined]
+    parse = vars(re)["_parser"].parse
     assert unbounded_depth(parse("(a+)+")) == 2
     assert len(patterns()) >= 15
     assert all(unbounded_depth(parse(pattern.pattern)) <= 1 for pattern in patterns())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -11,31 +10,13 @@ import httpx2
 import openai
 
 from model_orchestrator import OrchestrationResult, Orchestrator, Settings
-from model_orchestrator.application.world import StartRun, World
 from model_orchestrator.domain.errors import OrchestratorError
-from model_orchestrator.domain.request import Request
 from model_orchestrator.infrastructure.http.anthropic_wire import AnthropicWire
 from model_orchestrator.infrastructure.http.failure import failure_of
 from model_orchestrator.infrastructure.http.openai_wire import OpenAIWire
 from model_orchestrator.infrastructure.http.wire import Asked, WireProtocol
 
 CREATED = 1_764_000_000  # Unix seconds
-
-
-class Asking(Orchestrator):
-    """Runs a whole request instead of a prompt."""
-
-    def __init__(self, request: Request) -> None:
-        super().__init__(Settings(provider="simulated"))
-        self.request = request
-
-    def prepare(self, prompt: str | None = None, **options: Any) -> tuple[StartRun, World]:
-        """The command with that request, and the default limit of output where it sets none."""
-        command, world = super().prepare(prompt, **options)
-        default = command.request.parameters.max_tokens
-        parameters = self.request.parameters
-        parameters = replace(parameters, max_tokens=parameters.max_tokens or default)
-        return replace(command, request=replace(self.request, parameters=parameters)), world
 
 
 class Service:
@@ -72,8 +53,8 @@ class Service:
 async def _run(asked: Asked) -> tuple[OrchestrationResult, list[str]]:
     pieces: list[str] = []
     options: dict[str, Any] = {"strategy": asked.model, **asked.options}
-    async with Asking(asked.request) as orchestrator:
-        result = await orchestrator.run("(the request)", on_delta=pieces.append, **options)
+    async with Orchestrator(Settings(provider="simulated")) as orchestrator:
+        result = await orchestrator.run(asked.request, on_delta=pieces.append, **options)
     return result, pieces
 
 

@@ -75,8 +75,9 @@ def test_from_the_first_key_on_one_is_needed(service: RunningService) -> None:
 def test_the_run_is_the_keys(service: RunningService, database: Database) -> None:
     token = keys("create", "alice")
     run_id = service.post(CHAT, BODY, **bearer(token)).headers["x-run-id"]
-    ((payload,),) = database.rows("SELECT payload FROM log.events WHERE stream = %s AND type = 'RunStarted'", (run_id,))
-    assert json.loads(payload)["owner"] == "alice"
+    rows = database.rows("SELECT actor, payload FROM log.events WHERE stream = %s ORDER BY version", (run_id,))
+    assert {actor for actor, _ in rows} == {"alice"}
+    assert json.loads(rows[0][1])["owner"] == "alice"
 
 
 def test_a_key_has_its_models_its_scopes_its_budget_and_its_share(service: RunningService) -> None:

@@ -138,7 +138,7 @@ def test_errors_are_the_sdks_own(gpt: openai.OpenAI, claude: anthropic.Anthropic
             model="cheapest", messages=messages, extra_body={"orchestration": {"max_cost": "0.00000001"}}
         )
     assert refused.value.status_code == 402
-    assert {"limit", "held", "needed", "would_fit"} <= set(refused.value.body["orchestration"])  # type: ignore[index, call-overload]
+    assert {"limit", "held", "needed", "would_fit"} <= set(refused.value.body["orchestration"])  # type: ignore[index]
     with pytest.raises(anthropic.NotFoundError):
         claude.messages.create(model="nothing", max_tokens=10, messages=messages)
     with pytest.raises(anthropic.BadRequestError, match="max_tokens"):

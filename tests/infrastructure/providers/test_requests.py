@@ -191,7 +191,7 @@ def test_every_part_is_in_an_anthropic_body() -> None:
         )
     )
     assert body["system"] == "be brief"
-    assert body["extra_body"] == {"temperature": 0.0}
+    assert body["temperature"] == 0.0
     assert body["tools"] == [{"name": "t", "input_schema": {"type": "object"}}]
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
     result = {"type": "tool_result", "tool_use_id": "c1", "content": "no", "is_error": True}
@@ -246,9 +246,14 @@ def test_tool_choice_is_in_an_anthropic_body(
 
 
 def test_sampling_goes_to_anthropic_beside_the_sdks_arguments() -> None:
-    """Earlier models take it, and the SDK has no argument for it any more."""
+    """Earlier models take it under the API's earlier version; the SDK has no argument for it any more."""
     body = anthropic_body(call(temperature=0.5, top_p=0.0, top_k=0))
-    assert body["extra_body"] == {"temperature": 0.5, "top_p": 0.0, "top_k": 0}
+    sampling = {"temperature": 0.5, "top_p": 0.0, "top_k": 0}
+    assert body == {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}], **sampling}
+    arguments = AnthropicClient("k", None)._arguments(body)
+    assert arguments["extra_body"] == sampling
+    assert arguments["extra_headers"] == {"anthropic-version": "2023-06-01"}
+    assert not set(sampling) & set(arguments)
 
 
 def test_a_prompt_is_plain_text_on_the_wire() -> None:
@@ -267,9 +272,10 @@ def test_importing_the_adapters_imports_no_sdk() -> None:
     """Only a call does."""
     code = (
         "import sys\n"
-        "from model_orchestrator.infrastructure.providers import anthropic_client, openai_client, simulated\n"
+        "from model_orchestrator.infrastructure.providers import anthropic_client, lean_client, openai_client\n"
         "openai_client.OpenAIClient('k', None); anthropic_client.AnthropicClient('k', None)\n"
-        "print(sorted({'openai', 'anthropic', 'httpx2', 'pydantic', 'aiohttp'} & set(sys.modules)))"
+        "lean_client.LeanOpenAIClient('k', None); lean_client.LeanAnthropicClient('k', None)\n"
+        "print(sorted({'openai', 'anthropic', 'httpx2', 'pydantic', 'aiohttp', 'msgspec', 'yarl'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr

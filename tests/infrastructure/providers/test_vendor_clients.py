@@ -1,4 +1,4 @@
-"""Both SDK adapters, through the real SDKs, against a server on loopback."""
+"""Every adapter that asks a vendor, over the real SDKs and over aiohttp alone, against a server on loopback."""
 
 import asyncio
 import socket
@@ -16,8 +16,9 @@ from model_orchestrator.domain.errors import ErrorKind, ModelError, ModelRefused
 from model_orchestrator.domain.events import Money
 from model_orchestrator.domain.finish import FinishReason
 from model_orchestrator.infrastructure.providers.anthropic_client import AnthropicClient
+from model_orchestrator.infrastructure.providers.lean_client import LeanAnthropicClient, LeanOpenAIClient
 from model_orchestrator.infrastructure.providers.openai_client import OpenAIClient
-from model_orchestrator.infrastructure.providers.sdk_client import SdkClient
+from model_orchestrator.infrastructure.providers.vendor_client import VendorClient
 from model_orchestrator.infrastructure.simulate.faults import Fault
 from model_orchestrator.infrastructure.simulate.server import SimulatorOptions
 from tests.contracts.model_client import ModelClientContract, model
@@ -73,11 +74,11 @@ def drip(listener: socket.socket) -> None:
             return  # the caller has left
 
 
-class SdkClientContract(ModelClientContract):
+class VendorClientContract(ModelClientContract):
     """The contract over the wire, and the whole fault matrix."""
 
     simulator: RunningSimulator
-    adapter: type[SdkClient]
+    adapter: type[VendorClient]
 
     @pytest.fixture(autouse=True)
     def _server(self) -> Iterator[None]:
@@ -338,10 +339,8 @@ class SdkClientContract(ModelClientContract):
         assert caught.value.error is ErrorKind.AUTH
 
 
-class TestOpenAIClient(SdkClientContract):
+class OpenAIContract(VendorClientContract):
     """Chat Completions."""
-
-    adapter = OpenAIClient
 
     def url(self) -> str:
         return self.simulator.openai_url
@@ -361,13 +360,35 @@ class TestOpenAIClient(SdkClientContract):
         assert all(value <= 0 for value in told)
 
 
-class TestAnthropicClient(SdkClientContract):
+class AnthropicContract(VendorClientContract):
     """Messages."""
-
-    adapter = AnthropicClient
 
     def url(self) -> str:
         return self.simulator.anthropic_url
 
     def model(self) -> ModelConfig:
         return model(ModelProvider.ANTHROPIC, "claude-haiku-3.5", api_id="claude-3-5-haiku-20241022")
+
+
+class TestOpenAIClient(OpenAIContract):
+    """Through the SDK."""
+
+    adapter = OpenAIClient
+
+
+class TestLeanOpenAIClient(OpenAIContract):
+    """Over aiohttp alone."""
+
+    adapter = LeanOpenAIClient
+
+
+class TestAnthropicClient(AnthropicContract):
+    """Through the SDK."""
+
+    adapter = AnthropicClient
+
+
+class TestLeanAnthropicClient(AnthropicContract):
+    """Over aiohttp alone."""
+
+    adapter = LeanAnthropicClient
