@@ -139,19 +139,20 @@ def cost_report(models: ReadModels, question: CostQuestion) -> list[CostSection]
     return [one for one in sections if one.lines]
 
 
-def _split_report(models: ReadModels, question: CostQuestion, split: str) -> list[CostSection]:
-    """A line a period and group; the first period is compared with the one before it."""
+def _split_report(
+    models: ReadModels, question: CostQuestion, split: str, *, compares: bool = True
+) -> list[CostSection]:
+    """A line a period and group, where it `compares` with what was before: the first with the period before it."""
     listed = periods_of(models, question, split)
     if not listed:
         return []
     since, until = span_of(question.dates)
     ahead = period_at(Timestamp(listed[0].start - 1), split, question.zone)
     ranges = [(max(since, one.start), min(until, one.end)) for one in listed]
-    before = question.before
+    before = question.before if compares else None
     whole = [] if before is None else [span_of(before)]
-    rows = models.costs(
-        by=question.by, ranges=[(ahead.start, ahead.end), *ranges, *whole], conditions=question.conditions
-    )
+    first = (ahead.start, ahead.end if compares else ahead.start)
+    rows = models.costs(by=question.by, ranges=[first, *ranges, *whole], conditions=question.conditions)
     known = {(row.period, row.money, row.group): usd(row.cost) for row in rows}
     sections = []
     for money in Money:
@@ -175,7 +176,7 @@ def cost_charts(models: ReadModels, question: CostQuestion) -> list[Chart]:
     split = question.split or _fitting(models, question)
     asked = replace(question, split=split)
     keys = tuple(one.key for one in periods_of(models, question, split))
-    charts = [section_chart(asked, section, keys) for section in cost_report(models, asked)]
+    charts = [section_chart(asked, section, keys) for section in _split_report(models, asked, split, compares=False)]
     return charts or [Chart(_title(asked), f"Real money, {split}, {_zone(question)}", keys, ())]
 
 
