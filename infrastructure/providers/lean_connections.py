@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+
 from . import wire
 
 MOST_CONNECTIONS = 2_000  # at once; a call beyond waits for its place, within its time
