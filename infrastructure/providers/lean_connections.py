@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import ssl
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from yarl import URL
 
 from . import wire
 
@@ -21,7 +20,7 @@ KEPT_IDLE = 4.0  # seconds; many servers of one's own (uvicorn, Node) close an i
 BOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=wire.CONNECT_TIMEOUT)
 UNBOUNDED = aiohttp.ClientTimeout(total=None, sock_connect=wire.CONNECT_TIMEOUT, sock_read=wire.READ_TIMEOUT)
 # Where systems keep their certificates, for a Python whose OpenSSL was built elsewhere. Source: httpcore2 2.16.2.
-CERTIFICATES = (
+CERTIFICATES = (  # the last also on macOS
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
@@ -84,36 +83,30 @@ def open_session(base_url: str) -> aiohttp.ClientSession:
     )
 
 
-def proxy_of(base_url: str) -> URL | None:
+def proxy_of(base_url: str) -> str | None:
     """The proxy that the environment names for the address, as the SDKs read it. Raises UnusableProxyError."""
-    url = URL(base_url)
-    proxies = getproxies()
+    url, proxies = urlsplit(base_url), getproxies()
     named = proxies.get(url.scheme) or proxies.get("all")
-    if not named or proxy_bypass(url.host or ""):
+    if not named or proxy_bypass(url.hostname or ""):
         return None
-    proxy = URL(named if "://" in named else f"http://{named}")
-    if proxy.scheme not in ("http", "https"):
+    proxy = named if "://" in named else f"http://{named}"
+    kind = urlsplit(proxy).scheme
+    if kind not in ("http", "https"):
         raise UnusableProxyError(
-            f"a proxy of the kind {proxy.scheme}:// needs the setting transport = sdk (and the SDKs' SOCKS support)"
+            f"a proxy of the kind {kind}:// needs the setting transport = sdk (and the SDKs' SOCKS support)"
         )
     return proxy
 
 
 def tls_context() -> ssl.SSLContext:
     """Verifies against the system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
-    own = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-    if platform.system() in ("Windows", "Darwin") and not own:
-        import truststore  # comes with the SDKs, which use it here too
-
-        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    else:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.set_default_verify_paths()
-        paths = ssl.get_default_verify_paths()
-        if not paths.cafile and not paths.capath:
-            for file in filter(os.path.isfile, CERTIFICATES):
-                context.load_verify_locations(file)
-                break
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    paths = ssl.get_default_verify_paths()
+    if not paths.cafile and not paths.capath:
+        for file in filter(os.path.isfile, CERTIFICATES):
+            context.load_verify_locations(file)
+            break
     context.set_alpn_protocols(["http/1.1"])
     return context
 
