@@ -1,4 +1,4 @@
-"""One map from what can go wrong in an SDK call to the domain's three classes.
+"""One map from what can go wrong in a call, over an SDK or over HTTP alone, to the domain's three classes.
 
 What the money rules need is the class: *unavailable* and *refused* are known to be unbilled, everything else is
 unknown once the request may have left. Whether it left is measured on the wire (`sent`), never guessed from a type.
