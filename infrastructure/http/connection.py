@@ -1,4 +1,7 @@
-"""A connection with limits that the HTTP parser does not have: how long a head may be, and how long it may take."""
+"""A connection with limits that the HTTP parser does not have: how long a head may be, and how long it may take.
+
+What is no body is measured as a head is: chunks may carry notes, and be followed by headers without end.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._limits: ServiceSettings = self.app.limits  # of our application
-        self._head = 0  # bytes of a head that is not whole yet
-        self._is_reading_head = True
+        self._overhead = 0  # bytes since a head was whole, a piece of a body came, or a request ended
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -30,29 +32,29 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Its timer goes with it."""
-        self._head_is_whole()
+        self._wait_no_more()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; a head that grows without an end is refused."""
+        """Feed the parser; a head that grows without an end is refused, and what grows so around a body."""
         if self.transport.is_closing():
             return
-        self._head += len(data)
+        self._overhead += len(data)
         super().data_received(data)
-        if self._is_reading_head and self._head > self._limits.max_headers:
+        if self._overhead > self._limits.max_headers:
             self._refuse(431, "Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         """A new request: its head has its own time."""
         super().on_message_begin()
         self.scope["state"]["abort"] = self.transport.abort  # for who takes nothing of what it is sent
-        self._is_reading_head = True
         if self._deadline is None:
             self._await_head()
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._head_is_whole()
+        self._overhead = 0
+        self._wait_no_more()
         if sum(len(name) + len(value) for name, value in self.headers) > self._limits.max_headers:
             self._refuse(431, "Request Header Fields Too Large")
             return
@@ -60,27 +62,36 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Nothing follows a head that was refused."""
+        self._overhead = 0
         if not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Likewise."""
+        self._overhead = 0
+        self._wait_no_more()
         if not self.transport.is_closing():
             super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Of a request that was answered before it was whole the rest is passed over, but not for ever."""
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body and self._deadline is None:
+            self._deadline = self.loop.call_later(self._limits.read_timeout, self.transport.close)
+
     def _await_head(self) -> None:
-        self._head = 0
         self._deadline = self.loop.call_later(self._limits.read_timeout, self._refuse, 408, "Request Timeout")
 
-    def _head_is_whole(self) -> None:
-        self._is_reading_head, self._head = False, 0
+    def _wait_no_more(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
     def _refuse(self, status: int, phrase: str, more: str = "") -> None:
-        """Say so in the least words, and close."""
-        if not self.transport.is_closing():
+        """Say so in the least words, unless an answer is half-way out, and close."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             head = f"HTTP/1.1 {status} {phrase}\r\n{more}content-length: 0\r\nconnection: close\r\n\r\n"
             self.transport.write(head.encode())
-            self.transport.close()
+        self.transport.close()

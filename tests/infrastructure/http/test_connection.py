@@ -84,6 +84,42 @@ def test_a_body_that_does_not_come_is_not_waited_for(service: RunningService) ->
         assert answer(line).startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_body_of_which_nothing_comes_is_not_waited_for(service: RunningService) -> None:
+    with closing(service.connect()) as line:
+        line.sendall(HEAD + b"content-length: 100\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_the_rest_of_a_request_that_was_answered_is_not_waited_for(service: RunningService) -> None:
+    """Refused by its head, it may not keep the connection by sending on without an end."""
+    with closing(service.connect()) as line:
+        line.sendall(HEAD + b"origin: http://evil.example\r\ncontent-length: 1000\r\n\r\n")
+        assert answer(line).startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_request_whose_rest_comes_in_time_keeps_its_connection(service: RunningService) -> None:
+    with closing(service.connect()) as line:
+        line.sendall(HEAD + b"origin: http://evil.example\r\ncontent-length: 1000\r\n\r\n")
+        said = b""
+        while not said.endswith(b"}}"):
+            said += line.recv(65536)
+        assert said.startswith(b"HTTP/1.1 403 ")
+        line.sendall(b"x" * 1000)
+        assert not select.select([line], [], [], 0.5)[0]
+        line.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("endless", ["0\r\n" + "x: y\r\n" * 1000, "1;" + "x" * 4000], ids=["headers", "notes"])
+def test_what_surrounds_a_chunked_body_is_measured_too(service: RunningService, endless: str) -> None:
+    """Headers behind it, and notes on its chunks."""
+    with closing(service.connect()) as line:
+        line.sendall(HEAD + b"transfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 100 ")
+        line.sendall(endless.encode())
+        assert answer(line).startswith(b"HTTP/1.1 431 ")
+
+
 def test_a_body_is_measured_as_it_comes(service: RunningService) -> None:
     """By its length where it says one, by what came where it is chunked."""
     with closing(service.connect()) as line:
