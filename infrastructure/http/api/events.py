@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....application.event_documents import event_dict
+from ....application.key_book import KEY_PREFIX
 from ....application.ports import RecordedEvent
 from ....application.run_options import nearest
 from ....application.runs import RUN_PREFIX
 from ....domain.errors import InvalidRequest
+from ....domain.events import KeyRevoked
 from ...bootstrap import Orchestrator
 from ...event_codec import EVENT_TYPES
 from ..asgi import Receive, Scope, Send, respond
@@ -49,6 +51,13 @@ class Seen:
         if self._types and entry.type not in self._types:
             return False
         return self._identity.sees_all or await self._owner(entry) == self._identity.owner
+
+    def ends_with(self, entry: RecordedEvent) -> bool:
+        """Whether nothing is to be shown from this event on: the key is revoked, or from now on one is needed."""
+        if not entry.stream.startswith(KEY_PREFIX):
+            return False
+        event, key = self._orchestrator.log.decode(entry), self._identity.key
+        return key is None or (isinstance(event, KeyRevoked) and event.id == key.id)
 
     async def _owner(self, entry: RecordedEvent) -> str | None:
         stream = entry.stream
@@ -92,7 +101,7 @@ class Events:
 
 
 class EventStream:
-    """GET /events/stream: bare ASGI, open until the client leaves or the service stops."""
+    """GET /events/stream: bare ASGI, open until the client leaves, its key is revoked, or the service stops."""
 
     def __init__(self, service: Service, alive: Callable[[], float] = lambda: ALIVE) -> None:
         self._service = service
@@ -148,6 +157,8 @@ class _Feed:
                 data = b""
                 if coming.done():
                     entry = coming.result()
+                    if seen.ends_with(entry):
+                        break
                     position = entry.position
                     coming = asyncio.ensure_future(anext(tail))
                     data = _event(entry) if await seen.has(entry) else b""
