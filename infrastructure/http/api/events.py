@@ -21,7 +21,7 @@ from ....domain.errors import InvalidRequest
 from ....domain.events import KeyRevoked
 from ...bootstrap import Orchestrator
 from ...event_codec import EVENT_TYPES
-from ..asgi import Receive, Scope, Send, respond
+from ..asgi import Receive, Scope, Send, break_off, respond
 from ..authentication import Identity
 from ..completions import STREAM
 from ..service import Service
@@ -119,7 +119,7 @@ class EventStream:
             return
         orchestrator = self._service.orchestrator
         seen = Seen(orchestrator, identity, types)
-        feed = _Feed(self._service, send, scope["state"].get("abort", lambda: None), self._alive())
+        feed = _Feed(self._service, scope, send, self._alive())
         async with aclosing(cast(Tail, orchestrator.store.tail(after=after))) as tail:
             await feed.run(tail, seen, receive, after)
 
@@ -136,10 +136,10 @@ class EventStream:
 class _Feed:
     """One client's stream."""
 
-    def __init__(self, service: Service, send: Send, abort: Callable[[], None], alive: float) -> None:
+    def __init__(self, service: Service, scope: Scope, send: Send, alive: float) -> None:
         self._service = service
+        self._scope = scope
         self._send = send
-        self._abort = abort
         self._alive = alive
 
     async def run(self, tail: Tail, seen: Seen, receive: Receive, position: int) -> None:
@@ -170,7 +170,7 @@ class _Feed:
         except StopAsyncIteration:  # the store was closed
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:  # the client takes nothing any more
-            self._abort()
+            await break_off(self._scope)
         finally:
             for task in (left, stopped, coming):
                 task.cancel()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from model_orchestrator.application.ports import RecordedEvent
+from model_orchestrator.domain.errors import StoreUnavailable
 from model_orchestrator.infrastructure.http.api import events
 from model_orchestrator.infrastructure.settings import Settings
 
@@ -178,6 +179,29 @@ def test_a_client_that_takes_nothing_is_let_go_and_holds_up_nobody(tmp_path: Pat
             deaf.sendall(b"GET /events/stream?after=0 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
             assert started(service)
             assert ended.wait(WAIT)
+
+
+@pytest.mark.parametrize("failure", [ValueError, StoreUnavailable])
+def test_a_stream_that_fails_is_cut_and_its_failure_not_told(
+    service: RunningService,
+    failure: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The client sees that it is no end in good order; the text of a defect may hold a prompt."""
+
+    async def fail(*given: Any) -> bool:
+        raise failure("What is Python?")
+
+    with listening(service) as live:
+        monkeypatch.setattr(events.Seen, "has", fail)
+        started(service)
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            live.response.read()
+    said = capfd.readouterr().err
+    assert not caplog.records, "the server knows nothing of it"
+    assert ("What is Python?" in said) == (failure is StoreUnavailable)
 
 
 def test_streams_end_when_the_service_stops(database: Database) -> None:
