@@ -6,11 +6,15 @@ What is no body is measured as a head is: chunks may carry notes, and be followe
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..service_settings import ServiceSettings
+
+ASK_FOR_MORE = (b"connection", b"upgrade", b"http2-settings")  # headers that ask for another protocol
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -20,6 +24,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._limits: ServiceSettings = self.app.limits  # of our application
         self._overhead = 0  # bytes since a head was whole, a piece of a body came, or a request ended
+        self._data = b""  # what is being read
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -40,6 +45,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._overhead += len(data)
+        self._data = data
         super().data_received(data)
         if self._overhead > self._limits.max_headers:
             self._refuse(431, "Request Header Fields Too Large")
@@ -53,6 +59,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
+        if self._asks_for_more():
+            return
         self._overhead = 0
         self._wait_no_more()
         if sum(len(name) + len(value) for name, value in self.headers) > self._limits.max_headers:
@@ -68,6 +76,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Likewise."""
+        if self._asks_for_more():
+            return
         self._overhead = 0
         self._wait_no_more()
         if not self.transport.is_closing():
@@ -78,6 +88,19 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body and self._deadline is None:
             self._deadline = self.loop.call_later(self._limits.read_timeout, self.transport.close)
+
+    def _asks_for_more(self) -> bool:
+        """Whether the request would go on in another protocol, as some clients ask of every server: HTTP/2, mostly."""
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read such a request anew as if it had not asked: the parser takes nothing of it behind its head."""
+        upgrade = sys.exc_info()[1]
+        assert isinstance(upgrade, HttpParserUpgrade)
+        kept = [b"%s: %s" % one for one in self.headers if one[0] not in ASK_FOR_MORE]
+        start = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        self.parser = HttpRequestParser(self)
+        super().data_received(b"\r\n".join((start, *kept, b"", self._data[upgrade.args[0] :])))
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(self._limits.read_timeout, self._refuse, 408, "Request Timeout")

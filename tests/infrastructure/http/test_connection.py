@@ -158,6 +158,24 @@ def test_one_connection_too_many_is_told_to_come_again(service: RunningService) 
     assert service.get("/healthz").status == 200
 
 
+@pytest.mark.parametrize("wanted", ["h2c", "websocket"])
+def test_a_request_that_would_rather_speak_another_protocol_is_served_in_this_one(
+    service: RunningService, wanted: str
+) -> None:
+    """As Java's own client asks of every server; also where its head comes in pieces, and twice."""
+    body = b'{"model": "cheapest", "messages": [{"role": "user", "content": "What is Python?"}]}'
+    asks = f"connection: Upgrade, HTTP2-Settings\r\nupgrade: {wanted}\r\nhttp2-settings: AAMAAABk\r\n"
+    head = HEAD + asks.encode() + b"content-length: %d\r\n\r\n" % len(body)
+    with closing(service.connect()) as line:
+        for pieces in ((head + body,), (head[:150], head[150:], body)):
+            for piece in pieces:
+                line.sendall(piece)
+            with closing(http.client.HTTPResponse(line)) as response:
+                response.begin()
+                assert response.status == 200, response.read()
+                assert b"Python" in response.read()
+
+
 @pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
 def test_what_is_no_http_is_refused(service: RunningService, noise: bytes) -> None:
     with closing(service.connect()) as line:
