@@ -10,7 +10,8 @@ import sys
 from typing import Any
 
 from httptools import HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ..service_settings import ServiceSettings
 
@@ -24,6 +25,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._limits: ServiceSettings = self.app.limits  # of our application
         self._overhead = 0  # bytes since a head was whole, a piece of a body came, or a request ended
+        self._served: RequestResponseCycle | None = None  # others may wait behind it
         self._data = b""  # what is being read
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -38,6 +40,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Its timer goes with it."""
         self._wait_no_more()
+        self._leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -102,6 +105,28 @@ class LimitedProtocol(HttpToolsProtocol):
         self.parser = HttpRequestParser(self)
         super().data_received(b"\r\n".join((start, *kept, b"", self._data[upgrade.args[0] :])))
 
+    def send_400_response(self, msg: str) -> None:
+        """Likewise of what is no HTTP."""
+        if self._is_answering():
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+        self._leave()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._served = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _is_answering(self) -> bool:
+        """Whether an answer is half-way out."""
+        return self._served is not None and self._served.response_started and not self._served.response_complete
+
+    def _leave(self) -> None:
+        """Tell whoever serves a request that its client is gone; the server tells it of the last one it read only."""
+        if self._served is not None and not self._served.response_complete:
+            self._served.disconnected = True
+            self._served.message_event.set()
+
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(self._limits.read_timeout, self._refuse, 408, "Request Timeout")
 
@@ -114,7 +139,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Say so in the least words, unless an answer is half-way out, and close."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        if not self._is_answering():
             head = f"HTTP/1.1 {status} {phrase}\r\n{more}content-length: 0\r\nconnection: close\r\n\r\n"
             self.transport.write(head.encode())
         self.transport.close()
+        self._leave()

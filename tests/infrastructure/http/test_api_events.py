@@ -143,6 +143,16 @@ def test_a_silent_stream_says_that_it_lives_and_how_far_it_read(
     assert {block[""] for block in blocks} == {"alive"}
 
 
+STREAM = b"GET /events/stream HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+
+
+def read_to_comment(line: socket.socket) -> None:
+    """Until the stream is open."""
+    read = b""
+    while b"alive" not in read or not read.endswith(b"\n\r\n"):
+        read += line.recv(65536)
+
+
 def watched(service: RunningService) -> threading.Event:
     """Set once the store's next tail has ended."""
     ended, store = threading.Event(), service.service.orchestrator.store
@@ -163,6 +173,24 @@ def test_a_client_that_leaves_ends_its_tail(service: RunningService) -> None:
     ended = watched(service)
     with listening(service):
         assert not ended.is_set()
+    assert ended.wait(WAIT)
+
+
+def test_a_client_that_asked_for_more_meanwhile_may_leave_too(service: RunningService) -> None:
+    ended = watched(service)
+    with closing(service.connect()) as line:
+        line.sendall(STREAM + b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        read_to_comment(line)
+    assert ended.wait(WAIT)
+
+
+def test_what_is_no_http_is_not_answered_within_a_stream(service: RunningService) -> None:
+    ended = watched(service)
+    with closing(service.connect()) as line:
+        line.sendall(STREAM)
+        read_to_comment(line)
+        line.sendall(b"nonsense\r\n\r\n")
+        assert line.recv(65536) == b""
     assert ended.wait(WAIT)
 
 
