@@ -17,11 +17,11 @@ from ..settings import Settings
 from .access_log import CLIENT, AccessLog
 from .anthropic_wire import AnthropicWire
 from .api.errors import NativeErrors
-from .asgi import JSON, ASGIApp, Message, Receive, Scope, Send, respond
+from .asgi import JSON, ASGIApp, Message, Receive, Scope, Send, break_off, respond
 from .authentication import NOBODY, OPEN, identify
 from .completions import UNEXPECTED, Completions, fail
 from .dashboard.paths import is_page
-from .failure import Failure, failure_of
+from .failure import Failure
 from .guard import Guard
 from .openai_wire import OpenAIWire
 from .request_body import ClientLeft
@@ -70,9 +70,9 @@ class Application:
             self._guard.check(scope)
             await self._route(scope, receive, answer)
         except OrchestratorError as error:
-            if has_begun:
-                raise
-            await fail(answer, wire, failure_of(error))
+            assert self.service is not None, "the server has started"
+            failure = self.service.failure(error)
+            await (break_off(scope) if has_begun else fail(answer, wire, failure))
         except HTTPException as error:  # the router's, of a method that an address does not have
             refused = Failure(
                 status=error.status_code,
@@ -84,10 +84,8 @@ class Application:
         except ClientLeft:
             return
         except Exception as error:
-            self._tell(error, scope)
-            if has_begun:
-                raise
-            await fail(answer, wire, UNEXPECTED)
+            self._tell(error, scope)  # and not the server, which would log its text
+            await (break_off(scope) if has_begun else fail(answer, wire, UNEXPECTED))
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self  # lets the router raise instead of answering itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
@@ -21,6 +22,13 @@ def header(scope: Scope, name: bytes) -> str | None:
         if known == name:
             return str(value.decode("latin-1"))
     return None
+
+
+async def break_off(scope: Scope) -> None:
+    """Cut the connection: what was begun cannot be ended in good order, and must not look as if it were."""
+    abort: Callable[[], None] = scope["state"].get("abort", lambda: None)
+    abort()
+    await asyncio.sleep(0)  # until the server knows
 
 
 async def respond(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = (JSON,)) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 from ...application.departure import Departure
 from ...application.result import OrchestrationResult
 from ...application.world import Caller
-from ...domain.errors import OrchestratorError
+from ...domain.errors import InvalidRequest, OrchestratorError
 from ..telemetry.parent import child_of
-from .asgi import JSON, Headers, Receive, Scope, Send, header, respond
+from .asgi import JSON, Headers, Receive, Scope, Send, break_off, header, respond
 from .authentication import Identity
-from .failure import Failure, Refused, failure_of
+from .failure import Failure, Refused
 from .guard import check_json
 from .request_body import ClientLeft, read_body
 from .runs_under_way import RunTask
@@ -70,7 +70,7 @@ class Completions:
         try:
             result = outcome(task, run_id)
         except OrchestratorError as error:
-            await fail(send, self._wire, failure_of(error), run_id)
+            await fail(send, self._wire, self._service.failure(error), maybe(run_id, error))
         else:
             await respond(send, 200, self._wire.whole(result), [JSON, *about(result)])
 
@@ -95,6 +95,7 @@ class _Stream:
         receive: Receive,
         send: Send,
     ) -> None:
+        self._service = service
         self._wire = wire
         self._writer: StreamWriter = wire.writer(asked)
         self._send = send
@@ -120,7 +121,7 @@ class _Stream:
             await self._end()
         except TimeoutError:  # the client takes nothing any more
             self._departure.leave()
-            scope["state"]["abort"]()
+            await break_off(scope)
         finally:
             watch.cancel()
 
@@ -129,18 +130,18 @@ class _Stream:
         try:
             result = outcome(self._task, self._run_id)
         except OrchestratorError as error:
-            await self._fail(failure_of(error))
+            await self._fail(self._service.failure(error), maybe(self._run_id, error))
         except Exception:
-            await self._fail(UNEXPECTED)
+            await self._fail(UNEXPECTED, self._run_id)
             raise
         else:
             await self._write(self._writer.closing(result), more=False)
 
-    async def _fail(self, failure: Failure) -> None:
+    async def _fail(self, failure: Failure, run_id: str | None) -> None:
         if self._has_begun:
             await self._write(self._writer.failed(failure), more=False)
         else:
-            await fail(self._send, self._wire, failure, self._run_id)
+            await fail(self._send, self._wire, failure, run_id)
 
     async def _next(self) -> str | None:
         """All the text that is there, once there is some; None at the end. Says meanwhile that the stream lives."""
@@ -198,8 +199,13 @@ def outcome(task: RunTask, run_id: str) -> OrchestrationResult:
     """The result of a run that is over. Raises RunFailure, and Refused where the service stopped before its end."""
     if task.cancelled():
         text = f"the service stopped before {run_id} ended: `model-orchestrator runs resume {run_id}` goes on with it"
-        raise Refused(503, "stopping", text)
+        raise Refused(503, "stopping", text, run_id=run_id)
     return task.result()
+
+
+def maybe(run_id: str, error: OrchestratorError) -> str | None:
+    """The run's id, unless the error says that there is no such run."""
+    return None if isinstance(error, InvalidRequest) else run_id
 
 
 def about(result: OrchestrationResult) -> Headers:

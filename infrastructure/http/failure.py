@@ -32,6 +32,7 @@ STATUS = {  # of a run that ended without an answer
     ErrorKind.NO_CANDIDATE: 400,
     ErrorKind.CONTENT: 409,
 }
+STORE_FAILED = "the database cannot be used now: ask again in a moment; the service's log says why"  # and where it is
 UPSTREAM_FAILED = 502  # every other kind: what a provider did
 
 
@@ -50,9 +51,11 @@ class Failure:
 class Refused(OrchestratorError):
     """The service answers so before anything is run."""
 
-    def __init__(self, status: int, kind: str, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self, status: int, kind: str, message: str, *, retry_after: int | None = None, run_id: str | None = None
+    ) -> None:
         super().__init__(message)
-        self.failure = Failure(status=status, kind=kind, message=message, retry_after=retry_after)
+        self.failure = Failure(status=status, kind=kind, message=message, retry_after=retry_after, run_id=run_id)
 
 
 def failure_of(error: OrchestratorError) -> Failure:
@@ -72,7 +75,7 @@ def failure_of(error: OrchestratorError) -> Failure:
             retry_after=_retry_after(status, error),
         )
     if isinstance(error, StoreError):
-        return Failure(status=503, kind=error.kind, message=str(error), retry_after=1)
+        return Failure(status=503, kind=error.kind, message=STORE_FAILED, retry_after=1)
     status = 404 if isinstance(error, RunNotFound) else 500 if isinstance(error, ConfigurationError) else 400
     return Failure(status=status, kind=error.kind if status != 400 else InvalidRequest.kind, message=str(error))
 

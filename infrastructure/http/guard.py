@@ -39,8 +39,11 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of(scope: Scope) -> str:
-    """The name that the client called the service by, without the port; empty where it said none."""
-    return urlsplit("//" + (header(scope, b"host") or "")).hostname or ""
+    """The name that the client called the service by, without the port; empty where it said none, or no name."""
+    try:
+        return urlsplit("//" + (header(scope, b"host") or "")).hostname or ""
+    except ValueError:  # brackets with no address in them
+        return ""
 
 
 def is_local(scope: Scope, names: Sequence[str] = ()) -> bool:
@@ -74,7 +77,7 @@ class Guard:
         origin = header(scope, b"origin")
         elsewhere = header(scope, b"sec-fetch-site") == "cross-site"
         if origin is not None:
-            elsewhere = origin not in self._origins and urlsplit(origin).netloc != header(scope, b"host")
+            elsewhere = origin not in self._origins and origin.partition("://")[2] != header(scope, b"host")
         if elsewhere:
             raise Refused(403, "forbidden", "web pages of other origins may not call this: see allowed_origins")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from ...application.world import Caller
 from ...domain.catalogue import Catalogue
 from ...domain.errors import InvalidRequest
 from ...domain.strategies import STRATEGIES
@@ -38,13 +39,13 @@ class ModelNames:
             return {"policy": name}
         return {"model": self._model(name)}
 
-    def offered(self) -> Iterator[Offered]:
-        """Strategies, chains, policies, and the models that can be asked now."""
+    def offered(self, caller: Caller | None = None) -> Iterator[Offered]:
+        """Strategies, chains, policies, and the models that the caller can ask now."""
         policy = self._orchestrator.policy().policy
         own = [*STRATEGIES, *(f"fallback:{chain}" for chain in policy.chains)]
         for name in (*own, *policy_names(self._orchestrator.settings)):
             yield Offered(name, "model-orchestrator")
-        for model in self._orchestrator.prepare("?")[1].usable:
+        for model in self._orchestrator.prepare("?", caller=caller)[1].usable:
             yield Offered(model.name, model.provider.value)
 
     def _rest(self, kind: str, rest: str) -> dict[str, Any]:

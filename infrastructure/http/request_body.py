@@ -17,16 +17,11 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, timeout: floa
     announced = header(scope, b"content-length") or "0"
     if not announced.isdecimal() or int(announced) > limit:
         raise too_large(limit)
-    message = await receive()  # most bodies are there at once
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise too_large(limit)
-        return body
     pieces, size = [], 0
     try:
         async with asyncio.timeout(timeout):
             while True:
+                message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientLeft
                 pieces.append(message.get("body", b""))
@@ -35,7 +30,6 @@ async def read_body(scope: Scope, receive: Receive, *, limit: int, timeout: floa
                     raise too_large(limit)
                 if not message.get("more_body"):
                     return b"".join(pieces)
-                message = await receive()
     except TimeoutError:
         raise Refused(408, "time_out", f"the request was not whole within {timeout:g} s: send it faster") from None
 

@@ -88,7 +88,7 @@ class _Models:
 
     async def listed(self, request: Request) -> Response:
         """All of them."""
-        data = [self._shown(one.id, one.owner) for one in self._service.names.offered()]
+        data = [self._shown(one.id, one.owner) for one in self._service.names.offered(request.state.identity.caller)]
         ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"], "has_more": False}
         return JSONResponse({"object": "list", "data": data, **ends})
 

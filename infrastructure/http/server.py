@@ -57,11 +57,21 @@ def serve(
     with listening:
         ready(_address(listening))
         if workers > 1:
-            Multiprocess(config, sockets=[listening]).run()
+            _Workers(config, sockets=[listening]).run()
             return
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again once it has stopped in good order
             signal.signal(number, lambda number, frame: sys.exit(0))
         uvicorn.Server(config).run(sockets=[listening])
+
+
+class _Workers(Multiprocess):
+    """The processes that share the socket; it is closed with theirs, so that none who comes late waits in vain."""
+
+    def terminate_all(self) -> None:
+        """They are to stop: nothing is taken from now on."""
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
 
 
 def _listen(host: str, port: int) -> socket.socket:

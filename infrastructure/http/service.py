@@ -16,13 +16,13 @@ from ...application.ports import DeltaSink
 from ...application.result import OrchestrationResult
 from ...application.run_options import RunOptions, checked_options
 from ...application.world import Caller
-from ...domain.errors import InvalidRequest, OrchestratorError
+from ...domain.errors import InvalidRequest, OrchestratorError, StoreError
 from ...domain.events import KeyScope
 from ...domain.request import Request, TextPart, ToolResultPart
 from ..bootstrap import Orchestrator
 from ..settings import Settings
 from .authentication import Identity
-from .failure import Refused
+from .failure import Failure, Refused, failure_of
 from .model_names import ModelNames
 from .runs_under_way import RunsUnderWay, RunTask
 
@@ -76,6 +76,12 @@ class Service:
             given["timeout"] = min(timeout, self.settings.timeout)
         return given
 
+    def failure(self, error: OrchestratorError) -> Failure:
+        """What the error is answered with; what a database says is for the log, since it tells where that is."""
+        if isinstance(error, StoreError):
+            self.orchestrator.logging.trouble("StoreFailed", error=str(error))
+        return failure_of(error)
+
     def check_length(self, request: Request) -> None:
         """Raises Refused where its texts are longer than is admitted."""
         texts = (part for message in request.messages for part in message.parts)
@@ -86,12 +92,14 @@ class Service:
 
     def fold_ahead(self) -> None:
         """Fold what nobody asked for yet, so that the first page does not wait; the process's end cuts it short."""
+        with suppress(OrchestratorError):  # whoever asks is told
+            models = self.orchestrator.read_models  # opened here: two threads would open two
 
-        def fold() -> None:
-            with suppress(OrchestratorError):  # whoever asks is told
-                self.orchestrator.read_models.catch_up()
+            def fold() -> None:
+                with suppress(OrchestratorError):
+                    models.catch_up()
 
-        threading.Thread(target=fold, name="fold-ahead", daemon=True).start()
+            threading.Thread(target=fold, name="fold-ahead", daemon=True).start()
 
     def stop(self) -> None:
         """The process was asked to stop: no run is taken any more, and those under way have the grace to end."""

@@ -83,10 +83,11 @@ def test_it_answers_and_ends_in_good_order(database: Database, workers: int) -> 
     assert database.count("events", "type = 'RunCompleted'") == 6
 
 
-def test_a_run_under_way_is_answered_before_the_end(tmp_path: Path, upstream: GatedUpstream) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_run_under_way_is_answered_before_the_end(tmp_path: Path, upstream: GatedUpstream, workers: str) -> None:
     """No new one is taken meanwhile."""
     replies: list[tuple[int, Any]] = []
-    with served(*place(tmp_path), env=keys(upstream)) as service:
+    with served(*place(tmp_path), "--workers", workers, env=keys(upstream)) as service:
         asking = threading.Thread(target=lambda: replies.append(service.post("gpt-4o-mini")))
         asking.start()
         upstream.wait_for_call()
@@ -113,6 +114,7 @@ def test_a_run_that_does_not_end_in_time_can_be_resumed(tmp_path: Path, upstream
         answer = line.recv(65536).decode()
     assert code == 0, said
     assert answer.startswith("HTTP/1.1 503 ")
+    assert '"run_id":"run-' in answer
 
     async def resume() -> RunStatus:
         settings = Settings.load(tmp_path / "settings.toml", keys(upstream), database_url=f"sqlite:///{tmp_path}/r.db")

@@ -13,13 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....application.event_documents import event_dict
+from ....application.key_book import KEY_PREFIX
 from ....application.ports import RecordedEvent
 from ....application.run_options import nearest
 from ....application.runs import RUN_PREFIX
 from ....domain.errors import InvalidRequest
+from ....domain.events import KeyRevoked
 from ...bootstrap import Orchestrator
 from ...event_codec import EVENT_TYPES
-from ..asgi import Receive, Scope, Send, respond
+from ..asgi import Receive, Scope, Send, break_off, respond
 from ..authentication import Identity
 from ..completions import STREAM
 from ..service import Service
@@ -49,6 +51,13 @@ class Seen:
         if self._types and entry.type not in self._types:
             return False
         return self._identity.sees_all or await self._owner(entry) == self._identity.owner
+
+    def ends_with(self, entry: RecordedEvent) -> bool:
+        """Whether nothing is to be shown from this event on: the key is revoked, or from now on one is needed."""
+        if not entry.stream.startswith(KEY_PREFIX):
+            return False
+        event, key = self._orchestrator.log.decode(entry), self._identity.key
+        return key is None or (isinstance(event, KeyRevoked) and event.id == key.id)
 
     async def _owner(self, entry: RecordedEvent) -> str | None:
         stream = entry.stream
@@ -92,7 +101,7 @@ class Events:
 
 
 class EventStream:
-    """GET /events/stream: bare ASGI, open until the client leaves or the service stops."""
+    """GET /events/stream: bare ASGI, open until the client leaves, its key is revoked, or the service stops."""
 
     def __init__(self, service: Service, alive: Callable[[], float] = lambda: ALIVE) -> None:
         self._service = service
@@ -110,7 +119,7 @@ class EventStream:
             return
         orchestrator = self._service.orchestrator
         seen = Seen(orchestrator, identity, types)
-        feed = _Feed(self._service, send, scope["state"].get("abort", lambda: None), self._alive())
+        feed = _Feed(self._service, scope, send, self._alive())
         async with aclosing(cast(Tail, orchestrator.store.tail(after=after))) as tail:
             await feed.run(tail, seen, receive, after)
 
@@ -127,10 +136,10 @@ class EventStream:
 class _Feed:
     """One client's stream."""
 
-    def __init__(self, service: Service, send: Send, abort: Callable[[], None], alive: float) -> None:
+    def __init__(self, service: Service, scope: Scope, send: Send, alive: float) -> None:
         self._service = service
+        self._scope = scope
         self._send = send
-        self._abort = abort
         self._alive = alive
 
     async def run(self, tail: Tail, seen: Seen, receive: Receive, position: int) -> None:
@@ -148,6 +157,8 @@ class _Feed:
                 data = b""
                 if coming.done():
                     entry = coming.result()
+                    if seen.ends_with(entry):
+                        break
                     position = entry.position
                     coming = asyncio.ensure_future(anext(tail))
                     data = _event(entry) if await seen.has(entry) else b""
@@ -159,7 +170,7 @@ class _Feed:
         except StopAsyncIteration:  # the store was closed
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:  # the client takes nothing any more
-            self._abort()
+            await break_off(self._scope)
         finally:
             for task in (left, stopped, coming):
                 task.cancel()

@@ -13,6 +13,7 @@ from ...cli.command import command
 from ...database import Database
 from ...running_service import RunningService, running_service
 from .recorded_runs import believe, record
+from .test_api_events import listening
 
 READS = (
     "/runs", "/runs/{run}", "/runs/{run}/events", "/events", "/events/stream?after=0", "/costs", "/costs.csv",
@@ -153,3 +154,20 @@ def test_a_key_made_for_it_asks_and_reads_under_its_own_name(database: Database)
         assert (listed["run_id"], listed["owner"]) == (first.json["run_id"], "web")
         assert service.request("GET", f"/runs/{first.json['run_id']}", None, {"x-api-key": other}).status == 404
         assert service.request("DELETE", "/budgets/global/day", None, {"x-api-key": token}).status == 403
+
+
+def test_a_stream_ends_where_its_key_is_revoked(database: Database) -> None:
+    """And not where another's is; one that needed no key ends with the first key."""
+    with running_service(Settings.load(env={}, database_url=database.url, provider="simulated")) as service:
+        with listening(service) as anybody:
+            token = command("keys", "create", "web", "--scope", "read").stdout.strip()
+            assert anybody.block() == {}
+        command("keys", "create", "batch")
+        with listening(service, x_api_key=token) as web:
+            command("keys", "revoke", "batch")
+            record(database.url, 1, "web")
+            assert web.event()[1]["type"] == "RunStarted"
+            command("keys", "revoke", "web")
+            while "data" in (block := web.block()):
+                pass
+            assert block == {}

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from model_orchestrator.application.ports import RecordedEvent
+from model_orchestrator.domain.errors import StoreUnavailable
 from model_orchestrator.infrastructure.http.api import events
 from model_orchestrator.infrastructure.settings import Settings
 
@@ -142,6 +143,16 @@ def test_a_silent_stream_says_that_it_lives_and_how_far_it_read(
     assert {block[""] for block in blocks} == {"alive"}
 
 
+STREAM = b"GET /events/stream HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+
+
+def read_to_comment(line: socket.socket) -> None:
+    """Until the stream is open."""
+    read = b""
+    while b"alive" not in read or not read.endswith(b"\n\r\n"):
+        read += line.recv(65536)
+
+
 def watched(service: RunningService) -> threading.Event:
     """Set once the store's next tail has ended."""
     ended, store = threading.Event(), service.service.orchestrator.store
@@ -165,6 +176,24 @@ def test_a_client_that_leaves_ends_its_tail(service: RunningService) -> None:
     assert ended.wait(WAIT)
 
 
+def test_a_client_that_asked_for_more_meanwhile_may_leave_too(service: RunningService) -> None:
+    ended = watched(service)
+    with closing(service.connect()) as line:
+        line.sendall(STREAM + b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        read_to_comment(line)
+    assert ended.wait(WAIT)
+
+
+def test_what_is_no_http_is_not_answered_within_a_stream(service: RunningService) -> None:
+    ended = watched(service)
+    with closing(service.connect()) as line:
+        line.sendall(STREAM)
+        read_to_comment(line)
+        line.sendall(b"nonsense\r\n\r\n")
+        assert line.recv(65536) == b""
+    assert ended.wait(WAIT)
+
+
 def test_a_client_that_takes_nothing_is_let_go_and_holds_up_nobody(tmp_path: Path) -> None:
     fill(tmp_path / "runs.db", 3_000)
     file = tmp_path / "settings.toml"
@@ -178,6 +207,29 @@ def test_a_client_that_takes_nothing_is_let_go_and_holds_up_nobody(tmp_path: Pat
             deaf.sendall(b"GET /events/stream?after=0 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
             assert started(service)
             assert ended.wait(WAIT)
+
+
+@pytest.mark.parametrize("failure", [ValueError, StoreUnavailable])
+def test_a_stream_that_fails_is_cut_and_its_failure_not_told(
+    service: RunningService,
+    failure: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The client sees that it is no end in good order; the text of a defect may hold a prompt."""
+
+    async def fail(*given: Any) -> bool:
+        raise failure("What is Python?")
+
+    with listening(service) as live:
+        monkeypatch.setattr(events.Seen, "has", fail)
+        started(service)
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            live.response.read()
+    said = capfd.readouterr().err
+    assert not caplog.records, "the server knows nothing of it"
+    assert ("What is Python?" in said) == (failure is StoreUnavailable)
 
 
 def test_streams_end_when_the_service_stops(database: Database) -> None:

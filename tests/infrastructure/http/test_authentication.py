@@ -87,6 +87,10 @@ def test_a_key_has_its_models_its_scopes_its_budget_and_its_share(service: Runni
     assert service.post(CHAT, {**BODY, "model": "cheapest"}, **bearer(some)).headers["x-orchestration-model"] == (
         "gpt-4o-mini"
     )
+    listed = {
+        one["id"] for one in service.get("/v1/models", **bearer(some)).json["data"] if one["owned_by"] == "openai"
+    }
+    assert listed == {"gpt-4o-mini"}
     reader = keys("create", "reader", "--scope", "read")
     assert service.post(CHAT, BODY, **bearer(reader)).status == 403
     assert service.get("/v1/models", **bearer(reader)).status == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from model_orchestrator.domain.errors import StoreUnavailable
 from model_orchestrator.domain.events import RunCancelled, RunCompleted
 from model_orchestrator.domain.run import RunStatus
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
 from model_orchestrator.infrastructure.http import completions
 from model_orchestrator.infrastructure.settings import Settings
+from model_orchestrator.infrastructure.store import opening
+from model_orchestrator.infrastructure.store.opening import open_store
 
 from ...gated_upstream import FIRST, SECOND, GatedUpstream
 from ...gated_upstream import upstream as upstream
@@ -189,6 +193,7 @@ def test_an_idempotency_key_gives_the_first_answer_again(tmp_path: Path, upstrea
     assert first.headers["x-run-id"] == again.headers["x-run-id"]
     assert upstream.calls == 1
     assert other.status == 400
+    assert "x-run-id" not in other.headers, "there is no such run"
 
 
 def test_a_failure_that_may_have_been_billed_is_not_to_be_tried_again(tmp_path: Path) -> None:
@@ -197,6 +202,38 @@ def test_a_failure_that_may_have_been_billed_is_not_to_be_tried_again(tmp_path: 
         reply = service.post(CHAT, chat("gpt-4o-mini", orchestration={"max_cost": "0.00000001"}))
     assert reply.status == 402
     assert reply.headers["x-should-retry"] == "false"
+
+
+def test_a_worker_opens_one_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is folded ahead, in another thread, is of the same one."""
+    opened: list[str] = []
+
+    def open_one(*given: Any, **named: Any) -> Any:
+        opened.append(threading.current_thread().name)
+        return open_store(*given, **named)
+
+    monkeypatch.setattr(opening, "open_store", open_one)
+    with serving(tmp_path) as service:
+        assert service.post(CHAT, chat()).status == 200
+        assert service.get("/runs").status == 200
+    assert len(opened) == 1
+    assert opened != ["fold-ahead"]
+
+
+def test_where_the_database_is_stays_in_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whoever asks is told to come again, before a key was checked as well as after a run was begun."""
+
+    async def fail(*given: Any, **named: Any) -> Any:
+        raise StoreUnavailable("postgresql://owner@db.internal: no connection")
+
+    with serving(tmp_path) as service:
+        for method in ("append", "head"):
+            setattr(service.service.orchestrator.store, method, fail)
+            for body in (chat(), chat(stream=True)):
+                reply = service.post(CHAT, body)
+                assert (reply.status, reply.headers["retry-after"]) == (503, "1"), reply
+                assert b"db.internal" not in reply.body
+                assert capfd.readouterr().err.count("db.internal") == 1
 
 
 # ---- how a client sees it ----

@@ -84,6 +84,48 @@ def test_a_body_that_does_not_come_is_not_waited_for(service: RunningService) ->
         assert answer(line).startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_body_of_which_nothing_comes_is_not_waited_for(service: RunningService) -> None:
+    with closing(service.connect()) as line:
+        line.sendall(HEAD + b"content-length: 100\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_the_rest_of_a_request_that_was_answered_is_not_waited_for(service: RunningService) -> None:
+    """Refused by its head, it may not keep the connection by sending on without an end."""
+    with closing(service.connect()) as line:
+        line.sendall(HEAD + b"origin: http://evil.example\r\ncontent-length: 2000\r\n\r\n")
+        for _ in range(200):
+            try:
+                line.sendall(b"x")
+            except ConnectionError:
+                return
+            select.select([], [], [], 0.02)
+    pytest.fail("the connection is still open")
+
+
+def test_a_request_whose_rest_comes_in_time_keeps_its_connection(service: RunningService) -> None:
+    with closing(service.connect()) as line:
+        line.sendall(HEAD + b"origin: http://evil.example\r\ncontent-length: 1000\r\n\r\n")
+        said = b""
+        while not said.endswith(b"}}"):
+            said += line.recv(65536)
+        assert said.startswith(b"HTTP/1.1 403 ")
+        line.sendall(b"x" * 1000)
+        assert not select.select([line], [], [], 0.5)[0]
+        line.sendall(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("endless", ["0\r\n" + "x: y\r\n" * 1000, "1;" + "x" * 4000], ids=["headers", "notes"])
+def test_what_surrounds_a_chunked_body_is_measured_too(service: RunningService, endless: str) -> None:
+    """Headers behind it, and notes on its chunks."""
+    with closing(service.connect()) as line:
+        line.sendall(HEAD + b"transfer-encoding: chunked\r\nexpect: 100-continue\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 100 ")
+        line.sendall(endless.encode())
+        assert answer(line).startswith(b"HTTP/1.1 431 ")
+
+
 def test_a_body_is_measured_as_it_comes(service: RunningService) -> None:
     """By its length where it says one, by what came where it is chunked."""
     with closing(service.connect()) as line:
@@ -114,6 +156,24 @@ def test_one_connection_too_many_is_told_to_come_again(service: RunningService) 
         assert said.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 1" in said
     assert service.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize("wanted", ["h2c", "websocket"])
+def test_a_request_that_would_rather_speak_another_protocol_is_served_in_this_one(
+    service: RunningService, wanted: str
+) -> None:
+    """As Java's own client asks of every server; also where its head comes in pieces, and twice."""
+    body = b'{"model": "cheapest", "messages": [{"role": "user", "content": "What is Python?"}]}'
+    asks = f"connection: Upgrade, HTTP2-Settings\r\nupgrade: {wanted}\r\nhttp2-settings: AAMAAABk\r\n"
+    head = HEAD + asks.encode() + b"content-length: %d\r\n\r\n" % len(body)
+    with closing(service.connect()) as line:
+        for pieces in ((head + body,), (head[:150], head[150:], body)):
+            for piece in pieces:
+                line.sendall(piece)
+            with closing(http.client.HTTPResponse(line)) as response:
+                response.begin()
+                assert response.status == 200, response.read()
+                assert b"Python" in response.read()
 
 
 @pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])

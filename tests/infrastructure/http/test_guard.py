@@ -32,6 +32,12 @@ def test_another_origin_is_refused_and_its_own_is_not(service: RunningService) -
     assert service.post(CHAT, BODY, origin=service.address).status == 200
 
 
+@pytest.mark.parametrize("nonsense", ["http://[", "[", "http://[::1", "//"])
+def test_an_origin_or_a_host_that_is_none_is_refused(service: RunningService, nonsense: str) -> None:
+    assert service.post(CHAT, BODY, origin=nonsense).status == 403
+    assert service.post(CHAT, BODY, host=nonsense).status == 403
+
+
 def test_an_allowed_origin_may_call_and_is_told_so(service: RunningService) -> None:
     preflight = service.request("OPTIONS", CHAT, headers={"origin": ALLOWED, "access-control-request-method": "POST"})
     assert preflight.status == 204
