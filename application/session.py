@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any, TypeVar
 
 from ..domain.budget import settled
@@ -171,10 +172,10 @@ class RunSession:
         return self._beside if entry is None else replace(self._beside or Append(streams=()), cache=entry)
 
     def _became_durable(self, batch: list[RunEvent], recorded_at: Timestamp, last_event: str) -> None:
-        for event in batch:
-            self._durable = evolve(self._durable, event)
-            self._recorded_at[self._durable.version] = recorded_at
         self._pending = self._pending[len(batch) :]
+        first = self._durable.version + 1
+        self._durable = self.run if not self._pending else reduce(evolve, batch, self._durable)
+        self._recorded_at.update(dict.fromkeys(range(first, first + len(batch)), recorded_at))
         self._beside, self._cause = None, last_event
         for event in batch:
             self._observe(self.run.id, event, recorded_at)
