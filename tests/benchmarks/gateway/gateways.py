@@ -21,6 +21,7 @@ DIRECT, SQLITE, POSTGRES = "direct", "ours, SQLite", "ours, PostgreSQL"
 ROOT = Path(__file__).parents[3]
 PEERS = ROOT / ".venv" / "peers"  # where `make bench-gateway ARGS=--peers` installs them
 KEY = "sk-local"
+UNLIMITED = "rpm = 10_000_000\n"  # the most that can be said: a call still books its place, but never waits for it
 
 
 class Upstreams(NamedTuple):
@@ -62,7 +63,7 @@ def ours(name: str, upstreams: Upstreams, new_database: Callable[[Path], str]) -
 def write_settings(folder: Path, upstreams: Upstreams) -> Path:
     """A settings file that sends both models to the upstreams."""
     file = folder / "bench.toml"
-    models = "".join(f'[models.{name}]\nbase_url = "{upstreams.of(name)}/v1"\n' for name in (FAST, SLOW))
+    models = "".join(f'[models.{name}]\nbase_url = "{upstreams.of(name)}/v1"\n{UNLIMITED}' for name in (FAST, SLOW))
     file.write_text(f'provider = "live"\ncatalogue = "seed"\nlog_level = "error"\n{models}')
     return file
 
