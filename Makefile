@@ -13,13 +13,17 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal 
 AXE = 4.14.1
 AXE_SHA512 = 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 
+# Of the peers that `make bench-gateway` measures.
+LITELLM = 1.108.7
+PORTKEY = 1.15.2
+
 override PROMPT := $(value PROMPT)
 export PROMPT DATABASE
 # Without byte code every start compiles every module again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-browser check lock prices weights bench evaluate stress soak e2e wheel clean
+.PHONY: help run serve test test-browser check lock prices weights bench bench-gateway evaluate stress soak e2e wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.* ## (.*)/make \1\t\2/' | expand -t 20
@@ -108,6 +112,22 @@ bench: .venv/dev ## measure
 	@$(BIN)/python -m tests.benchmarks.bench_store
 	@$(BIN)/python -m tests.benchmarks.bench_projections
 	@$(BIN)/python -m tests.benchmarks.bench_monitor
+
+bench-gateway: .venv/dev ## measure the service under load: make bench-gateway ARGS="--peers"
+	@command -v wrk >/dev/null || if [ "$$(id -u)" = 0 ]; then apt-get -qq update && apt-get -qq install -y wrk >/dev/null; \
+		else echo "wrk is missing: install the package wrk" >&2; exit 1; fi
+	@$(if $(findstring --peers,$(ARGS)),$(MAKE) --no-print-directory .venv/peers/litellm/bin/litellm .venv/peers/portkey/node_modules)
+	@$(BIN)/python -m tests.benchmarks.gateway $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench_library $(filter --peers,$(ARGS))
+	@$(BIN)/python -m tests.benchmarks.bench_start
+
+.venv/peers/litellm/bin/litellm: | .venv/dev
+	@$(PYTHON) -m venv --clear .venv/peers/litellm
+	@.venv/peers/litellm/bin/python -m pip --disable-pip-version-check -qq install 'litellm[proxy]==$(LITELLM)'
+
+.venv/peers/portkey/node_modules: | .venv/dev
+	@mkdir -p .venv/peers/portkey
+	@npm install --silent --no-fund --no-audit --prefix .venv/peers/portkey @portkey-ai/gateway@$(PORTKEY) >/dev/null
 
 evaluate: .venv/dev ## judge every policy on recorded outcomes into docs/results.md: make evaluate DATA=FOLDER
 	@$(BIN)/python -m tests.benchmarks.results $(DATA)
