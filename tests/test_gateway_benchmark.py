@@ -65,7 +65,10 @@ def cells(text: str, title: str) -> list[str]:
 
 
 def test_a_ratio_says_how_many_times_better_the_service_is() -> None:
-    """More requests and less time are both better; what is added is above the direct figure of the same round."""
+    """More requests and less time are both better; what is added is above the direct figure of the same round.
+
+    Failures are no figure, however fast they came.
+    """
     rounds = {
         DIRECT: [measured(rate=9000, p50_ms=1), measured(rate=9000, p50_ms=3)],
         SQLITE: [measured(rate=900, p50_ms=2, start=0.5), measured(rate=1100, p50_ms=4, start=1.5)],
@@ -75,6 +78,7 @@ def test_a_ratio_says_how_many_times_better_the_service_is() -> None:
     assert cells(text, "HTTP c64") == ["9,000", "1,000", "100", "x 10.0"]
     assert cells(text, "added latency c1") == ["", "1.00", "5.00", "x 5.0"]
     assert cells(text, "start to first 200") == ["", "1.00", "4.00", "x 4.0"]
+    assert cells(text, "SSE") == ["9,000", "1,000", "failed", ""]
     assert cells(text, "errors") == ["0", "0", "100", ""]
     assert broken(rounds) == [f"Peer, {STREAMS.name}: 100 of 200 failed"]
 
