@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ..domain.actions import CallModel
-from ..domain.breaker import BreakerStatus
+from ..domain.breaker import BreakerState, BreakerStatus
 from ..domain.call_planning import features_asked
 from ..domain.catalogue import ModelConfig
 from ..domain.conclusion import clipped
@@ -22,7 +22,7 @@ from ..domain.synthesis import Member
 from ..domain.tokens import bound_input
 from ..domain.units import MILLION, Duration
 from .attempts import OutcomeRecorder, attempt_started, restored
-from .limits import Grant, model_breaker, provider_breaker
+from .limits import Breakers, Grant, model_breaker, provider_breaker
 from .members import members_of
 from .ports import Answer, Clock, DeltaSink, HoldRefused, ModelCall, RunLog
 from .session import RunSession
@@ -283,6 +283,9 @@ class Caller:
         breakers, provider = self._world.breakers, self._provider_breaker(model)
         if breakers is None:
             return True
+        states = await breakers.states((provider, model_breaker(model.name)))
+        if all(one.status is BreakerStatus.CLOSED for one in states.values()):
+            return True
         said = await breakers.may_call(provider)
         if said.allows and (await breakers.may_call(model_breaker(model.name))).allows:
             return True
@@ -301,13 +304,17 @@ class Caller:
             if usage is not None:
                 used = usage.input_tokens + usage.output_tokens
                 await self._world.limiter.correct(place.grant, used_tokens=used)
-        if (
-            self._world.breakers is not None
-        ):  # a refused key says nothing of the model, other failures little of the key
-            auth = error is ErrorKind.AUTH
-            await self._world.breakers.record(model_breaker(model.name), ErrorKind.CANCELLED if auth else error)
-            of_provider = error if auth or error is None else ErrorKind.CANCELLED
-            await self._world.breakers.record(self._provider_breaker(model), of_provider)
+        if self._world.breakers is not None:
+            await self._record_health(self._world.breakers, model, error)
+
+    async def _record_health(self, breakers: Breakers, model: ModelConfig, error: ErrorKind | None) -> None:
+        """A refused key says nothing of the model, other failures little of the key."""
+        of_model, of_provider = model_breaker(model.name), self._provider_breaker(model)
+        if error is None and set((await breakers.states((of_model, of_provider))).values()) == {BreakerState()}:
+            return  # an answer changes nothing of who is well
+        auth = error is ErrorKind.AUTH
+        await breakers.record(of_model, ErrorKind.CANCELLED if auth else error)
+        await breakers.record(of_provider, error if auth or error is None else ErrorKind.CANCELLED)
 
     async def _give_back(self, place: Place) -> None:
         grant, place.grant = place.grant, None

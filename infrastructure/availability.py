@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from ..domain.catalogue import Catalogue, ModelConfig, ModelProvider
@@ -13,6 +14,7 @@ from .model_settings import KEY_VARIABLES, ProviderSettings
 from .secret import Secret
 from .settings import Settings
 
+Availability = tuple[tuple[ModelConfig, ...], tuple[Exclusion, ...]]  # who can be called; why the others cannot
 VENDOR_ADDRESSES = {
     ModelProvider.ANTHROPIC: "https://api.anthropic.com",
     ModelProvider.OPENAI: "https://api.openai.com/v1",
@@ -57,6 +59,7 @@ def account(model: ModelConfig, settings: Settings) -> str:
     return hashlib.sha256(f"{reached.base_url}\0{key}".encode()).hexdigest()[:12]
 
 
+@lru_cache(maxsize=256)
 def is_vendor_address(provider: ModelProvider, base_url: str) -> bool:
     """Whether the address is the vendor's own, regional ones included."""
     vendor = urlsplit(VENDOR_ADDRESSES[provider]).hostname or ""
@@ -64,9 +67,7 @@ def is_vendor_address(provider: ModelProvider, base_url: str) -> bool:
     return host == vendor or host.endswith("." + vendor)
 
 
-def availability(
-    catalogue: Catalogue, settings: Settings, provider: str, *, today: date | None = None
-) -> tuple[tuple[ModelConfig, ...], tuple[Exclusion, ...]]:
+def availability(catalogue: Catalogue, settings: Settings, provider: str, *, today: date | None = None) -> Availability:
     """The models that can be called, and why the others cannot. Only live calls need a key and a model in service.
 
     `provider` is live, simulated or recorded:NAME; `today` is a date in UTC.

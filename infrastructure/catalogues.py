@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
@@ -14,7 +15,6 @@ from ..domain.events import Exclusion, ExclusionReason
 from ..domain.exclusions import exclusion_text
 from ..domain.pricing import PriceCard
 from ..domain.seed_catalogue import SEED, up_to
-from .availability import availability
 from .catalogue_json import catalogue_from_json, catalogue_hash, catalogue_json
 from .model_settings import ModelSettings
 from .settings import CATALOGUES, Settings
@@ -86,18 +86,15 @@ def load_catalogue(settings: Settings, provider: str) -> Catalogue:
     return Catalogue(catalogue.name, tuple(models.values()))
 
 
-def find_model(
-    catalogue: Catalogue, name: str, *, settings: Settings | None = None, provider: str = "live"
-) -> ModelConfig:
+def find_model(catalogue: Catalogue, name: str, *, excluded: Sequence[Exclusion] = ()) -> ModelConfig:
     """The model a caller named.
 
-    Raises InvalidRequest for an unknown name, with the nearest, and where the settings are given also for a model that
-    cannot be called: a retired one, with its successor, or one without a key.
+    Raises InvalidRequest for an unknown name, with the nearest, and for one of those that cannot be called: a retired
+    one, with its successor, or one without a key.
     """
     model = catalogue.get(name)
     if model is None:
         raise InvalidRequest(_unknown_model(catalogue, name))
-    _, excluded = availability(catalogue, settings, provider) if settings else ((), ())
     for exclusion in excluded:
         if exclusion.model == name:
             raise InvalidRequest(f"{name}: {exclusion_text(exclusion)}{_use_instead(model, exclusion)}")

@@ -7,6 +7,7 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +26,7 @@ from ..domain.request import Request
 from ..domain.run import Run
 from ..domain.scorers import AnswerScorer
 from ..domain.units import Timestamp
-from .availability import access, account, availability
+from .availability import Availability, access, account, availability
 from .catalogues import catalogue_from_json, catalogue_hash, catalogue_json, find_model, is_known_model, load_catalogue
 from .logging import RunLogging
 from .policies import PolicyInForce, policy_in_force
@@ -55,6 +56,7 @@ class Worlds:
         self._policies: dict[tuple[str, str], PolicyInForce] = {}
         self._scorer: Weights[AnswerScorer] | None = None  # the shipped one
         self._hashes: dict[int, tuple[object, str]] = {}
+        self._available: dict[tuple[str, date], Availability] = {}
         self._introduced: set[str] = set()  # hashes the database is known to hold
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
         self.lease = LEASE
@@ -114,11 +116,11 @@ class Worlds:
         provider, _ = self.provider(asked)
         catalogue = self.catalogue(provider)
         policy = policy or self.policy(asked)
+        usable, unusable = self._availability(catalogue, provider)
         for model in models:
             if (name := dataset_of(provider)) is not None:
                 self._opened_sets().check_model(name, model)
-            find_model(catalogue, model, settings=self._settings, provider=provider)
-        usable, unusable = availability(catalogue, self._settings, provider)
+            find_model(catalogue, model, excluded=unusable)
         if asked in list(ModelProvider):
             unusable = tuple(_not_asked(catalogue, one, str(asked)) for one in unusable)
         return World(
@@ -136,6 +138,13 @@ class Worlds:
             router=policy.router.model if policy.router else None,
             scorer=scorer,
         )
+
+    def _availability(self, catalogue: Catalogue, provider: str) -> Availability:
+        """Who is usable today, worked out once a day."""
+        day = provider, datetime.now(UTC).date()
+        if day not in self._available:
+            self._available = {**self._available, day: availability(catalogue, self._settings, provider, today=day[1])}
+        return self._available[day]
 
     def _hash_of(self, one: T, hashed: Callable[[T], str]) -> str:
         """The hash of a catalogue or a policy, computed once an object."""

@@ -52,6 +52,7 @@ class PostgresStore:
             self._reads.close()
             raise
         self._wakeups = Wakeups()
+        self._secret: bytes | None = None  # once read
         self._listener = Listener(url, self._wakeups.ring)
         self._writer = PostgresWriter(url, patience=patience)
         self._commits = GroupCommit(self._writer.append_batch)
@@ -134,7 +135,9 @@ class PostgresStore:
 
     async def content_secret(self) -> bytes:
         """The database's own key for fingerprints of texts."""
-        return await self._read(read.secret)
+        if self._secret is None:
+            self._secret = await self._read(read.secret)
+        return self._secret
 
     async def aclose(self) -> None:
         """Finish what is under way and close."""

@@ -55,6 +55,7 @@ class SqliteStore:
         self._reader = SqliteReader(path)
         self._sealing = Sealing(content_keys)
         self._wakeups = Wakeups()
+        self._secret: bytes | None = None  # once read
         self._commits = GroupCommit(
             self._writer.append_batch,
             append_alone=self._writer.append_alone,
@@ -143,10 +144,12 @@ class SqliteStore:
 
     async def content_secret(self) -> bytes:
         """The database's own key for fingerprints of texts: 32 random bytes, made once."""
-        if (secret := self._reader.content_secret()) is not None:
-            return secret
-        with translated(self.path):
-            return self._writer.content_secret(os.urandom(32))
+        if self._secret is None:
+            self._secret = self._reader.content_secret()
+        if self._secret is None:
+            with translated(self.path):
+                self._secret = self._writer.content_secret(os.urandom(32))
+        return self._secret
 
     async def aclose(self) -> None:
         """Finish what is under way and close."""

@@ -39,9 +39,15 @@ class StateFile:
         It must read each statement's rows to their end, because the statement's transaction ends with it.
         """
         with self._mutex, self._explained():
-            if self._connection is None:
-                self._connection = _open(self._path, self._schema)
-            return work(self._connection)
+            return work(self._opened())
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns, which only reads: nobody who writes is waited for."""
+        with self._mutex:
+            if self._connection is not None:
+                with self._translated():
+                    return work(self._connection)
+        return self.run(work)
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -51,14 +57,25 @@ class StateFile:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Errors with what to do about a file that can be done without; and one process at a time."""
+        with self._translated():
+            if self._lock is None:
+                yield
+                return
+            if self._connection is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock:
+                yield
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = _open(self._path, self._schema)
+        return self._connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         try:
             with translated(self._path):
-                if self._lock is None:
-                    yield
-                    return
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                with self._lock:
-                    yield
+                yield
         except StoreCorrupted as error:
             raise StoreCorrupted(
                 f"{self._path} is damaged: stop the processes that use it and delete it; nothing is lost with it"

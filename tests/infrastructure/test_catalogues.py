@@ -345,7 +345,8 @@ def test_a_retired_model_is_refused_with_its_successor() -> None:
     one = settings(env={"ANTHROPIC_API_KEY": "x"}, catalogue="seed")
     catalogue = load_catalogue(one, "live")
     with pytest.raises(InvalidRequest, match="claude-opus-3: retired on 2026-01-05; use claude-opus-5-5"):
-        find_model(catalogue, "claude-opus-3", settings=one, provider="live")
+        find_model(catalogue, "claude-opus-3", excluded=availability(catalogue, one, "live")[1])
     with pytest.raises(InvalidRequest, match="gpt-4o: no key: set OPENAI_API_KEY"):
-        find_model(catalogue, "gpt-4o", settings=Settings(), provider="live")
-    assert find_model(catalogue, "claude-opus-3", settings=one, provider="simulated").name == "claude-opus-3"
+        find_model(catalogue, "gpt-4o", excluded=availability(catalogue, Settings(), "live")[1])
+    excluded = availability(catalogue, one, "simulated")[1]
+    assert find_model(catalogue, "claude-opus-3", excluded=excluded).name == "claude-opus-3"
