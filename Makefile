@@ -68,7 +68,7 @@ run: .venv/runtime ## one run a strategy, offline: make run PROMPT="..."
 
 serve: .venv/runtime ## serve the API and the dashboard, simulated: make serve ARGS="--provider live --port 8080"
 	@mkdir -p .data
-	@$(BIN)/model-orchestrator serve --database "$$DATABASE" $(if $(ARGS),$(ARGS),--provider simulated)
+	@$(BIN)/model-orchestrator serve --database "$$DATABASE" $(if $(findstring --provider,$(ARGS)),,--provider simulated) $(ARGS)
 
 test: .venv/dev ## run the tests with branch coverage
 	@$(BIN)/pytest -q -n auto --dist loadgroup --cov --cov-report term $(ARGS)

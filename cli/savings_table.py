@@ -79,7 +79,9 @@ def _section(one: Savings) -> str:
         for other in one.alternatives
     ]
     lines = [f"{one.runs:,} answered runs cost {dollars(one.cost)}"]
-    lines += [table(columns, rows)] if rows else []
+    lines.append(
+        table(columns, rows) if rows or not one.runs else "no model has a price in every catalogue that was used"
+    )
     if any(other.estimated for other in one.alternatives):
         lines.append("estimated: the share of runs that another model answered, whose tokens are taken as they were")
     if one.agreed:

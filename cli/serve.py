@@ -42,7 +42,7 @@ def serve(
 
     def ready(address: str) -> None:
         print(address, flush=True)
-        say(f"serving {address}/v1 (OpenAI), {address} (Anthropic); Ctrl-C ends it")
+        say(f"serving {address}/v1 (OpenAI), {address} (Anthropic), {address}/dashboard; Ctrl-C ends it")
 
     serve_http(settings, _environment(config, database, provider), host=host, port=port, workers=workers, ready=ready)
 

@@ -26,7 +26,7 @@ class ObservedUsage:
     """Completed runs that were asked under one catalogue and whose answer is by one model."""
 
     catalogue: str  # its hash
-    money: str
+    money: str  # what the answer's call was charged in: a live run at a simulator spends simulated money
     model: str
     is_known: bool  # whether these runs' whole cost and their answers' usage are known
     runs: int
@@ -63,7 +63,7 @@ def observed_usage(
     agreed = f"sum(CASE WHEN r.stop_reason = '{StopReason.AGREEMENT}' THEN 1 ELSE 0 END)"
     answer = "(CASE WHEN w.purpose = 'answer' THEN w.number END)"
     query = (
-        f"SELECT r.catalogue, r.money, a.model, {known}, {tier}, count(*), {agreed}, "
+        f"SELECT r.catalogue, coalesce(a.charged_money, r.money), a.model, {known}, {tier}, count(*), {agreed}, "
         f"sum(coalesce(r.cost, 0) / {MILLION}), sum(coalesce(r.cost, 0) % {MILLION}), {_TOKENS}, "
         f"coalesce(max({_INPUT}), 0) "
         f"FROM (SELECT r.run AS run, r.catalogue AS catalogue, r.money AS money, r.stop_reason AS stop_reason, "

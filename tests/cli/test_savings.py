@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from model_orchestrator.domain.events import Money
 from model_orchestrator.domain.pricing import Usage, cost
 from model_orchestrator.domain.seed_catalogue import SEED
 
@@ -103,6 +105,14 @@ def test_runs_whose_answer_has_no_usage_are_told(own_database: str) -> None:
     real = command("costs", "savings", "--json").document["real"]
     assert (real["runs"], real["total"], real["left_out"]) == (0, "0", 1)
     assert "left out for their unknown cost or usage: 1\n" in command("costs", "savings").stdout
+
+
+def test_a_live_run_at_a_simulator_saves_no_real_money(own_database: str) -> None:
+    """As in the cost report, what its answer was charged in counts, not who was to be asked."""
+    simulated = replace(costed(1, "0.5"), money=Money.SIMULATED)
+    add(own_database, "run-1", of_category("chat"), asked(MINI), answer(1), simulated, completed())
+    found = command("costs", "savings", "--json").document
+    assert (found["real"], found["simulated"]["runs"], found["simulated"]["total"]) == (None, 1, "0.5")
 
 
 def test_savings_as_of_a_moment_know_nothing_later() -> None:

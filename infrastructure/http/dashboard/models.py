@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from ....application.amounts import dollars
 from ....application.cost_reports import HEADINGS
 from ....application.model_figures import TENTHS, ended, histogram, known_cost, mean_confidence
 from ....domain.catalogue import Catalogue, ModelConfig
@@ -119,5 +120,5 @@ def _model(model: ModelConfig, why: Mapping[str, str], breakers: Mapping[str, st
 
 
 def _price(card: PriceCard | None, kind: str) -> str:
-    """As `models list` shows it: "from" where long inputs cost more."""
-    return "unknown" if card is None else f"{'from ' if card.tiers else ''}${plain(getattr(card, kind))}"
+    """As money is written, with "from" where long inputs cost more."""
+    return "unknown" if card is None else f"{'from ' if card.tiers else ''}{dollars(getattr(card, kind))}"

@@ -162,6 +162,7 @@ def _told(result: OrchestrationResult) -> dict[str, Any]:
         "text": result.response,
         "model": result.model_used,
         "cost": dollars(result.cost),
+        "money": result.metadata["money"],
         "confidence": f"{result.confidence:.2f}",
     }
 

@@ -74,7 +74,8 @@
     delta: (data) => { part("answer-text").textContent += data.text; show("answering"); },
     done: (data) => {
       part("answer-text").textContent = data.text;
-      show("done", data.model + ", " + data.cost + ", confidence " + data.confidence);
+      const unreal = data.money === "real" ? "" : " (" + data.money + ")";
+      show("done", data.model + ", " + data.cost + unreal + ", confidence " + data.confidence);
     },
     failed: (data) => { if (data.run) link(data.run); show("failed", data.message); },
   };

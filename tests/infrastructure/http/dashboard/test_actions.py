@@ -61,6 +61,7 @@ def test_a_prompt_is_planned_run_and_leads_to_its_trail(empty: str) -> None:
     assert done["text"] == pieces
     assert str(done["text"]) in page.said
     assert str(done["cost"]) in page.said
+    assert done["money"] == "simulated"
 
 
 def test_without_a_script_the_run_ends_on_its_page(empty: str) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from model_orchestrator.application.amounts import dollars
+from model_orchestrator.domain.units import Usd
 from tests.generated_log import END, TrueLog, write_log
 
 from .visitor import Page, visiting
@@ -129,6 +131,35 @@ def test_a_run_shows_its_decision_its_calls_and_its_texts(filled: str, truth: Tr
     run = next(one for one in truth.runs if one.run == listed.links("/dashboard/runs/run-")[0].rpartition("/")[2])
     assert dollars(run.cost) in page.said
     assert f"{run.money.value} money" in page.said
+
+
+def test_members_agree_only_where_answers_were_compared(tmp_path: Path) -> None:
+    """Prose has no agreement: a member whose answer was not chosen is not said to agree."""
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+
+    async def ask() -> list[Page]:
+        async with visiting(url) as visitor:
+            run = visitor.service.orchestrator.run
+            asked = [await run(one, strategy="ensemble") for one in ("Compare REST and GraphQL", "What is 23 * 19?")]
+            return [await visitor.get(f"/dashboard/runs/{one.run_id}") for one in asked]
+
+    prose, number = asyncio.run(ask())
+    assert "By score" in prose.said
+    assert "agrees" not in prose.said
+    assert "67% agree" in number.said
+    assert "agrees" in number.said
+
+
+def test_a_budget_in_total_and_its_share_are_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+
+    async def ask() -> Page:
+        async with visiting(url) as visitor:
+            await visitor.service.orchestrator.set_budget("global", limit=Usd("1"), period="total")
+            return await visitor.get("/dashboard")
+
+    page = asyncio.run(ask())
+    assert "global in total" in " ".join(page.said.split())
 
 
 def test_what_cannot_be_asked_is_told_on_the_page(filled: str) -> None:
