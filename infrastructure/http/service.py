@@ -44,7 +44,9 @@ class Service:
         identity.need(KeyScope.RUN)
         if identity.key is not None and (wait := await self.orchestrator.keys.admit(identity.key)) is not None:
             rate = f"{identity.key.requests_a_minute} requests a minute"
-            raise Refused(429, "rate_limited", f"this API key has {rate}: wait", retry_after=math.ceil(wait))
+            seconds = math.ceil(wait)
+            text = f"this API key has {rate}, a tenth of them at once and the rest evenly: ask again in {seconds} s"
+            raise Refused(429, "rate_limited", text, retry_after=seconds)
 
     def start(
         self, request: Request, options: Mapping[str, Any], caller: Caller, sink: DeltaSink | None = None
