@@ -72,6 +72,6 @@ ATTEMPTS = Table(
         *DERIVED_COLUMNS,
     ),
     key=("run", "number"),
-    indexes=("(run_at)", "(status, run_at) WHERE status IN ('open', 'lost')"),
+    lookups=("(run_at)", "(status, run_at) WHERE status IN ('open', 'lost')"),
 )
 ATTEMPT_COLUMNS = ATTEMPTS.names

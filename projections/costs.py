@@ -134,5 +134,5 @@ RUN_COSTS = Table(
         ("model", "TEXT"),  # of the last attempt
     ),
     key=("run",),
-    indexes=("(cost, run)",),
+    lookups=("(cost, run)",),
 )

@@ -85,7 +85,8 @@ class Table:
     name: str
     columns: tuple[tuple[str, str], ...]  # name, type
     key: tuple[str, ...]
-    indexes: tuple[str, ...] = ()  # what stands behind ON table, such as (started_at) or (calls) WHERE calls = 0
+    indexes: tuple[str, ...] = ()  # what folding itself needs; what stands behind ON table: (calls) WHERE calls = 0
+    lookups: tuple[str, ...] = ()  # likewise, what questions need: a rebuild makes them at its end, in one go
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,9 +109,16 @@ class Table:
         end = "" if postgresql else " WITHOUT ROWID"
         key = f"PRIMARY KEY ({', '.join(self.key)})"
         tables.execute(f"CREATE {kind} {name} ({', '.join(columns)}, {key}){end}")
+        self._index(tables, name, "i", self.indexes)
+
+    def open_to_questions(self, tables: Tables, name: str) -> None:
+        """Make its lookups."""
+        self._index(tables, name, "l", self.lookups)
+
+    def _index(self, tables: Tables, name: str, kind: str, indexes: tuple[str, ...]) -> None:
         bare = name.rpartition(".")[2]
-        for number, index in enumerate(self.indexes):
-            tables.execute(f"CREATE INDEX {bare}_i{number} ON {name} {index}")
+        for number, index in enumerate(indexes):
+            tables.execute(f"CREATE INDEX {bare}_{kind}{number} ON {name} {index}")
 
 
 Key = tuple[Any, ...]

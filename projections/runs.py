@@ -42,7 +42,7 @@ RUNS = Table(
     "runs",
     (("run", "TEXT"), *_STARTED, *_ENDED, *_CACHED, *_FED_BACK),
     key=("run",),
-    indexes=("(run_at, run)", "(owner, run_at, run)", "(status, run_at) WHERE status = 'running'"),
+    lookups=("(run_at, run)", "(owner, run_at, run)", "(status, run_at) WHERE status = 'running'"),
 )
 RUN_TAGS = Table("run_tags", (("key", "TEXT"), ("value", "TEXT"), ("run", "TEXT")), key=("key", "value", "run"))
 GRAINS = ("day",)

@@ -73,6 +73,8 @@ class Registry:
         for table in projection.tables:
             self._tables.execute(f"DROP TABLE IF EXISTS {names(table.name)}")
             table.create(self._tables, names(table.name))
+            if live:
+                table.open_to_questions(self._tables, names(table.name))
         self._tables.execute(
             f"INSERT INTO {self._table} ({_COLUMNS}) VALUES (?, ?, ?, ?, 0, ?, NULL, NULL, NULL)",
             (projection.name, projection.version, generation, int(live), b""),
@@ -100,6 +102,9 @@ class Registry:
         for entry in self.entries(lock=True):
             if entry.name == built.name and entry.generation != built.generation:
                 self.drop(entry)
+        names = built.names(self._schema)
+        for table in built.projection.tables:
+            table.open_to_questions(self._tables, names(table.name))
         self._tables.execute(
             f"UPDATE {self._table} SET live = 1 WHERE name = ? AND version = ? AND generation = ?", built.place
         )

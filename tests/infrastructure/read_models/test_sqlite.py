@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,3 +49,24 @@ def test_a_damaged_state_file_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "log.state.db").write_bytes(b"not a database, by no means" * 100)
     with pytest.raises(StoreCorrupted, match="delete it"):
         StoredReadModels(url).costs()
+
+
+def test_a_rebuild_makes_every_index_that_the_live_tables_had(tmp_path: Path) -> None:
+    """Those that only questions need come at its end."""
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    fill(url)
+    models = StoredReadModels(url)
+    models.catch_up()
+    live = indexes(tmp_path / "log.state.db")
+    models.rebuild()
+    assert indexes(tmp_path / "log.state.db") == live
+    assert any("(owner, run_at, run)" in index for index in live)
+    models.rebuild()
+    assert indexes(tmp_path / "log.state.db") == live
+
+
+def indexes(state: Path) -> list[str]:
+    """What makes the indexes, whatever their generation."""
+    with closing(sqlite3.connect(state)) as file:
+        rows = file.execute("SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+    return sorted(re.sub(r"_v\d+_\d+", "", sql) for (sql,) in rows)
