@@ -59,9 +59,17 @@ class KeyBook:
 
         The token's hash is compared with that of every key, each in constant time, whichever it is.
         """
+        await self._read_on()
+        return self._holder(token)
+
+    async def holder(self, token: str | None) -> ApiKey | None:
+        """The same in one reading with `any_keys`: None while no key was ever made, whatever the token."""
+        await self._read_on()
+        return self._holder(token) if self._keys.all else None
+
+    def _holder(self, token: str | None) -> ApiKey:
         if not token:
             raise KeyRefused(f"an API key is needed: send one as `Authorization: Bearer {TOKEN_PREFIX}...`; {_MAKE}")
-        await self._read_on()
         given, found = token_hash(token), None
         for key in self._keys.all:
             if hmac.compare_digest(key.token_hash, given):

@@ -58,8 +58,8 @@ async def identify(scope: Scope, book: KeyBook, hosts: Sequence[str]) -> Identit
     While no key was ever made, whoever is on this machine may do everything, and whatever key they send is ignored; it
     answers then to names of this machine only, and to `hosts`, since a web page can make any other name lead here.
     """
-    if await book.any_keys():
-        return Identity(key=await book.authenticate(token(scope)))
+    if (key := await book.holder(token(scope))) is not None:
+        return Identity(key=key)
     if not is_local(scope, hosts):
         text = "no API key protects this service, so it answers on this machine only, by the name localhost"
         raise Refused(403, "forbidden", f"{text}: make a key with `model-orchestrator keys create NAME`")

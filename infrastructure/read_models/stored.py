@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...application.ports import EventStore
 from ...application.read_models import Metered, ProjectionStatus
@@ -82,20 +82,8 @@ class StoredReadModels:
         after: Place | None = None,
     ) -> Iterator[RunRow]:
         """Runs, newest first, as they are read."""
-        with self._asking("attempts", "runs") as (tables, names, _):
-            query = run_report.runs(
-                names["runs"],
-                names["attempts"],
-                tables.dialect,
-                search=self._search(tables.dialect),
-                span=span,
-                conditions=conditions,
-                limit=limit,
-                oldest_first=oldest_first,
-                after=after,
-            )
-            for row in tables.stream(*query):
-                yield RunRow(*row)
+        asked = {"span": span, "conditions": conditions, "limit": limit, "oldest_first": oldest_first, "after": after}
+        return self._found(run_report.runs, asked)
 
     def dearest_runs(
         self,
@@ -106,18 +94,14 @@ class StoredReadModels:
         after: tuple[int, str] | None = None,
     ) -> Iterator[RunRow]:
         """Runs that called a model and whose whole cost is known, the dearest first."""
+        asked = {"span": span, "conditions": conditions, "limit": limit, "after": after}
+        return self._found(run_report.dearest_runs, asked)
+
+    def _found(self, query: Callable[..., Sql], asked: Mapping[str, Any]) -> Iterator[RunRow]:
         with self._asking("attempts", "runs") as (tables, names, _):
-            query = run_report.dearest_runs(
-                names["runs"],
-                names["attempts"],
-                tables.dialect,
-                search=self._search(tables.dialect),
-                span=span,
-                conditions=conditions,
-                limit=limit,
-                after=after,
-            )
-            for row in tables.stream(*query):
+            search = self._search(tables.dialect)
+            found = query(names["runs"], names["attempts"], tables.dialect, search=search, **asked)
+            for row in tables.stream(*found):
                 yield RunRow(*row)
 
     def attempts(

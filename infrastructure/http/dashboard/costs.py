@@ -35,7 +35,7 @@ from ... import exports
 from .desk import HEADERS, Desk
 from .spans import Span
 from .visit import Visit
-from .words import address, equals
+from .words import address, equals, without_each
 
 TAG = "tag:"
 SHOWN = 500  # lines on the page; CSV has all
@@ -123,10 +123,7 @@ class CostsPage:
             dimensions=dimensions,
             asked=words,
             wheres=wheres,
-            without=[
-                (one, address("/dashboard/costs", **words, where=[other for other in wheres if other != one]))
-                for one in wheres
-            ],
+            without=without_each("/dashboard/costs", wheres, **words),
             csv=address("/dashboard/costs.csv", **words, where=wheres),
             choices=DIMENSIONS,
             most=SHOWN,

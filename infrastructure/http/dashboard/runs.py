@@ -21,7 +21,7 @@ from ....projections.run_report import RunRow
 from .desk import Desk
 from .spans import Span
 from .visit import Visit
-from .words import address, equals
+from .words import address, equals, without_each
 
 A_PAGE = 50
 SORTS = {"newest": "Newest first", "oldest": "Oldest first", "cost": "Dearest first"}
@@ -116,10 +116,7 @@ class RunsPage:
             asked=asked,
             wheres=wheres,
             is_filtered=any(asked[name] for name in asked if name != "sort") or bool(wheres),
-            without=[
-                (one, address("/dashboard/runs", **asked, where=[other for other in wheres if other != one]))
-                for one in wheres
-            ],
+            without=without_each("/dashboard/runs", wheres, **asked),
             start=address("/dashboard/runs", **here),
             following=following and address("/dashboard/runs", **here, after=str(following), page=str(number + 1)),
             number=number,

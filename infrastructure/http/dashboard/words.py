@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -78,6 +78,11 @@ def count(number: int) -> str:
 def short_id(run: str) -> str:
     """The end of a run's id, which tells runs of one moment apart."""
     return run[-12:]
+
+
+def without_each(path: str, wheres: Sequence[str], **asked: str) -> list[tuple[str, str]]:
+    """Each condition, with the address of the page that does not have it."""
+    return [(one, address(path, **asked, where=[other for other in wheres if other != one])) for one in wheres]
 
 
 def address(path: str, **parameters: Any) -> str:
