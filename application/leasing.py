@@ -30,17 +30,20 @@ class Tenure:
         self.is_lost = False
         self._lease: Lease | None = None
         self._sure_until = 0.0  # of this process's monotonic clock, in seconds
+        self._first_beat: asyncio.TimerHandle | None = None  # most runs end before it
         self._heart: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         if self._leases is not None:
             await self._take(self._leases)
-            self._heart = asyncio.create_task(self._beat(self._leases))
+            self._first_beat = asyncio.get_running_loop().call_later(self._pause, self._begin_to_beat, self._leases)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._first_beat is not None:
+            self._first_beat.cancel()
         if self._heart is not None:
             self._heart.cancel()
         if self._leases is not None and self._lease is not None:
@@ -69,8 +72,16 @@ class Tenure:
         self.is_lost = self._lease is None
         self._sure_until = since + self._ttl / MILLION
 
+    def _begin_to_beat(self, leases: LeaseStore) -> None:
+        self._heart = asyncio.create_task(self._beat(leases))
+
     async def _beat(self, leases: LeaseStore) -> None:
         while not self.is_lost:
-            await asyncio.sleep(self._ttl / MILLION / BEATS)
             with suppress(StoreError):  # the next beat tries again; before work starts, `confirm` does
                 await self._keep(leases)
+            await asyncio.sleep(self._pause)
+
+    @property
+    def _pause(self) -> float:
+        """Seconds between two beats."""
+        return self._ttl / MILLION / BEATS

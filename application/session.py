@@ -125,7 +125,7 @@ class RunSession:
         Where a budget refuses, everything decided from the hold on is forgotten again, and the refusal returned.
         Raises KeyIsTaken where the run's idempotency key belongs to another: nothing was written.
         """
-        return await uninterrupted(self._flush())
+        return await uninterrupted(self._flush()) if self._pending else None
 
     async def _flush(self) -> HoldRefused | None:
         async with self._appending:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 from ..domain.api_key import LOCAL
 from ..domain.budget import is_in_scope
 from ..domain.catalogue import Catalogue, ModelConfig, ModelName
 from ..domain.events import Exclusion, ExclusionReason, Money, StrategySettings
+from ..domain.fast_replace import replace
 from ..domain.forecast import SuccessModel
 from ..domain.policy import Policy
 from ..domain.request import Request
@@ -39,7 +40,7 @@ class Caching:
     ttl: Duration
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StartRun:
     """The command that starts a run."""
 
@@ -77,7 +78,7 @@ def dataset_of(provider: str) -> str | None:
     return provider.removeprefix(RECORDED) if provider.startswith(RECORDED) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class World:
     """The models a run can see, how they are reached, and what bounds the calls."""
 

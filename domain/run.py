@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
@@ -34,6 +34,7 @@ from .events import (
     Settlement,
     Synthesized,
 )
+from .fast_replace import replace
 from .pricing import EXACT
 from .units import Timestamp, Usd, plain
 
@@ -57,7 +58,7 @@ class AttemptStatus(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attempt:
     """One paid call and what is known of it."""
 
@@ -111,7 +112,7 @@ class Attempt:
         return self.outcome.kind if isinstance(self.outcome, AttemptFailed | AttemptLost) else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Held:
     """A hold as it stands now."""
 
@@ -122,7 +123,7 @@ class Held:
     amount: Usd
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """The state of a run after `version` events."""
 

@@ -54,7 +54,7 @@ from ..application.run_options import (
 from ..application.runs import load_run
 from ..application.session import KeyIsTaken
 from ..application.world import Caller, StartRun, World, dataset_of
-from ..domain import routing
+from ..domain import fast_replace, routing
 from ..domain.api_key import LOCAL
 from ..domain.catalogue import Catalogue
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
@@ -204,7 +204,8 @@ class Orchestrator:
         if on_delta is not None and options.get("on_unknown") is None:
             options["on_unknown"] = "fail"  # what was shown cannot be taken back
         command, world = self.prepare(prompt, caller=caller, **options)
-        command = replace(command, run_id=run_id or command.run_id)
+        if run_id is not None:
+            command = fast_replace.replace(command, run_id=run_id)
         self._worlds.check(command, world)
         log, started_at = self.log_by(command.owner), self._clock.now()
         sink = None if on_delta is None else PassingOn(on_delta)
@@ -214,11 +215,13 @@ class Orchestrator:
             check_same_request(known.run, is_same=known.fingerprint == claim.fingerprint)
             return await self._first_run(known.run, command, sink)
         models = tuple(call.model for call in _decided(command, world).plan) if command.cache_ttl else ()
-        command = replace(command, claim=claim, caching=await caching_of(log, command, world.provider, models))
+        command = fast_replace.replace(
+            command, claim=claim, caching=await caching_of(log, command, world.provider, models)
+        )
         earlier = await earlier_answer(self.store, log, command, started_at) if command.caching else None
         budgets = [(scope, period) for scope, period, _ in await self.store.budgets()]
         world = self._worlds.bounded(world, budgets)
-        world = replace(world, introduce=await self._worlds.introduction(world, log))
+        world = fast_replace.replace(world, introduce=await self._worlds.introduction(world, log))
         try:
             finished = await RunLoop(command, world, log, self._clock, sink, departure=departure).run(earlier)
         except KeyIsTaken as error:
@@ -446,7 +449,7 @@ class Orchestrator:
             run_id=f"run-{uuid_utils.uuid7()}",
             request=request_of(prompt, given),
             strategy=strategy_of(given),
-            settings=replace(strategy_settings, scorer=scorer.version if scorer else None),
+            settings=replace(strategy_settings, scorer=scorer.version) if scorer else strategy_settings,
             category=label_of("category", given.get("category") or settings.category),
             tags=tags_of(given),
             owner=caller.owner,

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +20,7 @@ from ..domain.dataset import Example
 from ..domain.errors import InvalidRequest
 from ..domain.events import Exclusion, ExclusionReason, PriceListPublished, RunEvent
 from ..domain.exclusions import exclusion_text
+from ..domain.fast_replace import replace
 from ..domain.policy import Policy
 from ..domain.request import Request
 from ..domain.run import Run
@@ -52,6 +52,7 @@ class Worlds:
         self._on_wait = on_wait
         self.logging = RunLogging(settings.log_level, settings.log_format)
         self._telemetry = RunTelemetry(self.logging, __version__)
+        self._providers: dict[str | None, tuple[str, str | None]] = {}  # by what was asked for
         self._catalogues: dict[str, Catalogue] = {}
         self._policies: dict[tuple[str, str], PolicyInForce] = {}
         self._scorer: Weights[AnswerScorer] | None = None  # the shipped one
@@ -67,7 +68,9 @@ class Worlds:
 
     def provider(self, asked: str | None) -> tuple[str, str | None]:
         """Who answers, and what to say where nobody chose."""
-        return resolve_provider(self._settings, asked)
+        if asked not in self._providers:
+            self._providers[asked] = resolve_provider(self._settings, asked)
+        return self._providers[asked]
 
     def catalogue(self, provider: str) -> Catalogue:
         """The models there are for this provider."""

@@ -79,6 +79,7 @@ FORGET_PAST: LiteralString = "DELETE FROM {rate_limit_places} WHERE model = %(mo
 
 _BREAKER: LiteralString = "failures, failed_at, opened, open_until, probe_until"
 BREAKER: LiteralString = f"SELECT {_BREAKER} FROM {{breakers}} WHERE name = %(name)s"
+NAMED_BREAKERS: LiteralString = f"SELECT name, {_BREAKER} FROM breakers"
 PUT_BREAKER: LiteralString = f"""
 INSERT INTO {{breakers}} (name, {_BREAKER})
 VALUES (%(name)s, %(failures)s, %(failed_at)s, %(opened)s, %(open_until)s, %(probe_until)s)

@@ -93,7 +93,7 @@ class SqliteRateLimiter(BookedLimiter):
             books = sql.books(*connection.execute(_RESERVE, parameters).fetchall())
             return gcra.last_place(books, call), Timestamp(books.asked)
 
-        return await asyncio.to_thread(self._file.run, ask)
+        return await self._file.alone(ask)
 
     async def _admit(self, model: str, call: Call) -> int:
         def ask(connection: sqlite3.Connection) -> int:
@@ -104,11 +104,11 @@ class SqliteRateLimiter(BookedLimiter):
                 connection.execute(_RESERVE, sql.call_parameters(model, call) | {"now": now}).fetchall()
             return wait
 
-        return await asyncio.to_thread(self._file.run, ask)
+        return await self._file.alone(ask)
 
     async def _correct(self, model: str, receipt: Receipt, *, requests: int, tokens: int) -> None:
         parameters = sql.correction_parameters(model, receipt, requests, tokens)
-        await asyncio.to_thread(self._file.run, lambda connection: connection.execute(_CORRECT, parameters))
+        await self._file.alone(lambda connection: connection.execute(_CORRECT, parameters))
 
     async def _cancel(self, model: str, place: Place, call: Call) -> None:
         def give_back(connection: sqlite3.Connection) -> None:
@@ -118,7 +118,7 @@ class SqliteRateLimiter(BookedLimiter):
                 if connection.execute(attempt, parameters).rowcount:
                     return
 
-        await asyncio.to_thread(self._file.run, give_back)
+        await self._file.alone(give_back)
 
     async def _look(self, model: str, tokens: int) -> tuple[Books | None, int | None, Timestamp]:
         def ask(connection: sqlite3.Connection) -> tuple[Books | None, int | None, Timestamp]:
@@ -128,7 +128,7 @@ class SqliteRateLimiter(BookedLimiter):
             ((free,),) = connection.execute(_FREE, parameters).fetchall()
             return (sql.books(rows[0]) if rows else None), free, now
 
-        return await asyncio.to_thread(self._file.run, ask)
+        return await self._file.alone(ask)
 
 
 class SqliteBreakers(StoredBreakers):
@@ -145,7 +145,8 @@ class SqliteBreakers(StoredBreakers):
 
     async def _read(self, names: Sequence[str]) -> tuple[Mapping[str, Breaker], Timestamp]:
         def ask(connection: sqlite3.Connection) -> tuple[Mapping[str, Breaker], Timestamp]:
-            return {name: _kept(connection, name) for name in names}, self._clock()
+            wanted = f"{sql.NAMED_BREAKERS} WHERE name IN ({', '.join('?' * len(names))})"
+            return {row[0]: sql.breaker(row[1:]) for row in connection.execute(wanted, names)}, self._clock()
 
         return self._file.read(ask)  # microseconds: a thread would cost more
 
@@ -157,7 +158,7 @@ class SqliteBreakers(StoredBreakers):
                 connection.execute(_PUT_BREAKER, sql.breaker_parameters(name, changed))
             return state
 
-        return await asyncio.to_thread(self._file.run, change)
+        return await self._file.alone(change)
 
 
 def _kept(connection: sqlite3.Connection, name: str) -> Breaker:

@@ -48,26 +48,26 @@ class SqliteLeases:
 
     async def acquire(self, run: str, *, worker: str, epoch: int, ttl: Duration) -> Lease | None:
         """Take a lease that is free, expired or already this worker's; None while another holds it."""
-        return self._lease(_ACQUIRE, run=run, worker=worker, epoch=epoch, ttl=ttl)
+        return await self._lease(_ACQUIRE, run=run, worker=worker, epoch=epoch, ttl=ttl)
 
     async def renew(self, lease: Lease, *, ttl: Duration) -> Lease | None:
         """A later expiry; None where the lease was lost."""
-        return self._lease(_RENEW, run=lease.run, worker=lease.worker, epoch=lease.epoch, ttl=ttl)
+        return await self._lease(_RENEW, run=lease.run, worker=lease.worker, epoch=lease.epoch, ttl=ttl)
 
     async def release(self, lease: Lease) -> None:
         """Give it back; a lease that was lost is left alone."""
-        self._lease(_RELEASE, run=lease.run, worker=lease.worker, epoch=lease.epoch)
+        await self._lease(_RELEASE, run=lease.run, worker=lease.worker, epoch=lease.epoch)
 
     async def holder(self, run: str) -> Lease | None:
         """The lease that is in force, if any."""
-        return self._lease(_HOLDER, run=run)
+        return await self._lease(_HOLDER, run=run)
 
     async def aclose(self) -> None:
         """Close the file; the next call opens it again."""
         self._file.close()
 
-    def _lease(self, statement: str, **parameters: Any) -> Lease | None:
-        rows = self._file.run(lambda connection: connection.execute(statement, parameters).fetchall())
+    async def _lease(self, statement: str, **parameters: Any) -> Lease | None:
+        rows = await self._file.alone(lambda connection: connection.execute(statement, parameters).fetchall())
         for run, worker, epoch, expires_at in rows:
             return Lease(run=run, worker=worker, epoch=epoch, expires_at=Timestamp(expires_at))
         return None
