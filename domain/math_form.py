@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+Rewritings = tuple[tuple[str, re.Pattern[str], str], ...]
+
+
+def _rewritings(*written: tuple[str, str, str]) -> Rewritings:
+    return tuple((sign, re.compile(pattern), replacement) for sign, pattern, replacement in written)
+
+
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})++|\d{1,3}(?:[\u202f\u2009 ]\d{3})++|\d{1,400})"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.\d{{1,400}})?\.?|\.\d{{1,400}})"
 _POINT = re.compile(rf"([-+]?)({_DECIMAL})(?:[eE]([-+]?\d{{1,2}}))?")
@@ -27,42 +34,45 @@ _NO_UNIT = frozenset(
     """.split()
 )
 
-_LATEX_SPELLED = (
-    (r"\\\\(?=[a-zA-Z])", r"\\"),  # escaped twice
-    (r"\\(?:left|right|displaystyle|limits|,|;|:|!| |quad|qquad)(?![a-zA-Z])", ""),
-    (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-    (r"\\frac\s?(\d)\s?(\d)", r"\\frac{\1}{\2}"),
-    (r"(\d)\s?(?=\\frac\{\d+\}\{\d+\})", r"\1 "),  # 2\frac{1}{3} is a mixed number
-    (r"\\(?:text|mathrm|mathbf|textbf|mbox|operatorname)\s?\{([^{}]*)\}", r" \1"),
-    (r"\^\s?\{?\\?(?:circ|degree)\}?(?![a-zA-Z])", "°"),
-    (r"\\(?:times|cdot)(?![a-zA-Z])", "*"),
-    (r"\\(?:cup)(?![a-zA-Z])", "∪"),
-    (r"\\(?:cap)(?![a-zA-Z])", "∩"),
-    (r"\\(?:infty)(?![a-zA-Z])|\binf(?:inity)?\b", "∞"),
-    (r"\\(?:pi)(?![a-zA-Z])|π", "pi"),
-    (r"\\(?:pm)(?![a-zA-Z])", "±"),
-    (r"\\(?:leq?|leqslant)(?![a-zA-Z])|<=", "≤"),
-    (r"\\(?:geq?|geqslant)(?![a-zA-Z])|>=", "≥"),
-    (r"\\(sin|cos|tan|cot|sec|csc|log|ln|exp|arcsin|arccos|arctan|max|min|gcd|lcm)(?![a-zA-Z])", r"\1"),
-    (r"\\([{}%$#&_ ])", r"\1"),
-    (r"\{,\}", ","),
-    (r"√\s?(\d+|[a-z])", r"sqrt(\1)"),
-    (r"√", "sqrt"),
-    (r"\\sqrt\s?(\d)", r"sqrt(\1)"),
-    (r"[−–]", "-"),
-    (r"\*\*", "^"),
+_SPELLED = _rewritings(  # each with a sign that is in all it changes: without it the text is not looked through
+    ("\\\\", r"\\\\(?=[a-zA-Z])", r"\\"),  # escaped twice
+    ("\\", r"\\(?:left|right|displaystyle|limits|,|;|:|!| |quad|qquad)(?![a-zA-Z])", ""),
+    ("frac", r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+    ("\\frac", r"\\frac\s?(\d)\s?(\d)", r"\\frac{\1}{\2}"),
+    ("\\frac", r"(\d)\s?(?=\\frac\{\d+\}\{\d+\})", r"\1 "),  # 2\frac{1}{3} is a mixed number
+    ("\\", r"\\(?:text|mathrm|mathbf|textbf|mbox|operatorname)\s?\{([^{}]*)\}", r" \1"),
+    ("^", r"\^\s?\{?\\?(?:circ|degree)\}?(?![a-zA-Z])", "°"),
+    ("\\", r"\\(?:times|cdot)(?![a-zA-Z])", "*"),
+    ("\\cup", r"\\(?:cup)(?![a-zA-Z])", "∪"),
+    ("\\cap", r"\\(?:cap)(?![a-zA-Z])", "∩"),
+    ("inf", r"\\(?:infty)(?![a-zA-Z])|\binf(?:inity)?\b", "∞"),
+    ("\\pi", r"\\(?:pi)(?![a-zA-Z])", "pi"),
+    ("π", "π", "pi"),
+    ("\\pm", r"\\(?:pm)(?![a-zA-Z])", "±"),
+    ("\\le", r"\\(?:leq?|leqslant)(?![a-zA-Z])", "≤"),
+    ("<=", "<=", "≤"),
+    ("\\ge", r"\\(?:geq?|geqslant)(?![a-zA-Z])", "≥"),
+    (">=", ">=", "≥"),
+    ("\\", r"\\(sin|cos|tan|cot|sec|csc|log|ln|exp|arcsin|arccos|arctan|max|min|gcd|lcm)(?![a-zA-Z])", r"\1"),
+    ("\\", r"\\([{}%$#&_ ])", r"\1"),
+    ("{,}", r"\{,\}", ","),
+    ("√", r"√\s?(\d+|[a-z])", r"sqrt(\1)"),
+    ("√", "√", "sqrt"),
+    ("\\sqrt", r"\\sqrt\s?(\d)", r"sqrt(\1)"),
+    ("−", "−", "-"),
+    ("–", "–", "-"),
+    ("**", r"\*\*", "^"),
 )
-_SPELLED = tuple((re.compile(pattern), replacement) for pattern, replacement in _LATEX_SPELLED)
-_INNERMOST = (
-    (re.compile(r"\\frac\s?\{([^{}]*)\}\s?\{([^{}]*)\}"), r"(\1)/(\2)"),
-    (re.compile(r"\\sqrt\s?\{([^{}]*)\}"), r"sqrt(\1)"),
-    (re.compile(r"\\sqrt\s?\[([^\[\]{}]*)\]\s?\{([^{}]*)\}"), r"root(\1,\2)"),
-    (re.compile(r"([\^_])\s?\{([^{}]*)\}"), r"\1(\2)"),
+_INNERMOST = _rewritings(
+    ("\\frac", r"\\frac\s?\{([^{}]*)\}\s?\{([^{}]*)\}", r"(\1)/(\2)"),
+    ("\\sqrt", r"\\sqrt\s?\{([^{}]*)\}", r"sqrt(\1)"),
+    ("\\sqrt", r"\\sqrt\s?\[([^\[\]{}]*)\]\s?\{([^{}]*)\}", r"root(\1,\2)"),
+    ("{", r"([\^_])\s?\{([^{}]*)\}", r"\1(\2)"),
 )
-_ATOMS = (  # brackets that hold one sign or number and change nothing
-    (re.compile(r"([\^_])\((-?\w|\d+)\)(?!\d)"), r"\1\2"),
-    (re.compile(r"(?<![\w)!])\((\d+(?:\.\d+)?|[a-zA-Z]|pi)\)(?![\w(])"), r"\1"),
-    (re.compile(r"^\((-\d+)\)(?=/)"), r"\1"),
+_ATOMS = _rewritings(  # brackets that hold one sign or number and change nothing
+    ("(", r"([\^_])\((-?\w|\d+)\)(?!\d)", r"\1\2"),
+    ("(", r"(?<![\w)!])\((\d+(?:\.\d+)?|[a-zA-Z]|pi)\)(?![\w(])", r"\1"),
+    ("(", r"^\((-\d+)\)(?=/)", r"\1"),
 )
 _PRODUCT = re.compile(r"(?<=[\w)])\*(?=[a-zA-Z(])|(?<=\))\*(?=\d)")
 _FORMULA = re.compile(r"(?=.*[\d^=+*/√∞∪|<>≤≥(\[{])[\w.,;:+\-*/^=()\[\]{}|<>≤≥±∞∪∩√!°'\\%&∈≠]++")
@@ -152,16 +162,18 @@ def _with_unit(bare: str, latex: bool) -> Fraction | None:
 
 def _spelled(text: str) -> str:
     """LaTeX commands and Unicode signs in plain spelling; nested fractions and roots from the inside out."""
-    for pattern, replacement in _SPELLED:
-        text = pattern.sub(replacement, text)
+    text = _rewritten(text, _SPELLED)
     for _ in range(6):
-        before = text
-        for pattern, replacement in _INNERMOST:
-            text = pattern.sub(replacement, text)
+        before, text = text, _rewritten(text, _INNERMOST)
         if text == before:
             break
-    for pattern, replacement in _ATOMS:
-        text = pattern.sub(replacement, text)
+    return _rewritten(text, _ATOMS)
+
+
+def _rewritten(text: str, rewritings: Rewritings) -> str:
+    for sign, pattern, replacement in rewritings:
+        if sign in text:
+            text = pattern.sub(replacement, text)
     return text
 
 

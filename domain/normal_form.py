@@ -79,7 +79,7 @@ def _code_form(value: str) -> str | None:
 
 
 def _form(value: str) -> str | None:
-    bare = value.translate(_FULL_WIDTH).strip()
+    bare = (value if value.isascii() else value.translate(_FULL_WIDTH)).strip()
     bare = LEAD.sub("", _unwrapped(bare, _WRAPPED, _MATH_WRAPPED), count=1) if LEAD.match(bare) else bare
     bare = _unwrapped(bare, _WRAPPED, _MATH_WRAPPED)
     if bare.casefold() in _NOTHING:

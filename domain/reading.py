@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from .vocabulary import ACTS, ASKING, NOUN_TOO, OBJECTS, TOPICS, UNSPACED
 
 WINDOW = 16_000  # characters read at each end
+KNOWN_WORDS = 20_000  # whose meaning is kept at hand; most prompts are made of the same few thousand
 LONGEST_STEM = 18  # letters of a word that are compared with the vocabulary
 
 _WORD = re.compile(r"[^\W\d_]+|[0-9][0-9.,]*")
@@ -58,9 +59,10 @@ class Reading:
 def read(prompt: str) -> Reading:
     """The prompt's window, its words and what they name."""
     window = prompt if len(prompt) <= 2 * WINDOW else f"{prompt[:WINDOW]}\n{prompt[-WINDOW:]}"
-    words = tuple(_WORD.findall(window.lower()))
+    lower = window.lower()
+    words = tuple(_WORD.findall(lower))
     unspaced = _unspaced(window)
-    sentences = _sentences(window.lower())
+    sentences = _sentences(lower)
     acts = [_acts(sentence) | (unspaced & ACTS.keys()) for sentence in sentences]
     options = list(_OPTION.finditer(window))
     body = window[: options[0].start()] if len(options) >= 3 else window
@@ -73,9 +75,7 @@ def read(prompt: str) -> Reading:
         objects=frozenset(kind for sentence in sentences for word in sentence for kind in _objects().get(word, ()))
         | (unspaced & OBJECTS.keys()),
         small=any("small" in _objects().get(word, ()) for word in (sentences[0] if sentences else ())),
-        numbers=sum(
-            word[0].isdecimal() or "number" in _objects().get(word, ()) for word in _WORD.findall(body.lower())
-        ),
+        numbers=sum(map(_is_number, words if body is window else _WORD.findall(body.lower()))),
         notation=len(_NOTATION.findall(body)),
         latex=len(_LATEX.findall(body)),
         code=3 * len(_CODE.findall(window)) + len(_CODE_MARK.findall(window)),
@@ -137,11 +137,25 @@ def _unspaced(text: str) -> frozenset[str]:
 
 def _topics(words: tuple[str, ...], unspaced: frozenset[str]) -> Counter[str]:
     """How many different entries of each topic the words begin with."""
-    pairs = (f"{first}_{second}" for first, second in pairwise(words))
-    entries = {entry for word in {*words, *pairs} if (entry := _entry(word))}
-    return Counter(_stems()[entry] for entry in entries) + Counter(unspaced & TOPICS.keys())
+    firsts = _firsts()
+    entries = {*map(_entry, words), *map(_beginning, words[:-1])}  # a pair begins as its first word does
+    entries |= {_entry(f"{first}_{second}") for first, second in pairwise(words) if first in firsts}
+    stems = _stems()
+    return Counter(stems[entry] for entry in entries if entry) + Counter(unspaced & TOPICS.keys())
 
 
+@cache
+def _firsts() -> frozenset[str]:
+    """The first word of every entry of two."""
+    return frozenset(stem.split("_", 1)[0] for stem in _stems() if "_" in stem)
+
+
+@lru_cache(maxsize=KNOWN_WORDS)
+def _is_number(word: str) -> bool:
+    return word[0].isdecimal() or "number" in _objects().get(word, ())
+
+
+@lru_cache(maxsize=KNOWN_WORDS)
 def _entry(word: str) -> str | None:
     """The vocabulary's entry that the word is, or begins with."""
     stems = _stems()
@@ -149,4 +163,11 @@ def _entry(word: str) -> str | None:
         for entry in (exact, f"{exact}="):
             if entry in stems:
                 return entry
+    return _beginning(word)
+
+
+@lru_cache(maxsize=KNOWN_WORDS)
+def _beginning(word: str) -> str | None:
+    """The shortest entry that the word begins with."""
+    stems = _stems()
     return next((stem for n in range(6, min(len(word), LONGEST_STEM) + 1) if (stem := word[:n]) in stems), None)
