@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from .budget import affordable_output
@@ -12,7 +13,18 @@ from .events import Exclusion, ExclusionReason, PlannedCall, StrategySettings
 from .expected_output import expected_output_tokens
 from .policy import DEFAULT_MAX_TOKENS
 from .pricing import PriceCard, Usage, cost, worst_cost
-from .request import ImagePart, Message, Parameters, Request, Role, ToolCallPart, ToolResultPart, ToolUse
+from .request import (
+    ImagePart,
+    Message,
+    Parameters,
+    Part,
+    Request,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    ToolUse,
+)
 from .tokens import bound_input, estimate_input
 from .units import Usd
 
@@ -43,15 +55,22 @@ def features_asked(request: Request) -> frozenset[Feature]:
     parts = [part for message in request.messages for part in message.parts]
     roles = [message.role for message in request.messages]
     spoken = next((place for place, role in enumerate(roles) if role is not Role.SYSTEM), len(roles))
-    asked = {
-        Feature.IMAGES: any(isinstance(part, ImagePart) for part in parts),
-        Feature.LATE_SYSTEM: Role.SYSTEM in roles[spoken:],
-        Feature.TEXT_AFTER_CALL: any(_speaks_after_calling(message) for message in request.messages),
-        Feature.LOOSE_ARGUMENTS: any(isinstance(part, ToolCallPart) and not _is_object(part) for part in parts),
-        Feature.TOOL_ERRORS: any(isinstance(part, ToolResultPart) and part.is_error for part in parts),
-        **_asked_by(request.parameters),
-    }
-    return frozenset(feature for feature, needed in asked.items() if needed)
+    asked = _asked_by(request.parameters)
+    if Role.SYSTEM in roles[spoken:]:
+        asked.append(Feature.LATE_SYSTEM)
+    if not all(type(part) is TextPart for part in parts):
+        asked += _asked_by_parts(request.messages, parts)
+    return frozenset(asked)
+
+
+def _asked_by_parts(messages: Sequence[Message], parts: Sequence[Part]) -> list[Feature]:
+    asked = (
+        (Feature.IMAGES, any(isinstance(part, ImagePart) for part in parts)),
+        (Feature.TEXT_AFTER_CALL, any(_speaks_after_calling(message) for message in messages)),
+        (Feature.LOOSE_ARGUMENTS, any(isinstance(part, ToolCallPart) and not _is_object(part) for part in parts)),
+        (Feature.TOOL_ERRORS, any(isinstance(part, ToolResultPart) and part.is_error for part in parts)),
+    )
+    return [feature for feature, needed in asked if needed]
 
 
 def _is_object(call: ToolCallPart) -> bool:
@@ -67,25 +86,28 @@ def _speaks_after_calling(message: Message) -> bool:
     return kinds != sorted(kinds)
 
 
-def _asked_by(parameters: Parameters) -> dict[Feature, bool]:
+def _asked_by(parameters: Parameters) -> list[Feature]:
     choice = parameters.tool_choice
-    return {
-        Feature.TOOLS: bool(parameters.tools),
-        Feature.JSON: parameters.response_format is not None and parameters.response_format.json_schema is None,
-        Feature.JSON_SCHEMA: parameters.response_format is not None
-        and parameters.response_format.json_schema is not None,
-        Feature.TEMPERATURE: parameters.temperature is not None,
-        Feature.STOP: bool(parameters.stop),
-        Feature.MANY_STOPS: len(parameters.stop) > 4,  # Source: OpenAI's Chat Completions, `stop` (2026-11-24)
-        Feature.SEED: parameters.seed is not None,
-        Feature.TOP_P: parameters.top_p is not None,
-        Feature.TOP_K: parameters.top_k is not None,
-        Feature.PENALTIES: bool(parameters.presence_penalty or parameters.frequency_penalty),
-        Feature.TOOL_CHOICE: choice is not None and (choice.name is not None or choice.use is not ToolUse.AUTO),
-        Feature.ONE_TOOL_CALL: parameters.parallel_tool_calls is False,
-        Feature.STRICT_TOOLS: any(tool.strict for tool in parameters.tools),
-        Feature.HIGH_TEMPERATURE: parameters.temperature is not None and parameters.temperature > 1,
-    }
+    asked = (
+        (Feature.TOOLS, bool(parameters.tools)),
+        (Feature.JSON, parameters.response_format is not None and parameters.response_format.json_schema is None),
+        (
+            Feature.JSON_SCHEMA,
+            parameters.response_format is not None and parameters.response_format.json_schema is not None,
+        ),
+        (Feature.TEMPERATURE, parameters.temperature is not None),
+        (Feature.STOP, bool(parameters.stop)),
+        (Feature.MANY_STOPS, len(parameters.stop) > 4),  # Source: OpenAI's Chat Completions, `stop` (2026-11-24)
+        (Feature.SEED, parameters.seed is not None),
+        (Feature.TOP_P, parameters.top_p is not None),
+        (Feature.TOP_K, parameters.top_k is not None),
+        (Feature.PENALTIES, bool(parameters.presence_penalty or parameters.frequency_penalty)),
+        (Feature.TOOL_CHOICE, choice is not None and (choice.name is not None or choice.use is not ToolUse.AUTO)),
+        (Feature.ONE_TOOL_CALL, parameters.parallel_tool_calls is False),
+        (Feature.STRICT_TOOLS, any(tool.strict for tool in parameters.tools)),
+        (Feature.HIGH_TEMPERATURE, parameters.temperature is not None and parameters.temperature > 1),
+    )
+    return [feature for feature, needed in asked if needed]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ every pattern is one pass without nested quantifiers, so that a prompt of any si
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -42,7 +41,7 @@ class Reading:
 
     characters: int  # of the whole prompt
     words: tuple[str, ...]  # lower case
-    topics: Counter[str]  # how many different words of each topic
+    topics: dict[str, int]  # how many different words of each topic
     acts: frozenset[str]  # what its first and last sentences ask for
     opening: frozenset[str]  # what its first sentence asks for
     objects: frozenset[str]  # of what
@@ -135,13 +134,15 @@ def _unspaced(text: str) -> frozenset[str]:
     return frozenset(name for name, terms in UNSPACED.items() if any(term in text for term in terms.split()))
 
 
-def _topics(words: tuple[str, ...], unspaced: frozenset[str]) -> Counter[str]:
+def _topics(words: tuple[str, ...], unspaced: frozenset[str]) -> dict[str, int]:
     """How many different entries of each topic the words begin with."""
     firsts = _firsts()
     entries = {*map(_entry, words), *map(_beginning, words[:-1])}  # a pair begins as its first word does
     entries |= {_entry(f"{first}_{second}") for first, second in pairwise(words) if first in firsts}
-    stems = _stems()
-    return Counter(stems[entry] for entry in entries if entry) + Counter(unspaced & TOPICS.keys())
+    stems, found = _stems(), dict.fromkeys(TOPICS, 0)
+    for topic in (*(stems[entry] for entry in entries if entry), *(unspaced & TOPICS.keys())):
+        found[topic] += 1
+    return found
 
 
 @cache

@@ -58,6 +58,7 @@ class Worlds:
         self._scorer: Weights[AnswerScorer] | None = None  # the shipped one
         self._hashes: dict[int, tuple[object, str]] = {}
         self._available: dict[tuple[str, date], Availability] = {}
+        self._accounts: dict[tuple[ModelProvider, str | None, str | None], str] = {}  # by how a model is reached
         self._introduced: set[str] = set()  # hashes the database is known to hold
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
         self.lease = LEASE
@@ -277,8 +278,14 @@ class Worlds:
             breakers=self._breakers,
             limits_of=_limits_of,
             on_wait=self._waiting,
-            account_of=partial(account, settings=self._settings),
+            account_of=self._account,
         )
+
+    def _account(self, model: ModelConfig) -> str:
+        reached = model.provider, model.base_url, model.api_key_env
+        if reached not in self._accounts:
+            self._accounts[reached] = account(model, self._settings)
+        return self._accounts[reached]
 
     def _observe(self, run_id: str, event: RunEvent, at: Timestamp) -> None:
         self.logging.observe(run_id, event)

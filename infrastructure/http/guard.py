@@ -8,6 +8,7 @@ names of this machine, since any name can be made to lead here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ PREFLIGHT: Headers = [
 ]
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a name or an address means this machine."""
     if host.lower() == "localhost":
