@@ -7,21 +7,21 @@ from pathlib import Path
 
 import psycopg
 
-from model_orchestrator.application.ports import Content, RecordedEvent
-from model_orchestrator.infrastructure.store.append_rules import Head, Known
+from model_orchestrator.application.ports import Content
+from model_orchestrator.infrastructure.store.append_rules import Head, Known, LogRow
 from model_orchestrator.infrastructure.store.memory import MemoryLog
 from model_orchestrator.infrastructure.store.opening import sqlite_path
 from model_orchestrator.infrastructure.store.sqlite_connection import connect_writer
-from model_orchestrator.infrastructure.store.sqlite_transaction import _row
 
 
 class GrowingLog(MemoryLog):
     """The log while it is built: what was copied is forgotten, but for what the rules ask of it."""
 
-    __slots__ = ("used", "versions")
+    __slots__ = ("rows", "used", "versions")
 
     def __init__(self) -> None:
         super().__init__()
+        self.rows: list[LogRow] = []
         self.versions: dict[str, int] = {}
         self.used: set[tuple[str, str]] = set()
 
@@ -31,11 +31,11 @@ class GrowingLog(MemoryLog):
     def version(self, stream: str) -> int:
         return self.versions.get(stream, 0)
 
-    def add_events(self, events: Sequence[RecordedEvent]) -> None:
-        self.events.extend(events)
-        for event in events:
-            self.versions[event.stream] = event.version
-        self.head = Head(events[-1].position, self.recorded_at, events[-1].chain_hash)
+    def add_events(self, rows: Sequence[LogRow]) -> None:
+        self.rows.extend(rows)
+        for _, stream, version, *_ in rows:
+            self.versions[stream] = version
+        self.head = Head(rows[-1][0], self.recorded_at, rows[-1][-1])
 
     def add_contents(self, contents: Sequence[Content]) -> None:
         super().add_contents(contents)
@@ -55,7 +55,7 @@ class _SqliteCopy:
             self._connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
 
     def head(self, head: Head) -> None:
-        self._connection.execute("UPDATE log_head SET position = ?, recorded_at = ?, chain_hash = ?", _head_row(head))
+        self._connection.execute("UPDATE log_head SET position = ?, recorded_at = ?, chain_hash = ?", head)
 
     def close(self) -> None:
         self._connection.execute("COMMIT")
@@ -77,7 +77,7 @@ class _PostgresCopy:
 
     def head(self, head: Head) -> None:
         update = "UPDATE log.log_head SET position = %s, recorded_at = %s, chain_hash = %s"
-        self._connection.execute(update, _head_row(head))
+        self._connection.execute(update, head)
 
     def close(self) -> None:
         self._connection.commit()
@@ -98,8 +98,8 @@ class LogCopy:
         return cls(_PostgresCopy(url) if path is None else _SqliteCopy(path))
 
     def events(self, log: GrowingLog) -> None:
-        self._rows.insert("events", [_row(event) for event in log.events])
-        log.events.clear()
+        self._rows.insert("events", log.rows)
+        log.rows.clear()
 
     def finish(self, log: GrowingLog) -> None:
         self.events(log)
@@ -110,7 +110,3 @@ class LogCopy:
         rows.insert("balances", [(*account, *funds) for account, funds in sorted(log.balances.items())])
         rows.head(log.head)
         rows.close()
-
-
-def _head_row(head: Head) -> tuple[int, int, bytes]:
-    return head.position, head.recorded_at, head.chain_hash

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ...application.ports import (
     Append,
@@ -28,7 +28,6 @@ from ...application.ports import (
     KeyTaken,
     LogEnd,
     NewEvent,
-    RecordedEvent,
     VersionConflict,
 )
 from ...domain.errors import EventIdReused, StoreError
@@ -40,10 +39,13 @@ from .chain import chain_hash, event_hash
 Outcome = AppendResult | StoreError  # an error is data here: it belongs to one caller of the batch
 Account = tuple[str, str, str, str]  # scope, period, money, period key: a balance row's id
 Funds = tuple[int, int]  # held, settled
+# An event as the log holds it: the fields of RecordedEvent, in its order.
+LogRow = tuple[
+    int, str, int, bytes, str, int, Timestamp, Timestamp, str | None, str, str, str, bytes, bytes
+]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where the log ends."""
 
     position: int
@@ -51,8 +53,7 @@ class Head:
     chain_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the log says of an event id."""
 
     position: int
@@ -94,7 +95,7 @@ class Transaction(Protocol):
     def put_funds(self, account: Account, funds: Funds) -> None:
         """Write the balance row."""
 
-    def add_events(self, events: Sequence[RecordedEvent]) -> None:
+    def add_events(self, rows: Sequence[LogRow]) -> None:
         """Put the events at the log's end; the last one is its new head."""
 
     def add_contents(self, contents: Sequence[Content]) -> None:
@@ -113,15 +114,16 @@ class Prepared:
 
     append: Append
     events: list[tuple[str, NewEvent, bytes]]  # stream, event, event hash; in the append's order
+    ids: list[bytes]  # of the events
 
     @classmethod
     def of(cls, append: Append) -> Prepared:
         """Raises ValueError, InvalidRequest for what no store can record."""
         check_append(append)
-        return cls(
-            append,
-            [(part.stream, event, event_hash(part.stream, event)) for part in append.streams for event in part.events],
-        )
+        events = [
+            (part.stream, event, event_hash(part.stream, event)) for part in append.streams for event in part.events
+        ]
+        return cls(append, events, [event.event_id for _, event, _ in events])
 
 
 @dataclass(slots=True)
@@ -139,10 +141,10 @@ def apply(tx: Transaction, prepared: Prepared) -> Outcome:
         return known
     if append.claim is not None and (taken := _taken(tx, append.claim)) is not None:
         return taken
-    versions = [tx.version(part.stream) for part in append.streams]
-    for part, actual in zip(append.streams, versions, strict=True):
-        if not _as_expected(part.expected, actual, tx.head):
-            return VersionConflict(part.stream, part.expected, actual)
+    versions = {part.stream: tx.version(part.stream) for part in append.streams}
+    for part in append.streams:
+        if not _as_expected(part.expected, versions[part.stream], tx.head):
+            return VersionConflict(part.stream, part.expected, versions[part.stream])
     plan = _plan_balances(tx, append) if append.balances else None
     if isinstance(plan, HoldRefused):
         return plan
@@ -152,18 +154,19 @@ def apply(tx: Transaction, prepared: Prepared) -> Outcome:
         tx.put_claim(append.claim)
     if append.cache is not None:
         tx.put_cached(append.cache)
-    tx.add_contents(append.contents)
+    if append.contents:
+        tx.add_contents(append.contents)
     if append.keys:
         tx.add_keys(append.keys)
     if append.erased:
         tx.erase(append.erased)
-    return _write_events(tx, prepared, dict(zip((part.stream for part in append.streams), versions, strict=True)))
+    return _write_events(tx, prepared, versions)
 
 
 def _recorded_before(tx: Transaction, prepared: Prepared) -> Appended | EventIdReused | None:
     """The first result where the log holds exactly these events; None where it holds none of them."""
-    ids = [event.event_id for _, event, _ in prepared.events]
-    if len(set(ids)) != len(ids):
+    ids = prepared.ids
+    if len(ids) > 1 and len(set(ids)) != len(ids):
         return EventIdReused("an append brought the same event id twice; nothing was written")
     known = tx.known(ids)
     if not known:
@@ -240,36 +243,36 @@ def _write_balances(tx: Transaction, plan: BalancePlan) -> None:
 
 
 def _write_events(tx: Transaction, prepared: Prepared, versions: dict[str, int]) -> Appended:
-    position, chain, recorded_at = tx.head.position, tx.head.chain_hash, tx.recorded_at
-    events = []
+    (position, _, chain), recorded_at = tx.head, tx.recorded_at
+    first = position + 1
+    rows: list[LogRow] = []
     for stream, event, digest in prepared.events:
         position += 1
-        versions[stream] += 1
-        chain = chain_hash(chain, position, versions[stream], recorded_at, digest)
-        events.append(_record(stream, event, position, versions[stream], recorded_at, digest, chain))
-    first = tx.head.position + 1
-    tx.add_events(events)
+        version = versions[stream] = versions[stream] + 1
+        chain = chain_hash(chain, position, version, recorded_at, digest)
+        rows.append(_row(stream, event, position, version, recorded_at, digest, chain))
+    tx.add_events(rows)
     return Appended(
         first_position=first, last_position=position, versions=tuple(versions.values()), recorded_at=recorded_at
     )
 
 
-def _record(
+def _row(
     stream: str, event: NewEvent, position: int, version: int, recorded_at: Timestamp, digest: bytes, chain: bytes
-) -> RecordedEvent:
-    return RecordedEvent(
-        position=position,
-        stream=stream,
-        version=version,
-        event_id=event.event_id,
-        type=event.type,
-        schema_version=event.schema_version,
-        occurred_at=event.occurred_at,
-        recorded_at=recorded_at,
-        causation_id=event.causation_id,
-        correlation_id=event.correlation_id,
-        actor=event.actor,
-        payload=event.payload,
-        event_hash=digest,
-        chain_hash=chain,
+) -> LogRow:
+    return (
+        position,
+        stream,
+        version,
+        event.event_id,
+        event.type,
+        event.schema_version,
+        event.occurred_at,
+        recorded_at,
+        event.causation_id,
+        event.correlation_id,
+        event.actor,
+        event.payload,
+        digest,
+        chain,
     )

@@ -5,18 +5,22 @@ event_hash covers what the writer said; chain_hash covers where and when it was 
 
 from __future__ import annotations
 
-import hashlib
 import struct
+from functools import lru_cache
+from hashlib import sha256
 
 from ...application.ports import NewEvent
 
 GENESIS = bytes(32)  # the previous chain hash of position 1
 CHAIN_TAG = b"model-orchestrator/chain/1\x00"
 _ABSENT = b"\xff\xff\xff\xff"
+_LENGTH = struct.Struct(">I").pack
+_INTEGER = struct.Struct(">Iq").pack  # with its length, 8
+_PLACE = struct.Struct(">qqq").pack
 
 
 def event_hash(stream: str, event: NewEvent) -> bytes:
-    """SHA-256 over the length-prefixed (4 bytes, big endian) fields; an absent causation id is ff ff ff ff."""
+    """The hash of what the writer says. Raises UnicodeEncodeError, struct.error for what cannot be hashed."""
     return hash_fields(
         event.event_id,
         stream,
@@ -41,25 +45,37 @@ def hash_fields(
     actor: str,
     payload: str,
 ) -> bytes:
-    """The event hash of an envelope's fields as they are stored. Integers are hashed as 8 bytes, big endian."""
+    """SHA-256 over the length-prefixed (4 bytes, big endian) fields of an envelope, as they are stored.
+
+    Integers are hashed as 8 bytes, big endian; an absent causation id is ff ff ff ff.
+    """
     fields = (
-        event_id,
-        stream.encode(),
-        type.encode(),
-        struct.pack(">q", schema_version),
-        struct.pack(">q", occurred_at),
-        None if causation_id is None else causation_id.encode(),
-        correlation_id.encode(),
-        actor.encode(),
-        payload.encode(),
+        _bytes(event_id),
+        _text(stream),
+        _kind(type, schema_version),
+        _INTEGER(8, occurred_at),
+        _ABSENT if causation_id is None else _text(causation_id),
+        _text(correlation_id),
+        _text(actor),
+        _text(payload),
     )
-    return hashlib.sha256(
-        b"".join(_ABSENT if field is None else struct.pack(">I", len(field)) + field for field in fields)
-    ).digest()
+    return sha256(b"".join(fields)).digest()
+
+
+def _bytes(field: bytes) -> bytes:
+    return _LENGTH(len(field)) + field
+
+
+def _text(field: str) -> bytes:
+    encoded = field.encode()
+    return _LENGTH(len(encoded)) + encoded
+
+
+@lru_cache(maxsize=256)  # there are as many as types of events
+def _kind(type: str, schema_version: int) -> bytes:
+    return _text(type) + _INTEGER(8, schema_version)
 
 
 def chain_hash(previous: bytes, position: int, version: int, recorded_at: int, event_hash: bytes) -> bytes:
     """SHA-256(tag, previous, position, version, recorded_at, event_hash); integers as 8 bytes, big endian."""
-    return hashlib.sha256(
-        CHAIN_TAG + previous + struct.pack(">qqq", position, version, recorded_at) + event_hash
-    ).digest()
+    return sha256(CHAIN_TAG + previous + _PLACE(position, version, recorded_at) + event_hash).digest()

@@ -1,8 +1,9 @@
 """Many callers, one durable commit: a disk is bounded by commits a second, so callers share them.
 
-Callers queue; one thread takes everything that waits and commits it as one batch; meanwhile the next batch gathers.
-Nothing waits for a timer. A caller who is alone commits in its own thread, which spares it two thread switches. The
-queue is bounded: whoever finds it full waits at the door, in order of arrival.
+Callers queue. At the end of its turn the event loop commits all that came in it, in one batch and on the loop itself,
+as long as the disk is quick and nobody else writes: no thread is switched to, and no caller is woken from outside.
+Otherwise one thread takes everything that waits and commits it as one batch; meanwhile the next batch gathers. Nothing
+waits for a timer. The queue is bounded: whoever finds it full waits at the door, in order of arrival.
 
 Callers may live in several event loops and threads. A cancelled caller stops waiting; its append stays queued and may
 become durable, and nobody else notices.
@@ -15,36 +16,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from ...application.ports import AppendResult
 from ...domain.errors import StoreUnavailable
 from .append_rules import Outcome
+from .commit_pace import CommitPace, Stopwatch
 
 T = TypeVar("T")  # an append as its engine wants it
 Delivery = Outcome | BaseException | None
-
-
-@dataclass(slots=True, eq=False)
-class Waiter:
-    """A caller's seat in its own event loop."""
-
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Delivery]
-
-    @classmethod
-    def here(cls) -> Waiter:
-        """A seat in the running loop."""
-        loop = asyncio.get_running_loop()
-        return cls(loop, loop.create_future())
-
-
-@dataclass(slots=True)
-class Entry(Generic[T]):
-    """An append in the queue."""
-
-    append: T
-    waiter: Waiter
+Seat = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Delivery]"]  # of a caller, in its own event loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +40,7 @@ class Upkeep:
 class GroupCommit(Generic[T]):
     """Gives `append_batch` its callers in batches of up to `max_batch`; at most `max_queue` wait inside.
 
-    append_alone: commits a lone append in the caller's thread, or returns None where that would have to wait.
+    append_inline: commits a batch on the event loop, or returns None where that would have to wait for somebody.
     after_commit: told once a batch, when it is durable.
     """
 
@@ -66,93 +48,73 @@ class GroupCommit(Generic[T]):
         self,
         append_batch: Callable[[Sequence[T]], list[Outcome]],
         *,
-        append_alone: Callable[[T], Outcome | None] | None = None,
+        append_inline: Callable[[Sequence[T]], list[Outcome] | None] | None = None,
         after_commit: Callable[[], None] | None = None,
         upkeep: Upkeep | None = None,
         max_batch: int = 256,
         max_queue: int = 1024,
     ) -> None:
         self._append_batch = append_batch
-        self._append_alone = append_alone
+        self._append_inline = append_inline
         self._after_commit = after_commit or _nothing
         self._upkeep = upkeep or Upkeep(lambda: False, _nothing)
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._closed = False
+        self._pace = CommitPace()
         self._start_empty()
 
     def _start_empty(self) -> None:
-        self._state = threading.Condition()  # guards everything below
-        self._queue: deque[Entry[T]] = deque()
-        self._door: deque[Waiter] = deque()
+        self._state = threading.Lock()  # guards everything below
+        self._queue: deque[tuple[T, Seat]] = deque()
+        self._door: deque[Seat] = deque()
         self._reserved = 0  # places in the queue, promised to callers from the door
-        self._callers = 0  # inside `append`
-        self._committing = False
+        self._committing = 0  # appends in the batch under way; whoever commits looks after the queue afterwards
+        self._flushes: set[asyncio.AbstractEventLoop] = set()  # loops that look at the queue when their turn ends
         self._thread: threading.Thread | None = None
+        self._awake = False  # the thread looks for work, or was rung for
+        self._bell: SimpleQueue[None] = SimpleQueue()
 
     @property
     def callers(self) -> int:
         """How many wait inside `append`."""
-        return self._callers
+        return len(self._door) + self._reserved + len(self._queue) + self._committing
 
     async def append(self, append: T) -> AppendResult:
         """The outcome of the append once it is durable. Raises what the store says of it."""
-        self._count(1)
-        try:
-            if self._append_alone is not None:
-                await asyncio.sleep(0)  # whoever is about to append gets counted first
-                if (outcome := self._alone(append)) is not None:
-                    return _result(outcome)
-            return _result(await self._queued(append))
-        finally:
-            self._count(-1)
-
-    def _count(self, callers: int) -> None:
-        with self._state:
-            self._callers += callers
-
-    def _alone(self, append: T) -> Outcome | None:
-        """The outcome of a commit right here; None where somebody else is there or the store would have to wait."""
-        assert self._append_alone is not None
-        with self._state:
-            self._refuse_when_closed()
-            if self._callers > 1 or self._committing or self._queue:
-                return None
-            self._committing = True
-        try:
-            outcome = self._append_alone(append)
-        finally:
-            with self._state:
-                self._committing = False
-                if self._work_is_due():
-                    self._wake_writer()
-        self._after_commit()
+        seat = _seat()
+        if (gate := self._enter(append, seat)) is not None:
+            await self._wait_at(gate)
+            self._take_reserved_place(append, seat)
+        outcome = await seat[1]
+        if isinstance(outcome, BaseException):
+            raise outcome
+        assert outcome is not None
         return outcome
 
     # ---- the queue ----
 
-    async def _queued(self, append: T) -> Delivery:
-        entry = Entry(append, Waiter.here())
-        if (gate := self._enter(entry)) is not None:
-            await self._wait_at(gate)
-            self._take_reserved_place(entry)
-        return await entry.waiter.future
-
-    def _enter(self, entry: Entry[T]) -> Waiter | None:
-        """Queue the entry; or, where there is no place, the gate to wait at."""
+    def _enter(self, append: T, seat: Seat) -> Seat | None:
+        """Queue the append; or, where there is no place, the gate to wait at."""
         with self._state:
             self._refuse_when_closed()
             if not self._door and len(self._queue) + self._reserved < self._max_queue:
-                self._queue.append(entry)
-                self._wake_writer()
+                self._put(append, seat)
                 return None
-            gate = Waiter.here()
+            gate = _seat()
             self._door.append(gate)
             return gate
 
-    async def _wait_at(self, gate: Waiter) -> None:
+    def _put(self, append: T, seat: Seat) -> None:
+        self._queue.append((append, seat))
+        loop = seat[0]
+        if not self._committing and loop not in self._flushes:
+            self._flushes.add(loop)
+            loop.call_soon(self._flush, loop)
+
+    async def _wait_at(self, gate: Seat) -> None:
         try:
-            await gate.future
+            await gate[1]
         except asyncio.CancelledError:
             with self._state:
                 if gate in self._door:
@@ -162,12 +124,11 @@ class GroupCommit(Generic[T]):
                     self._open_door()
             raise
 
-    def _take_reserved_place(self, entry: Entry[T]) -> None:
+    def _take_reserved_place(self, append: T, seat: Seat) -> None:
         with self._state:
             self._reserved -= 1
             self._refuse_when_closed()
-            self._queue.append(entry)
-            self._wake_writer()
+            self._put(append, seat)
 
     def _open_door(self) -> None:
         """Promise every free place to whoever waits longest."""
@@ -178,13 +139,58 @@ class GroupCommit(Generic[T]):
         if self._closed:
             raise StoreUnavailable("the event store is closed: open a new one")
 
-    # ---- the writer ----
+    def _take_batch(self) -> list[tuple[T, Seat]]:
+        batch = [self._queue.popleft() for _ in range(min(self._max_batch, len(self._queue)))]
+        self._committing = len(batch)
+        self._open_door()
+        return batch
+
+    # ---- the end of a turn ----
+
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Commit what came, or leave it to the writer's thread."""
+        with self._state:
+            self._flushes.discard(loop)
+            if self._committing or not self._queue:
+                return
+            if self._append_inline is None or not self._pace.is_quick():
+                self._wake_writer()
+                return
+            batch = self._take_batch()
+        self._commit_inline(self._append_inline, batch, loop)
+
+    def _commit_inline(
+        self,
+        append_inline: Callable[[Sequence[T]], list[Outcome] | None],
+        batch: Sequence[tuple[T, Seat]],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        watch = Stopwatch()
+        outcomes: Sequence[Delivery] | None
+        try:
+            outcomes = append_inline([append for append, _ in batch])
+        except BaseException as error:
+            outcomes = [error] * len(batch)
+        with self._state:
+            self._committing = 0
+            if outcomes is None:
+                self._queue.extendleft(reversed(batch))
+            else:
+                self._pace.waited(watch.idle(), inline=True)
+            if self._work_is_due():
+                self._wake_writer()
+        if outcomes is not None:
+            self._answer(batch, outcomes, loop)
+
+    # ---- the writer's thread ----
 
     def _wake_writer(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name="event-store-writer", daemon=True)
             self._thread.start()
-        self._state.notify_all()
+        if not self._awake:
+            self._awake = True
+            self._bell.put(None)
 
     def _write(self) -> None:
         while (batch := self._next_batch()) is not None:
@@ -193,32 +199,39 @@ class GroupCommit(Generic[T]):
             if self._upkeep.is_due():
                 self._upkeep.do()
 
-    def _next_batch(self) -> list[Entry[T]] | None:
+    def _next_batch(self) -> list[tuple[T, Seat]] | None:
         """What waits, empty where only upkeep is due; None at the end."""
-        with self._state:
-            while not self._work_is_due():
-                self._state.wait()
-            if self._closed and not self._queue:
-                self._thread = None
-                self._state.notify_all()
-                return None
-            batch = [self._queue.popleft() for _ in range(min(self._max_batch, len(self._queue)))]
-            self._committing = bool(batch)
-            self._open_door()
-            return batch
+        while True:
+            with self._state:
+                if self._work_is_due():
+                    if self._closed and not self._queue:
+                        return None
+                    return self._take_batch()
+                self._awake = False
+            self._bell.get()
 
     def _work_is_due(self) -> bool:
         return not self._committing and (bool(self._queue) or self._closed or self._upkeep.is_due())
 
-    def _commit(self, batch: list[Entry[T]]) -> None:
+    def _commit(self, batch: Sequence[tuple[T, Seat]]) -> None:
+        watch = Stopwatch()
         outcomes: Sequence[Delivery]
         try:
-            outcomes = self._append_batch([entry.append for entry in batch])
+            outcomes = self._append_batch([append for append, _ in batch])
         except BaseException as error:
             outcomes = [error] * len(batch)
         with self._state:
-            self._committing = False
-        _deliver([(entry.waiter, outcome) for entry, outcome in zip(batch, outcomes, strict=True)])
+            self._committing = 0
+            self._pace.waited(watch.idle(), inline=False)
+        self._answer(batch, outcomes)
+
+    def _answer(
+        self,
+        batch: Sequence[tuple[T, Seat]],
+        outcomes: Sequence[Delivery],
+        here: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        _deliver([(seat, outcome) for (_, seat), outcome in zip(batch, outcomes, strict=True)], here)
         self._after_commit()
 
     # ---- the end ----
@@ -228,15 +241,12 @@ class GroupCommit(Generic[T]):
         with self._state:
             self._closed = True
             self._open_door()
-            self._state.notify_all()
-            if self._thread is None and not self._committing:
+            if self._thread is None and not self._queue and not self._committing:
                 return
-        await asyncio.get_running_loop().run_in_executor(None, self._wait_for_the_end)
-
-    def _wait_for_the_end(self) -> None:
-        with self._state:
-            while self._thread is not None or self._committing:
-                self._state.wait()
+            self._wake_writer()
+            thread = self._thread
+        assert thread is not None
+        await asyncio.get_running_loop().run_in_executor(None, thread.join)
 
     def after_fork_in_child(self) -> None:
         """The parent's callers and its thread stayed with the parent."""
@@ -247,29 +257,30 @@ def _nothing() -> None:
     pass
 
 
-def _result(outcome: Delivery) -> AppendResult:
-    if isinstance(outcome, BaseException):
-        raise outcome
-    assert outcome is not None
-    return outcome
+def _seat() -> Seat:
+    loop = asyncio.get_running_loop()
+    return loop, loop.create_future()
 
 
-def _deliver(deliveries: Sequence[tuple[Waiter, Delivery]]) -> int:
-    """Wake the waiters in their own loops, with one call a loop; how many could be."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[Waiter, Delivery]]] = {}
-    for waiter, outcome in deliveries:
-        loops.setdefault(waiter.loop, []).append((waiter, outcome))
+def _deliver(deliveries: Sequence[tuple[Seat, Delivery]], here: asyncio.AbstractEventLoop | None = None) -> int:
+    """Wake the callers in their own loops, with one call a loop other than this one; how many could be."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Delivery], Delivery]]] = {}
+    for (loop, future), outcome in deliveries:
+        loops.setdefault(loop, []).append((future, outcome))
     woken = 0
     for loop, part in loops.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, part)
-        except RuntimeError:  # that loop was closed: nobody waits there any more
-            continue
+        if loop is here:
+            _resolve(part)
+        else:
+            try:
+                loop.call_soon_threadsafe(_resolve, part)
+            except RuntimeError:  # that loop was closed: nobody waits there any more
+                continue
         woken += len(part)
     return woken
 
 
-def _resolve(deliveries: Sequence[tuple[Waiter, Delivery]]) -> None:
-    for waiter, outcome in deliveries:
-        if not waiter.future.done():
-            waiter.future.set_result(outcome)
+def _resolve(deliveries: Sequence[tuple[asyncio.Future[Delivery], Delivery]]) -> None:
+    for future, outcome in deliveries:
+        if not future.done():
+            future.set_result(outcome)

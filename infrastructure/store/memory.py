@@ -6,8 +6,9 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
+from typing import Any
 
 from ...application.ports import (
     Append,
@@ -24,9 +25,11 @@ from ...domain.errors import StoreError, StoreUnavailable
 from ...domain.events import Money
 from ...domain.units import Timestamp
 from .append_checks import check_key
-from .append_rules import Account, Funds, Head, Known, Prepared, apply
+from .append_rules import Account, Funds, Head, Known, LogRow, Prepared, apply
 from .chain import GENESIS
 from .wakeups import Wakeups
+
+_FIELDS = [one.name for one in fields(RecordedEvent)]
 
 
 def _now() -> Timestamp:
@@ -91,8 +94,9 @@ class MemoryLog:
         """Write the balance row."""
         self.balances[account] = funds
 
-    def add_events(self, events: Sequence[RecordedEvent]) -> None:
+    def add_events(self, rows: Sequence[LogRow]) -> None:
         """Put the events at the log's end."""
+        events = [_recorded(row) for row in rows]
         for event in events:
             self.events.append(event)
             self.by_id[event.event_id] = event
@@ -239,6 +243,11 @@ class MemoryStore:
         """Refuse everything from now on."""
         self._closed = True
         self._wakeups.ring()
+
+
+def _recorded(row: LogRow) -> RecordedEvent:
+    named: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    return RecordedEvent(**named)
 
 
 def _page(events: Sequence[RecordedEvent], limit: int, types: Sequence[str], stream_prefix: str) -> list[RecordedEvent]:

@@ -58,7 +58,7 @@ class SqliteStore:
         self._secret: bytes | None = None  # once read
         self._commits = GroupCommit(
             self._writer.append_batch,
-            append_alone=self._writer.append_alone,
+            append_inline=self._writer.append_inline,
             after_commit=self._wakeups.ring,
             upkeep=Upkeep(self._writer.checkpoint_is_due, self._writer.checkpoint),
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any, TypeVar
 
-from ...application.ports import CacheEntry, Content, ContentKey, IdempotencyClaim, RecordedEvent
+from ...application.ports import CacheEntry, Content, ContentKey, IdempotencyClaim
 from ...domain.units import Timestamp
-from .append_rules import Account, Funds, Head, Known, Prepared
+from .append_rules import Account, Funds, Head, Known, LogRow, Prepared
 from .sqlite_erasure import erase, insert_keys
 
 T = TypeVar("T")
@@ -18,8 +20,15 @@ COLUMNS = (
     "position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, causation_id, "
     "correlation_id, actor, payload, event_hash, chain_hash"
 )
-ROWS = 64  # of one statement
+ROWS = 64  # of one statement at most; a power of 2
 MOST_INTEGER = 2**63 - 1
+_FIND_IDS = "SELECT event_id, position, version, recorded_at, event_hash FROM events WHERE event_id IN ({})"
+_FIND_VERSIONS = (
+    "WITH wanted (stream) AS (VALUES {}) "
+    "SELECT stream, (SELECT coalesce(max(version), 0) FROM events WHERE stream = wanted.stream) FROM wanted"
+)
+_SET_HEAD = "UPDATE log_head SET position = ?, recorded_at = ?, chain_hash = ? WHERE id = 1"
+_INSERT_EVENTS = f"INSERT INTO events ({COLUMNS})"
 READ_CLAIM = "SELECT owner, key, fingerprint, run FROM idempotency_keys WHERE (owner, key) = (?, ?)"
 
 
@@ -33,7 +42,7 @@ class SqliteTransaction:
 
     Reads what the batch asks for in a few statements, keeps what its appends do in memory, where the later ones see it,
     and writes all of it in `finish`. Every statement gives up Python's lock, so few of them let a busy event loop
-    and the writer thread run side by side.
+    and the writer thread run side by side. They come in few lengths, so that SQLite compiles each once a connection.
     """
 
     def __init__(self, connection: sqlite3.Connection, at: Timestamp, appends: Sequence[Prepared]) -> None:
@@ -41,38 +50,37 @@ class SqliteTransaction:
         row = connection.execute("SELECT position, recorded_at, chain_hash FROM log_head WHERE id = 1").fetchone()
         self.head = Head(*row)
         self.recorded_at = max(self.head.recorded_at, at)
-        self._known = self._stored_ids([event.event_id for append in appends for _, event, _ in append.events])
+        self._known = self._stored_ids([id for append in appends for id in append.ids])
         self._versions = self._stored_versions({part.stream for item in appends for part in item.append.streams})
         self._claims: dict[tuple[str, str], IdempotencyClaim] = {}
         self._cached: dict[tuple[str, bytes], CacheEntry] = {}
-        self._events: list[RecordedEvent] = []
+        self._events: list[LogRow] = []
         self._contents: list[Content] = []
         self._keys: list[ContentKey] = []
         self._erased: list[str] = []
         self._funds: dict[Account, Funds] = {}
-        self._limits: dict[tuple[str, str], int | None] = {}
+        self._limits: dict[tuple[str, str], int | None] = {}  # as they were set
+        self._stored_limits: dict[tuple[str, str], int | None] = {}  # as they were read
 
     def _stored_ids(self, event_ids: Sequence[bytes]) -> dict[bytes, Known]:
-        query = "SELECT event_id, position, version, recorded_at, event_hash FROM events WHERE event_id IN ({})"
-        rows = self._select(query, "?", event_ids)
-        return {id: Known(*rest) for id, *rest in rows}
+        return {id: Known(*rest) for id, *rest in self._select(_FIND_IDS, "?", event_ids)}
 
     def _stored_versions(self, streams: Iterable[str]) -> dict[str, int]:
-        query = (
-            "WITH wanted (stream) AS (VALUES {}) "
-            "SELECT stream, (SELECT coalesce(max(version), 0) FROM events WHERE stream = wanted.stream) FROM wanted"
-        )
-        return dict(self._select(query, "(?)", list(streams)))
+        return dict(self._select(_FIND_VERSIONS, "(?)", list(streams)))
 
     def _select(self, query: str, place: str, values: Sequence[object]) -> Iterator[Any]:
-        for some in _slices(values):
-            yield from self._connection.execute(query.format(", ".join([place] * len(some))), some).fetchall()
+        for start in range(0, len(values), ROWS):
+            some = values[start : start + ROWS]
+            places = 1 << (len(some) - 1).bit_length()
+            padding = (places - len(some)) * (some[0],)  # looked for twice, it is found once or says the same
+            yield from self._connection.execute(_filled(query, place, places), (*some, *padding)).fetchall()
 
     # ---- what the append rules ask ----
 
     def known(self, event_ids: Sequence[bytes]) -> dict[bytes, Known]:
         """Those of the ids that are in the log."""
-        return {id: self._known[id] for id in event_ids if id in self._known}
+        known = self._known
+        return {id: known[id] for id in event_ids if id in known} if known else {}
 
     def version(self, stream: str) -> int:
         """The stream's last version; 0 for none."""
@@ -89,9 +97,11 @@ class SqliteTransaction:
         """The budget's limit."""
         if (scope, period) in self._limits:
             return self._limits[scope, period]
-        query = 'SELECT "limit" FROM budgets WHERE (scope, period) = (?, ?)'
-        row = self._connection.execute(query, (scope, period)).fetchone()
-        return row[0] if row is not None else None
+        if (scope, period) not in self._stored_limits:
+            query = 'SELECT "limit" FROM budgets WHERE (scope, period) = (?, ?)'
+            row = self._connection.execute(query, (scope, period)).fetchone()
+            self._stored_limits[scope, period] = row[0] if row is not None else None
+        return self._stored_limits[scope, period]
 
     def claim(self, owner: str, key: str) -> IdempotencyClaim | None:
         """Who has the idempotency key."""
@@ -115,13 +125,13 @@ class SqliteTransaction:
         """Change the balance row."""
         self._funds[account] = funds
 
-    def add_events(self, events: Sequence[RecordedEvent]) -> None:
+    def add_events(self, rows: Sequence[LogRow]) -> None:
         """Put the events at the log's end; the last one is its new head."""
-        self._events += events
-        for event in events:
-            self._versions[event.stream] = event.version
-            self._known[event.event_id] = Known(event.position, event.version, event.recorded_at, event.event_hash)
-        self.head = Head(events[-1].position, self.recorded_at, events[-1].chain_hash)
+        self._events += rows
+        for position, stream, version, id, _, _, _, recorded_at, _, _, _, _, digest, _ in rows:
+            self._versions[stream] = version
+            self._known[id] = Known(position, version, recorded_at, digest)
+        self.head = Head(rows[-1][0], self.recorded_at, rows[-1][-1])
 
     def add_contents(self, contents: Sequence[Content]) -> None:
         """Keep the texts whose ref is new, and who uses them."""
@@ -141,23 +151,26 @@ class SqliteTransaction:
         """Write everything; nothing where every append was refused or known."""
         if not self._events:
             return
-        self._write_balances()
-        self._write_keys()
-        self._write_contents()
+        if self._funds or self._limits:
+            self._write_balances()
+        if self._claims or self._cached:
+            self._write_keys()
+        if self._contents:
+            self._write_contents()
         if self._keys:
             insert_keys(self._connection, self._keys)
         if self._erased:
             erase(self._connection, self._erased)
-        self._insert(f"INSERT INTO events ({COLUMNS})", 14, [_row(event) for event in self._events])
-        head = (self.head.position, self.head.recorded_at, self.head.chain_hash)
-        self._connection.execute("UPDATE log_head SET position = ?, recorded_at = ?, chain_hash = ? WHERE id = 1", head)
+        self._insert(_INSERT_EVENTS, 14, self._events)
+        self._connection.execute(_SET_HEAD, self.head)
 
     def _write_balances(self) -> None:
         removed = [budget for budget, limit in self._limits.items() if limit is None]
         limits = [(*budget, limit) for budget, limit in sorted(self._limits.items()) if limit is not None]
         # Without a budget a sum has no bound, so it stops at the column's, which is above any limit.
         funds = [(*account, _bounded(held), _bounded(settled)) for account, (held, settled) in self._funds.items()]
-        self._connection.executemany("DELETE FROM budgets WHERE (scope, period) = (?, ?)", removed)
+        if removed:
+            self._connection.executemany("DELETE FROM budgets WHERE (scope, period) = (?, ?)", removed)
         self._insert("INSERT OR REPLACE INTO budgets", 3, limits)
         self._insert("INSERT OR REPLACE INTO balances", 6, sorted(funds))
 
@@ -174,10 +187,24 @@ class SqliteTransaction:
         self._insert("INSERT OR IGNORE INTO content_uses", 2, uses)
 
     def _insert(self, insert: str, columns: int, rows: Sequence[Sequence[object]]) -> None:
-        place = f"({', '.join('?' * columns)})"
-        for some in _slices(rows):
-            places = ", ".join([place] * len(some))
-            self._connection.execute(f"{insert} VALUES {places}", [value for row in some for value in row])
+        place = _row_of_places(columns)
+        start = 0
+        while left := len(rows) - start:
+            count = min(ROWS, 1 << (left.bit_length() - 1))
+            some = rows[start] if count == 1 else list(chain.from_iterable(rows[start : start + count]))
+            self._connection.execute(_filled(f"{insert} VALUES {{}}", place, count), some)
+            start += count
+
+
+@cache  # as many as there are tables
+def _row_of_places(columns: int) -> str:
+    return f"({', '.join('?' * columns)})"
+
+
+@cache  # as many as there are statements and powers of 2 up to ROWS
+def _filled(query: str, place: str, count: int) -> str:
+    """The statement with that many places."""
+    return query.format(", ".join([place] * count))
 
 
 def read_claim(row: Sequence[Any] | None) -> IdempotencyClaim | None:
@@ -188,28 +215,5 @@ def read_claim(row: Sequence[Any] | None) -> IdempotencyClaim | None:
     return IdempotencyClaim(owner=owner, key=key, fingerprint=fingerprint, run=run)
 
 
-def _slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (values[start : start + ROWS] for start in range(0, len(values), ROWS))
-
-
 def _bounded(amount: int) -> int:
     return max(-MOST_INTEGER, min(MOST_INTEGER, amount))
-
-
-def _row(event: RecordedEvent) -> tuple[object, ...]:
-    return (
-        event.position,
-        event.stream,
-        event.version,
-        event.event_id,
-        event.type,
-        event.schema_version,
-        event.occurred_at,
-        event.recorded_at,
-        event.causation_id,
-        event.correlation_id,
-        event.actor,
-        event.payload,
-        event.event_hash,
-        event.chain_hash,
-    )

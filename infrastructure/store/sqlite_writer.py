@@ -24,7 +24,7 @@ class SqliteWriter:
 
     def __init__(self, path: Path, lock: FileLock, *, clock: Callable[[], Timestamp] = now) -> None:
         self._path = path
-        self._wal = path.with_name(f"{path.name}-wal")
+        self._wal = str(path.with_name(f"{path.name}-wal"))
         self._file_lock = lock
         self._clock = clock
         self._mutex = threading.Lock()
@@ -41,16 +41,16 @@ class SqliteWriter:
             except (sqlite3.Error, OSError, StoreError) as error:
                 return [self._failure(error) for _ in appends]
 
-    def append_alone(self, append: Prepared) -> Outcome | None:
-        """As a batch of one; None where another thread or process is writing."""
+    def append_inline(self, appends: Sequence[Prepared]) -> list[Outcome] | None:
+        """The same without waiting for anybody; None where another thread or process is writing."""
         if not self._mutex.acquire(blocking=False):
             return None
         try:
             if not self._file_lock.acquire(wait=False):
                 return None
-            return self._locked_append([append])[0]
+            return self._locked_append(appends)
         except (sqlite3.Error, OSError, StoreError) as error:
-            return self._failure(error)
+            return [self._failure(error) for _ in appends]
         finally:
             self._mutex.release()
 

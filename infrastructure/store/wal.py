@@ -8,19 +8,23 @@ with the header's salts belongs to the current round. Source: https://www.sqlite
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
+_MODE = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 HEADER, FRAME_HEADER = 32, 24
 
 
-def has_frames(path: Path, frames: int) -> bool:
+def has_frames(path: str, frames: int) -> bool:
     """Whether the write-ahead log at `path` holds at least `frames` frames that a reader still needs to know of."""
     try:
-        with path.open("rb", buffering=0) as file:
-            header = file.read(HEADER)
-            page = int.from_bytes(header[8:12], "big")
-            file.seek(HEADER + (frames - 1) * (FRAME_HEADER + page))
-            frame = file.read(FRAME_HEADER)
+        file = os.open(path, _MODE)
     except FileNotFoundError:
         return False
+    try:
+        header = os.read(file, HEADER)
+        page = int.from_bytes(header[8:12], "big")
+        os.lseek(file, HEADER + (frames - 1) * (FRAME_HEADER + page), os.SEEK_SET)
+        frame = os.read(file, FRAME_HEADER)
+    finally:
+        os.close(file)
     return len(frame) == FRAME_HEADER and frame[8:16] == header[16:24]

@@ -12,6 +12,7 @@ from model_orchestrator.application.ports import Appended
 from model_orchestrator.domain.errors import EventIdReused, StoreUnavailable
 from model_orchestrator.domain.units import Timestamp
 from model_orchestrator.infrastructure.store.append_rules import Outcome
+from model_orchestrator.infrastructure.store.commit_pace import LIMIT, MOST, PROBE, SLOW, CommitPace, Stopwatch
 from model_orchestrator.infrastructure.store.group_commit import GroupCommit, Upkeep
 
 
@@ -161,27 +162,136 @@ def test_a_place_promised_to_a_caller_who_gives_up_goes_to_the_next() -> None:
     asyncio.run(scenario())
 
 
-def test_a_lone_caller_commits_in_its_own_thread() -> None:
+def inline(engine: Engine) -> GroupCommit[int]:
+    """Commits on the loop while that is quick."""
+    return GroupCommit(engine.append_batch, append_inline=engine.append_batch)
+
+
+def test_what_comes_in_one_turn_of_the_loop_is_one_commit_on_the_loop() -> None:
     async def scenario() -> None:
         engine = Engine()
-        group = GroupCommit(engine.append_batch, append_alone=lambda append: engine.append_batch([append])[0])
+        group = inline(engine)
         for number in range(3):
             assert position(await group.append(number)) == number
-        assert engine.threads == {threading.current_thread().name}
         await asyncio.gather(*(group.append(number) for number in range(3, 9)))
-        assert len(engine.batches) < 9
-        assert "event-store-writer" in engine.threads
+        assert engine.batches == [[0], [1], [2], list(range(3, 9))]
+        assert engine.threads == {threading.current_thread().name}
         await group.aclose()
 
     asyncio.run(scenario())
 
 
-def test_a_lone_caller_who_would_have_to_wait_is_queued() -> None:
+def test_callers_of_a_slow_disk_are_served_by_the_thread_until_it_is_quick_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits = iter([2 * LIMIT] * (SLOW + 2) + [0.0] * (1 + SLOW))
+    monkeypatch.setattr(Stopwatch, "idle", lambda self: next(waits))
+    threads = []
+
     async def scenario() -> None:
         engine = Engine()
-        group = GroupCommit(engine.append_batch, append_alone=lambda append: None)
-        assert position(await group.append(1)) == 1
+        group = inline(engine)
+        for number in range(2 * SLOW + 3):
+            engine.threads.clear()
+            await group.append(number)
+            threads.append(engine.threads == {threading.current_thread().name})
+        await group.aclose()
+
+    asyncio.run(scenario())
+    on_loop = [True] * SLOW  # until so many were slow
+    assert threads == [*on_loop, False, False, False, *[True] * (len(threads) - SLOW - 3)]
+
+
+def test_now_and_then_a_commit_on_the_loop_looks_whether_the_disk_is_quick_again() -> None:
+    pace = CommitPace()
+    for _ in range(2 * MOST):
+        pace.waited(2 * LIMIT, inline=True)
+    tries = [pace.is_quick() for _ in range(2 * PROBE)]
+    assert [number for number, quick in enumerate(tries, 1) if quick] == [PROBE, 2 * PROBE]
+    for _ in range(MOST):
+        pace.waited(0, inline=True)
+    assert pace.is_quick()
+
+
+def test_a_wait_in_the_thread_never_calls_a_quick_disk_slow() -> None:
+    """There it may have been for Python's lock."""
+    pace = CommitPace()
+    for _ in range(MOST):
+        pace.waited(2 * LIMIT, inline=False)
+    assert pace.is_quick()
+
+
+def test_callers_who_would_have_to_wait_for_another_writer_are_queued_in_order() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, append_inline=lambda appends: None)
+        results = await asyncio.gather(*(group.append(number) for number in range(5)))
+        assert [position(result) for result in results] == list(range(5))
+        assert engine.batches == [list(range(5))]
         assert engine.threads == {"event-store-writer"}
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_an_engine_that_breaks_on_the_loop_tells_its_batch_and_serves_the_next() -> None:
+    async def scenario() -> None:
+        def append_batch(appends: Sequence[int]) -> list[Outcome]:
+            if 0 in appends:
+                raise RuntimeError("broken")
+            return [outcome(append) for append in appends]
+
+        group = GroupCommit(append_batch, append_inline=append_batch)
+        broken = await asyncio.gather(group.append(0), group.append(1), return_exceptions=True)
+        assert [type(result) for result in broken] == [RuntimeError, RuntimeError]
+        assert position(await group.append(2)) == 2
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_commit_on_one_loop_leaves_what_another_loop_queued_meanwhile_to_the_thread() -> None:
+    engine = Engine()
+    group = inline(engine)
+    engine.held.clear()
+    results: list[int] = []
+
+    def other() -> None:
+        results.append(position(asyncio.run(group.append(2))))
+
+    async def scenario() -> None:
+        threading.Thread(target=let_go).start()
+        results.append(position(await group.append(1)))  # blocks this loop until it is let go
+        await asyncio.to_thread(thread.join)
+        await group.aclose()
+
+    def let_go() -> None:
+        assert engine.begun.wait(10)
+        thread.start()
+        while group.callers < 2:  # the other append is queued, behind the commit
+            threading.Event().wait(0.001)
+        engine.held.set()
+
+    thread = threading.Thread(target=other)
+    asyncio.run(scenario())
+    assert sorted(results) == [1, 2]
+    assert engine.batches == [[1], [2]]
+    assert "event-store-writer" in engine.threads
+
+
+def test_callers_count_until_they_are_answered() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, max_queue=2)
+        engine.held.clear()
+        tasks = [asyncio.ensure_future(group.append(0))]
+        await begun(engine)
+        tasks += [asyncio.ensure_future(group.append(n)) for n in range(1, 6)]
+        await turns()
+        assert group.callers == 6
+        engine.held.set()
+        await asyncio.gather(*tasks)
+        assert group.callers == 0
         await group.aclose()
 
     asyncio.run(scenario())
@@ -198,13 +308,44 @@ def test_upkeep_runs_in_the_writer_after_the_answer() -> None:
 
         engine = Engine()
         upkeep = Upkeep(lambda: bool(engine.batches) and not done.is_set(), do)
-        group = GroupCommit(
-            engine.append_batch, append_alone=lambda append: engine.append_batch([append])[0], upkeep=upkeep
-        )
+        group = GroupCommit(engine.append_batch, append_inline=engine.append_batch, upkeep=upkeep)
         await group.append(1)
         assert await asyncio.get_running_loop().run_in_executor(None, done.wait, 10)
+        assert engine.threads == {threading.current_thread().name}
         assert threads == ["event-store-writer"]
         await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_loop_that_ends_before_its_turn_leaves_its_append_to_the_next_caller() -> None:
+    engine = Engine()
+    group = inline(engine)
+    gone = asyncio.new_event_loop()
+    left = group.append(1)
+    gone.call_soon(left.send, None)  # queued, and the loop never comes to commit it
+    gone.call_soon(gone.stop)
+    gone.run_forever()
+    gone.close()
+    left.close()
+
+    async def scenario() -> None:
+        assert position(await group.append(2)) == 2
+        assert engine.batches == [[1, 2]]
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_closing_commits_what_its_loop_had_no_turn_for() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = inline(engine)
+        task = asyncio.ensure_future(group.append(1))
+        await asyncio.sleep(0)  # it is queued, and its turn has not ended
+        await group.aclose()
+        assert position(await task) == 1
+        assert engine.threads == {"event-store-writer"}
 
     asyncio.run(scenario())
 

@@ -117,12 +117,15 @@ def test_an_interrupt_inside_a_transaction_writes_nothing(
     check(f"sqlite:///{path}")
 
 
-def test_a_lone_append_does_not_wait_for_another_process(path: Path, writer: SqliteWriter) -> None:
+def test_a_commit_on_the_loop_does_not_wait_for_another_process(path: Path, writer: SqliteWriter) -> None:
     other = FileLock(path.with_name("log.db.lock"))
     other.acquire()
-    assert writer.append_alone(Prepared.of(on_stream("a"))) is None
+    append = [Prepared.of(on_stream("a"))]
+    assert writer.append_inline(append) is None
     other.close()
-    assert isinstance(writer.append_alone(Prepared.of(on_stream("a"))), Appended)
+    outcomes = writer.append_inline(append)
+    assert outcomes is not None
+    assert isinstance(outcomes[0], Appended)
 
 
 def test_a_tail_passes_a_writer_that_stalls_inside_its_insert(path: Path) -> None:

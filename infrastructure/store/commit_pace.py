@@ -1,0 +1,48 @@
+"""Whether a commit is quick enough to be made on the event loop, or belongs into a thread.
+
+On the loop a commit costs no thread switch and never waits for Python's lock, but everything else waits while the disk
+works. So its waits are measured: time that went by and took no processor time.
+"""
+
+from __future__ import annotations
+
+import time
+
+LIMIT = 0.001  # seconds; about what a switch to the writer's thread and back costs a busy loop
+SLOW = 3  # so many more slow commits than quick ones, and the thread does it
+MOST = 2 * SLOW
+PROBE = 32  # commits in the thread until one on the loop looks whether the disk is quick again
+
+
+class CommitPace:
+    """Slow commits against quick ones, so that a few slow ones among many do not decide. Its users hold a lock."""
+
+    def __init__(self) -> None:
+        self._slow = 0  # slow commits less quick ones, 0 to MOST
+        self._in_thread = 0
+
+    def is_quick(self) -> bool:
+        """Whether the next commit may be made on the loop."""
+        if self._slow < SLOW:
+            return True
+        self._in_thread += 1
+        return self._in_thread % PROBE == 0
+
+    def waited(self, wait: float, *, inline: bool) -> None:
+        """A commit waited so many seconds; in the thread part of it may be for Python's lock."""
+        if wait < LIMIT:
+            self._slow = max(0, self._slow - 1)
+        elif inline:
+            self._slow = min(MOST, self._slow + 1)
+
+
+class Stopwatch:
+    """Measures how long this thread does nothing."""
+
+    def __init__(self) -> None:
+        self._wall = time.perf_counter()
+        self._busy = time.thread_time()
+
+    def idle(self) -> float:
+        """Seconds since this was made that took no processor time of the thread."""
+        return time.perf_counter() - self._wall - (time.thread_time() - self._busy)
