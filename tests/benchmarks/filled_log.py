@@ -1,4 +1,4 @@
-"""A log file of many made-up runs, written past the store: no real hashes, golden payloads with figures put in."""
+"""A log file of many made-up runs, written past the store: golden payloads with figures put in, and their hashes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from model_orchestrator.infrastructure.store.chain import chain_hash, hash_fields
 from model_orchestrator.infrastructure.store.database import upgrade
 
 GOLDEN = Path(__file__).parent.parent / "infrastructure" / "golden_events"
@@ -36,20 +37,22 @@ def fill(path: Path, runs: int, *, days: int = 90, seed: int = 4) -> int:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
-        (position,) = connection.execute("SELECT position FROM log_head").fetchone()
+        head = connection.execute("SELECT position, recorded_at, chain_hash FROM log_head").fetchone()
         marks = ", ".join("?" * 14)
-        events = _events(position, runs, days, random.Random(seed + position))
+        events = _events(head, runs, days, random.Random(seed + head[0]))
         connection.executemany(f"INSERT INTO events VALUES ({marks})", events)
-        (position,) = connection.execute("SELECT max(position) FROM events").fetchone()
-        connection.execute("UPDATE log_head SET position = ?", (position,))
+        last = "SELECT position, recorded_at, chain_hash FROM events ORDER BY position DESC LIMIT 1"
+        head = connection.execute(last).fetchone()
+        connection.execute("UPDATE log_head SET position = ?, recorded_at = ?, chain_hash = ?", head)
         connection.execute("COMMIT")
-    return int(position)
+    return int(head[0])
 
 
-def _events(position: int, runs: int, days: int, rng: random.Random) -> Iterator[Row]:
+def _events(head: tuple[int, int, bytes], runs: int, days: int, rng: random.Random) -> Iterator[Row]:
+    position, begin, chain = head
     assessed, routed = golden("PromptAssessed"), golden("RoutingDecided")
     for number in range(runs):
-        at = BEGIN + number * days * DAY // runs
+        at = max(BEGIN, begin) + number * days * DAY // runs
         stream = f"run-{position:012x}-{rng.getrandbits(48):012x}"
         facts: list[tuple[str, str]] = [
             ("RunStarted", _started(rng)),
@@ -61,23 +64,10 @@ def _events(position: int, runs: int, days: int, rng: random.Random) -> Iterator
         facts.append(("RunCompleted", golden("RunCompleted")))
         for version, (type_, payload) in enumerate(facts, 1):
             position += 1
-            event_id = position.to_bytes(16, "big")
-            yield (
-                position,
-                stream,
-                version,
-                event_id,
-                type_,
-                1,
-                at,
-                at,
-                None,
-                stream,
-                "local",
-                payload,
-                event_id * 2,
-                event_id * 2,
-            )
+            said = (position.to_bytes(16, "big"), stream, type_, 1, at, None, stream, "local", payload)
+            hashed = hash_fields(*said)
+            chain = chain_hash(chain, position, version, at, hashed)
+            yield position, stream, version, *(said[0], *said[2:5]), at, *said[5:], hashed, chain
 
 
 def _started(rng: random.Random) -> str:
