@@ -20,7 +20,7 @@ from .stream_names import span_of
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
-MOST_KEPT = 4  # idle connections
+MOST_KEPT = 8  # idle connections; asyncio's threads are six on two cores, and one that finds none opens its own
 
 _EVENTS: LiteralString = (
     "SELECT position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, causation_id, "
