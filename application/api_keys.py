@@ -67,7 +67,7 @@ async def revoke_key(store: EventStore, log: RunLog, name_or_id: str, *, by: str
 async def list_keys(store: EventStore, log: RunLog) -> tuple[ApiKey, ...]:
     """Every key that was ever made, in order."""
     keys = Keys(log)
-    keys.add(await store.read_family(KEY_PREFIX), up_to=0)
+    keys.add(await store.read_family(KEY_PREFIX))
     return keys.all
 
 
@@ -160,5 +160,5 @@ async def _append(store: EventStore, log: RunLog, event: KeyEvent, name: str, *,
 async def _history(store: EventStore, log: RunLog, name: str) -> tuple[tuple[ApiKey, ...], int]:
     """The keys of a name, in order, and the version of its stream."""
     keys, entries = Keys(log), await store.read_stream(KEY_PREFIX + name)
-    keys.add(entries, up_to=0)
+    keys.add(entries)
     return keys.all, len(entries)

@@ -14,7 +14,6 @@ from ..domain.run import Run
 from ..domain.units import MILLION, Timestamp
 from .limits import Limits, RateLimiter
 from .ports import EventStore, RecordedEvent, RunLog
-from .runs import PAGE
 from .world import Caller
 
 KEY_PREFIX = "key-"  # begins the names of their streams
@@ -25,7 +24,7 @@ class Keys:
     """Every key that was ever made, folded from events in order of position; those that come again change nothing."""
 
     def __init__(self, log: RunLog) -> None:
-        self.position = 0  # of the log, up to which it was read
+        self.position = 0  # of the latest event of theirs that was read
         self._log = log
         self._by_id: dict[str, ApiKey] = {}
 
@@ -34,15 +33,14 @@ class Keys:
         """In order of their making."""
         return tuple(self._by_id.values())
 
-    def add(self, entries: Sequence[RecordedEvent], *, up_to: int) -> None:
-        """Fold what is new among the entries; with them the log is read to `up_to`."""
+    def add(self, entries: Sequence[RecordedEvent]) -> None:
+        """Fold what is new among the entries."""
         for entry in entries:
             if entry.position > self.position:
                 event: KeyEvent = self._log.decode(entry)
                 if (key := evolve_key(self._by_id.get(event.id), event, entry.recorded_at)) is not None:
                     self._by_id[event.id] = key
                 self.position = entry.position
-        self.position = max(self.position, up_to)
 
 
 class KeyBook:
@@ -52,7 +50,6 @@ class KeyBook:
         self._store = store
         self._limiter = limiter
         self._keys = Keys(log)
-        self._is_read = False
 
     async def authenticate(self, token: str | None) -> ApiKey:
         """The key in force that has the token. Raises KeyRefused, which says what to do and nothing of the token.
@@ -100,15 +97,7 @@ class KeyBook:
         return await self._limiter().admit(f"{KEY_PREFIX}{key.id}", Limits(requests=key.requests_a_minute)) or None
 
     async def _read_on(self) -> None:
-        head = await self._store.head()
-        if not self._is_read:
-            self._keys.add(await self._store.read_family(KEY_PREFIX), up_to=head)
-            self._is_read = True
-        after = self._keys.position
-        while after < head:
-            page = await self._store.read_all(after=after, limit=PAGE, stream_prefix=KEY_PREFIX)
-            after = page[-1].position if len(page) == PAGE else head
-            self._keys.add(page, up_to=after)
+        self._keys.add(await self._store.read_family(KEY_PREFIX, after=self._keys.position))
 
 
 def caller(key: ApiKey | None) -> Caller:

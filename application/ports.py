@@ -254,8 +254,8 @@ class EventStore(Protocol):
     ) -> Sequence[RecordedEvent]:
         """One page of the log in order of position; fewer than `limit` events means the end."""
 
-    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
-        """Every event of the streams whose name begins so, in order of position; for families that are few."""
+    async def read_family(self, prefix: str, *, after: int = 0) -> Sequence[RecordedEvent]:
+        """The events above a position of the streams whose name begins so, in its order; for families that are few."""
 
     async def read_backwards(
         self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import LiteralString
 
 from ...application.limits import Receipt
@@ -12,6 +11,7 @@ from ...domain.breaker import RULES, Breaker, BreakerRules, BreakerState
 from ...domain.units import Timestamp
 from ..store.fork_safety import watch
 from ..store.postgres_connection import Connection
+from ..store.postgres_pipeline import PostgresPipeline, Row
 from ..store.postgres_reader import ReadConnections
 from . import gcra, sql
 from .booked import BookedLimiter
@@ -38,7 +38,7 @@ _ALONE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('rate_lim
 _BREAKER, _PUT_BREAKER = _postgres(sql.BREAKER), _postgres(sql.PUT_BREAKER)
 _READ: LiteralString = f"""
 SELECT n.name, {_NOW}, b.failures, b.failed_at, b.opened, b.open_until, b.probe_until
-FROM unnest(%(names)s::text[]) AS n (name) LEFT JOIN views.breakers b ON b.name = n.name
+FROM unnest(string_to_array(%(names)s, E'\n')) AS n (name) LEFT JOIN views.breakers b ON b.name = n.name
 """
 _ROW_OF_ITS_OWN: LiteralString = (
     "INSERT INTO views.breakers VALUES (%(name)s, 0, 0, 0, 0, 0) ON CONFLICT (name) DO NOTHING"
@@ -49,11 +49,13 @@ class _OnPostgres:
     """Connections of its own, and a child's after a fork."""
 
     def __init__(self, url: str) -> None:
-        self._connections = ReadConnections(url)
+        self._pipeline = PostgresPipeline(url)  # for single statements
+        self._connections = ReadConnections(url)  # for several that belong together
         watch(self)
 
     async def aclose(self) -> None:
         """Close its connections."""
+        await self._pipeline.aclose()
         await asyncio.to_thread(self._connections.close)
 
     def before_fork(self) -> None:
@@ -62,6 +64,7 @@ class _OnPostgres:
     def after_fork(self, *, child: bool) -> None:
         """A child starts with connections of its own."""
         if child:
+            self._pipeline.after_fork_in_child()
             self._connections.after_fork_in_child()
 
 
@@ -69,14 +72,11 @@ class PostgresRateLimiter(_OnPostgres, BookedLimiter):
     """The RateLimiter port in views.rate_limits."""
 
     async def _reserve(self, model: str, call: Call) -> tuple[Place, Timestamp]:
-        def ask(connection: Connection) -> tuple[Place, Timestamp]:
-            parameters = sql.call_parameters(model, call)
-            if rows := connection.execute(_TAKE, parameters).fetchall():
-                return sql.place(rows[0])
-            books = sql.books(*connection.execute(_RESERVE, parameters).fetchall())
-            return gcra.last_place(books, call), Timestamp(books.asked)
-
-        return await asyncio.to_thread(self._connections.run, ask)
+        parameters = sql.call_parameters(model, call)
+        if rows := await self._pipeline.rows(_TAKE, parameters):
+            return sql.place(rows[0])
+        books = sql.books(*await self._pipeline.rows(_RESERVE, parameters))
+        return gcra.last_place(books, call), Timestamp(books.asked)
 
     async def _admit(self, model: str, call: Call) -> int:
         def ask(connection: Connection) -> int:
@@ -92,7 +92,7 @@ class PostgresRateLimiter(_OnPostgres, BookedLimiter):
 
     async def _correct(self, model: str, receipt: Receipt, *, requests: int, tokens: int) -> None:
         parameters = sql.correction_parameters(model, receipt, requests, tokens)
-        await asyncio.to_thread(self._connections.run, lambda connection: connection.execute(_CORRECT, parameters))
+        await self._pipeline.rows(_CORRECT, parameters)
 
     async def _cancel(self, model: str, place: Place, call: Call) -> None:
         def give_back(connection: Connection) -> None:
@@ -122,11 +122,12 @@ class PostgresBreakers(_OnPostgres, StoredBreakers):
         StoredBreakers.__init__(self, rules)
 
     async def _read(self, names: Sequence[str]) -> tuple[Mapping[str, Breaker], Timestamp]:
-        return await asyncio.to_thread(self._connections.run, partial(_read, names))
+        listed = "\n".join(names)  # no name has a line's end
+        return _found(await self._pipeline.rows(_READ, {"names": listed}))
 
     async def _change(self, name: str, step: Step) -> BreakerState:
         def change(connection: Connection) -> BreakerState:
-            rows, now = _read([name], connection)
+            rows, now = _found(connection.execute(_READ, {"names": name}).fetchall())
             kept = rows.get(name, Breaker())
             changed, state = step(kept, now)
             return state if changed == kept else _changed(connection, name, step)
@@ -144,8 +145,7 @@ def _changed(connection: Connection, name: str, step: Step) -> BreakerState:
     return state
 
 
-def _read(names: Sequence[str], connection: Connection) -> tuple[dict[str, Breaker], Timestamp]:
-    rows = connection.execute(_READ, {"names": list(names)}).fetchall()
+def _found(rows: Sequence[Row]) -> tuple[dict[str, Breaker], Timestamp]:
     return {row[0]: sql.breaker(row[2:]) for row in rows if row[2] is not None}, Timestamp(rows[0][1])
 
 

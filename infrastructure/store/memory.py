@@ -165,11 +165,11 @@ class MemoryStore:
         """One page of the log in order of position; fewer than `limit` events means the end."""
         return _page(self._open_log().events[max(0, after) :], limit, types, stream_prefix)
 
-    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
-        """Every event of the streams whose name begins so, in order of position."""
+    async def read_family(self, prefix: str, *, after: int = 0) -> Sequence[RecordedEvent]:
+        """The events above a position of the streams whose name begins so, in its order."""
         streams = self._open_log().streams.items()
         events = (event for name, events in streams if name.startswith(prefix) for event in events)
-        return sorted(events, key=attrgetter("position"))
+        return sorted((event for event in events if event.position > after), key=attrgetter("position"))
 
     async def read_backwards(
         self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""

@@ -30,9 +30,11 @@ from .group_commit import GroupCommit
 from .postgres_connection import Connection, check_schema
 from .postgres_keys import PostgresKeys
 from .postgres_listener import Listener
+from .postgres_pipeline import PostgresPipeline
 from .postgres_reader import ReadConnections
 from .postgres_writer import PATIENCE, PostgresWriter
 from .sealing import Sealed, Sealing
+from .stream_names import span_of
 from .wakeups import Wakeups
 
 T = TypeVar("T")
@@ -51,6 +53,7 @@ class PostgresStore:
         except BaseException:
             self._reads.close()
             raise
+        self._pipeline = PostgresPipeline(url)
         self._wakeups = Wakeups()
         self._secret: bytes | None = None  # once read
         self._listener = Listener(url, self._wakeups.ring)
@@ -78,9 +81,12 @@ class PostgresStore:
         """One page of the log in order of position."""
         return await self._read(lambda connection: read.page(connection, after, limit, types, stream_prefix))
 
-    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
-        """Every event of the streams whose name begins so, in order of position."""
-        return await self._read(lambda connection: read.family_events(connection, prefix))
+    async def read_family(self, prefix: str, *, after: int = 0) -> Sequence[RecordedEvent]:
+        """The events above a position of the streams whose name begins so, in its order."""
+        ((last,),) = await self._pipeline.rows(read.END_OF_FAMILY, span_of(prefix))
+        if last <= after:
+            return []
+        return await self._read(lambda connection: read.family_events(connection, prefix, after))
 
     async def read_backwards(
         self, *, before: int | None = None, limit: int = PAGE, types: Sequence[str] = (), stream_prefix: str = ""
@@ -105,7 +111,7 @@ class PostgresStore:
 
     async def head(self) -> int:
         """The last position; 0 for an empty log."""
-        return await self._read(read.head)
+        return int(read.only(await self._pipeline.rows(read.HEAD)))
 
     @property
     def appending(self) -> int:
@@ -122,7 +128,7 @@ class PostgresStore:
 
     async def budgets(self) -> Sequence[tuple[str, str, int]]:
         """Scope, period and limit in picodollars of every budget that is set, sorted."""
-        return await self._read(read.budgets)
+        return [(scope, period, limit) for scope, period, limit in await self._pipeline.rows(read.BUDGETS)]
 
     async def idempotency(self, owner: str, key: str) -> IdempotencyClaim | None:
         """Who has the key. Raises InvalidRequest for one that no store can hold."""
@@ -142,6 +148,7 @@ class PostgresStore:
     async def aclose(self) -> None:
         """Finish what is under way and close."""
         await self._commits.aclose()
+        await self._pipeline.aclose()
         await asyncio.to_thread(self._close)
 
     def before_fork(self) -> None:
@@ -152,6 +159,7 @@ class PostgresStore:
         if child:
             self._writer.forget()
             self._reads.after_fork_in_child()
+            self._pipeline.after_fork_in_child()
             self._wakeups.after_fork_in_child()
             self._listener.after_fork_in_child()
             self._commits.after_fork_in_child()

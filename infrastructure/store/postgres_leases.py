@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, LiteralString
+from typing import LiteralString
 
 from ...application.ports import Lease
 from ...domain.units import Duration, Timestamp
 from .fork_safety import watch
-from .postgres_connection import Connection
-from .postgres_reader import ReadConnections
+from .postgres_pipeline import PostgresPipeline
 
 _NOW: LiteralString = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _ACQUIRE: LiteralString = f"""INSERT INTO views.leases AS o (run, worker, epoch, expires_at)
@@ -30,7 +28,7 @@ class PostgresLeases:
     """LeaseStore in the schema `views`."""
 
     def __init__(self, url: str) -> None:
-        self._connections = ReadConnections(url)
+        self._pipeline = PostgresPipeline(url)
         watch(self)
 
     async def acquire(self, run: str, *, worker: str, epoch: int, ttl: Duration) -> Lease | None:
@@ -43,7 +41,7 @@ class PostgresLeases:
 
     async def release(self, lease: Lease) -> None:
         """Give it back; a lease that was lost is left alone."""
-        await asyncio.to_thread(self._rows, _RELEASE, lease.run, lease.worker, lease.epoch)
+        await self._pipeline.rows(_RELEASE, (lease.run, lease.worker, lease.epoch))
 
     async def holder(self, run: str) -> Lease | None:
         """The lease that is in force, if any."""
@@ -51,7 +49,7 @@ class PostgresLeases:
 
     async def aclose(self) -> None:
         """Close its connections."""
-        await asyncio.to_thread(self._connections.close)
+        await self._pipeline.aclose()
 
     def before_fork(self) -> None:
         """Connections stay open: the parent goes on with them."""
@@ -59,18 +57,9 @@ class PostgresLeases:
     def after_fork(self, *, child: bool) -> None:
         """A child starts with connections of its own."""
         if child:
-            self._connections.after_fork_in_child()
+            self._pipeline.after_fork_in_child()
 
     async def _lease(self, query: LiteralString, *values: object) -> Lease | None:
-        rows = await asyncio.to_thread(self._rows, query, *values)
-        if not rows:
-            return None
-        run, worker, epoch, expires_at = rows[0]
-        return Lease(run=run, worker=worker, epoch=epoch, expires_at=Timestamp(expires_at))
-
-    def _rows(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
-        def ask(connection: Connection) -> list[tuple[Any, ...]]:
-            cursor = connection.execute(query, values)
-            return cursor.fetchall() if cursor.description else []
-
-        return self._connections.run(ask)
+        for run, worker, epoch, expires_at in await self._pipeline.rows(query, values):
+            return Lease(run=run, worker=worker, epoch=epoch, expires_at=Timestamp(expires_at))
+        return None

@@ -22,6 +22,10 @@ Row = tuple[Any, ...]
 T = TypeVar("T")
 MOST_KEPT = 8  # idle connections; asyncio's threads are six on two cores, and one that finds none opens its own
 
+HEAD: LiteralString = "SELECT position FROM log.log_head"
+BUDGETS: LiteralString = 'SELECT scope, period, "limit" FROM log.budgets ORDER BY 1, 2'
+END_OF_FAMILY: LiteralString = "SELECT coalesce(max(position), 0) FROM log.events WHERE stream >= %s AND stream < %s"
+
 _EVENTS: LiteralString = (
     "SELECT position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, causation_id, "
     "correlation_id, actor, payload, event_hash, chain_hash FROM log.events "
@@ -89,9 +93,9 @@ def stream_events(connection: Connection, stream: str, after: int) -> list[Recor
     return _events(connection, "WHERE stream = %s AND version > %s ORDER BY version", (stream, after))
 
 
-def family_events(connection: Connection, prefix: str) -> list[RecordedEvent]:
-    """The events of the streams that begin so; found by the index of streams, whatever the size of the log."""
-    found = _events(connection, "WHERE stream >= %s AND stream < %s", span_of(prefix))
+def family_events(connection: Connection, prefix: str, after: int) -> list[RecordedEvent]:
+    """Events of the streams that begin so; found by the index of streams, whatever the size of the log."""
+    found = _events(connection, "WHERE stream >= %s AND stream < %s AND position > %s", (*span_of(prefix), after))
     return sorted(found, key=attrgetter("position"))
 
 
@@ -111,11 +115,6 @@ def page_backwards(
     below: LiteralString = "position > 0" if before is None else "position < %s"
     first = () if before is None else (before,)
     return _events(connection, f"WHERE {below}{where} ORDER BY position DESC LIMIT %s", (*first, *parameters, limit))
-
-
-def head(connection: Connection) -> int:
-    """The last position."""
-    return int(_one(connection, "SELECT position FROM log.log_head"))
 
 
 def secret(connection: Connection) -> bytes:
@@ -143,11 +142,6 @@ def balances(connection: Connection) -> list[Balance]:
         )
         for scope, period, money, key, limit, held, settled in connection.execute(_BALANCES)
     ]
-
-
-def budgets(connection: Connection) -> list[tuple[str, str, int]]:
-    """Scope, period and limit of every budget that is set, sorted."""
-    return connection.execute('SELECT scope, period, "limit" FROM log.budgets ORDER BY 1, 2').fetchall()
 
 
 def claim(connection: Connection, owner: str, key: str) -> IdempotencyClaim | None:
@@ -205,7 +199,11 @@ def _recorded(row: Row) -> RecordedEvent:
 
 
 def _one(connection: Connection, query: LiteralString) -> Any:
-    row = connection.execute(query, binary=True).fetchone()
-    if row is None:
+    return only(connection.execute(query, binary=True).fetchall())
+
+
+def only(rows: Sequence[Row]) -> Any:
+    """The value of a row that every log has. Raises StoreCorrupted where it is missing."""
+    if not rows:
         raise StoreCorrupted("a row that every event log has is missing: restore the database from a backup")
-    return row[0]
+    return rows[0][0]

@@ -82,9 +82,9 @@ class SqliteStore:
         """One page of the log in order of position; fewer than `limit` events means the end."""
         return self._reader.page(after=after, limit=limit, types=types, stream_prefix=stream_prefix)
 
-    async def read_family(self, prefix: str) -> Sequence[RecordedEvent]:
-        """Every event of the streams whose name begins so, in order of position."""
-        return self._reader.family(prefix)
+    async def read_family(self, prefix: str, *, after: int = 0) -> Sequence[RecordedEvent]:
+        """The events above a position of the streams whose name begins so, in its order."""
+        return self._reader.family(prefix, after)
 
     async def read_backwards(
         self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""

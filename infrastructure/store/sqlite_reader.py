@@ -49,10 +49,11 @@ class SqliteReader:
         query = f"SELECT {COLUMNS} FROM events WHERE stream = ? AND version > ? ORDER BY version"
         return [_event(row) for row in self._rows(query, (stream, after))]
 
-    def family(self, prefix: str) -> list[RecordedEvent]:
-        """The events of the streams that begin so; found by the index of streams, whatever the size of the log."""
-        query = f"SELECT {COLUMNS} FROM events WHERE stream >= ? AND stream < ?"
-        return sorted((_event(row) for row in self._rows(query, span_of(prefix))), key=attrgetter("position"))
+    def family(self, prefix: str, after: int) -> list[RecordedEvent]:
+        """Events of the streams that begin so; found by the index of streams, whatever the size of the log."""
+        # A `+` keeps SQLite from going through the whole log by position instead.
+        query = f"SELECT {COLUMNS} FROM events WHERE stream >= ? AND stream < ? AND +position > ?"
+        return sorted((_event(row) for row in self._rows(query, (*span_of(prefix), after))), key=attrgetter("position"))
 
     def page(
         self,

@@ -60,6 +60,8 @@ class EventStoreContract:
         found = await store.read_family("key-")
         assert [event.stream for event in found] == ["key-b", "key-a", "key-", "key-\U0010ffff", "key-b"]
         assert list(found) == [event for event in await whole_log(store) if event.stream.startswith("key-")]
+        assert await store.read_family("key-", after=found[1].position) == found[2:]
+        assert await store.read_family("key-", after=found[-1].position) == []
 
     @with_store
     async def test_positions_and_versions_count_from_1(self, store: EventStore) -> None:

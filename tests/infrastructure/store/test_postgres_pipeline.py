@@ -1,0 +1,139 @@
+"""PostgresPipeline: many statements at once, and what becomes of them when one fails or the connection breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from model_orchestrator.domain.errors import StoreUnavailable
+from model_orchestrator.infrastructure.store.postgres_pipeline import PostgresPipeline
+from tests.postgres import PostgresServer
+
+from .cut_proxy import CutProxy
+
+ECHO = "SELECT %s::bigint, %s::text"
+
+
+@pytest.fixture
+def proxy(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> Iterator[CutProxy]:
+    with CutProxy(tmp_path_factory.mktemp("p"), postgres.socket_dir) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxied_url(proxy: CutProxy, postgres_url: str) -> str:
+    return f"{postgres_url.partition('?')[0]}?host={proxy.folder}"
+
+
+def backends(url: str, name: str = "model-orchestrator") -> int:
+    with psycopg.connect(url) as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+        row = connection.execute(query, (name,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_each_gets_its_own_answer_over_one_connection(postgres_url: str) -> None:
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        texts = [f"{number} {'x' * number * 97}\nä" for number in range(300)]
+        answers = await asyncio.gather(*(pipeline.rows(ECHO, (number, text)) for number, text in enumerate(texts)))
+        assert answers == [[(number, text)] for number, text in enumerate(texts)]
+        assert backends(postgres_url) == 1
+        named = "SELECT %(b)s::text, %(a)s::bigint + %(a)s, NULL::text WHERE %(b)s::text <> ''"
+        assert await pipeline.rows(named, {"a": -2, "b": "two"}) == [("two", -4, None)]
+        assert await pipeline.rows(named, {"a": 1, "b": ""}) == []
+        await pipeline.aclose()
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await pipeline.rows(ECHO, (1, "a"))
+
+    asyncio.run(scenario())
+
+
+def test_one_that_fails_fails_alone_and_may_be_asked_again(postgres_url: str) -> None:
+    """It is prepared anew: a statement whose table came meanwhile finds it."""
+
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        asked = [
+            pipeline.rows(ECHO, (1, "a")),
+            pipeline.rows("SELECT 7 FROM views.late"),
+            pipeline.rows(ECHO, (2, "b")),
+        ]
+        first, failed, last = await asyncio.gather(*asked, return_exceptions=True)
+        assert (first, last) == ([(1, "a")], [(2, "b")])
+        assert isinstance(failed, StoreUnavailable)
+        await pipeline.rows("CREATE TABLE views.late (n bigint)")
+        await pipeline.rows("INSERT INTO views.late VALUES (%s)", (7,))
+        assert await pipeline.rows("SELECT 7 FROM views.late") == [(7,)]
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_who_no_longer_waits_takes_no_answer_from_others(postgres_url: str) -> None:
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        await pipeline.rows(ECHO, (0, ""))
+        gone = asyncio.ensure_future(pipeline.rows(ECHO, (1, "gone")))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert await pipeline.rows(ECHO, (2, "here")) == [(2, "here")]
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_broke_while_idle_is_replaced_once(proxy: CutProxy, proxied_url: str) -> None:
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(proxied_url)
+        await pipeline.rows(ECHO, (0, ""))
+        proxy.lose_next_answer = True
+        answers = await asyncio.gather(*(pipeline.rows(ECHO, (number, "a")) for number in range(5)))
+        assert answers == [[(number, "a")] for number in range(5)]
+        proxy.lose_next_answer = proxy.refuse = True
+        with pytest.raises(StoreUnavailable):
+            await pipeline.rows(ECHO, (1, "a"))
+        proxy.refuse = False
+        assert await pipeline.rows(ECHO, (2, "b")) == [(2, "b")]
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_ends_the_connection_is_asked_again(postgres_url: str) -> None:
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        ((backend,),) = await pipeline.rows("SELECT pg_backend_pid()")
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute("SELECT pg_terminate_backend(%s)", (backend,))
+        ((other,),) = await pipeline.rows("SELECT pg_backend_pid()")
+        assert other != backend
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_each_event_loop_and_each_fork_has_a_connection_of_its_own(postgres_url: str) -> None:
+    pipeline = PostgresPipeline(postgres_url)
+
+    async def backend() -> int:
+        ((number,),) = await pipeline.rows("SELECT pg_backend_pid()")
+        return int(number)
+
+    async def scenario() -> None:
+        mine = await backend()
+        child = os.fork()
+        if child == 0:  # says by its status whether it asked over a connection of its own
+            pipeline.after_fork_in_child()
+            os._exit(0 if asyncio.new_event_loop().run_until_complete(backend()) != mine else 1)
+        _, status = await asyncio.to_thread(os.waitpid, child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert await backend() == mine
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
