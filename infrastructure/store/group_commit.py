@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -175,8 +176,7 @@ class GroupCommit(Generic[T]):
             self._committing = 0
             if outcomes is None:
                 self._queue.extendleft(reversed(batch))
-            else:
-                self._pace.waited(watch.idle(), inline=True)
+            self._pace.waited(inf if outcomes is None else watch.idle(), inline=True)
             if self._work_is_due():
                 self._wake_writer()
         if outcomes is not None:
