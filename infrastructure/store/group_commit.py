@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
@@ -69,7 +70,8 @@ class GroupCommit(Generic[T]):
         self._queue: deque[tuple[T, Seat]] = deque()
         self._door: deque[Seat] = deque()
         self._reserved = 0  # places in the queue, promised to callers from the door
-        self._committing = 0  # appends in the batch under way; whoever commits looks after the queue afterwards
+        self._busy = False  # somebody commits or keeps up, and looks after the queue afterwards
+        self._committing = 0  # appends in the batch under way
         self._flushes: set[asyncio.AbstractEventLoop] = set()  # loops that look at the queue when their turn ends
         self._thread: threading.Thread | None = None
         self._awake = False  # the thread looks for work, or was rung for
@@ -83,7 +85,10 @@ class GroupCommit(Generic[T]):
     async def append(self, append: T) -> AppendResult:
         """The outcome of the append once it is durable. Raises what the store says of it."""
         seat = _seat()
-        if (gate := self._enter(append, seat)) is not None:
+        # No lock while there is room: the writer's thread may hold it and wait for Python's own, which this one has.
+        if not self._closed and not self._door and len(self._queue) + self._reserved < self._max_queue:
+            self._put(append, seat)
+        elif (gate := self._enter(append, seat)) is not None:
             await self._wait_at(gate)
             self._take_reserved_place(append, seat)
         outcome = await seat[1]
@@ -106,9 +111,10 @@ class GroupCommit(Generic[T]):
             return gate
 
     def _put(self, append: T, seat: Seat) -> None:
+        """Queue the append, and then look who is busy: whoever is says that he is no more, and then looks at the queue."""
         self._queue.append((append, seat))
         loop = seat[0]
-        if not self._committing and loop not in self._flushes:
+        if not self._busy and loop not in self._flushes:
             self._flushes.add(loop)
             loop.call_soon(self._flush, loop)
 
@@ -140,6 +146,7 @@ class GroupCommit(Generic[T]):
             raise StoreUnavailable("the event store is closed: open a new one")
 
     def _take_batch(self) -> list[tuple[T, Seat]]:
+        self._busy = True
         batch = [self._queue.popleft() for _ in range(min(self._max_batch, len(self._queue)))]
         self._committing = len(batch)
         self._open_door()
@@ -149,9 +156,11 @@ class GroupCommit(Generic[T]):
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         """Commit what came, or leave it to the writer's thread."""
+        self._flushes.discard(loop)
+        if self._busy:
+            return
         with self._state:
-            self._flushes.discard(loop)
-            if self._committing or not self._queue:
+            if self._busy or not self._queue:
                 return
             if self._append_inline is None or not self._pace.is_quick():
                 self._wake_writer()
@@ -172,11 +181,10 @@ class GroupCommit(Generic[T]):
         except BaseException as error:
             outcomes = [error] * len(batch)
         with self._state:
-            self._committing = 0
+            self._busy, self._committing = False, 0
             if outcomes is None:
                 self._queue.extendleft(reversed(batch))
-            else:
-                self._pace.waited(watch.idle(), inline=True)
+            self._pace.waited(inf if outcomes is None else watch.idle(), inline=True)
             if self._work_is_due():
                 self._wake_writer()
         if outcomes is not None:
@@ -198,6 +206,8 @@ class GroupCommit(Generic[T]):
                 self._commit(batch)
             if self._upkeep.is_due():
                 self._upkeep.do()
+            with self._state:
+                self._busy = False
 
     def _next_batch(self) -> list[tuple[T, Seat]] | None:
         """What waits, empty where only upkeep is due; None at the end."""
@@ -211,7 +221,7 @@ class GroupCommit(Generic[T]):
             self._bell.get()
 
     def _work_is_due(self) -> bool:
-        return not self._committing and (bool(self._queue) or self._closed or self._upkeep.is_due())
+        return not self._busy and (bool(self._queue) or self._closed or self._upkeep.is_due())
 
     def _commit(self, batch: Sequence[tuple[T, Seat]]) -> None:
         watch = Stopwatch()
@@ -241,7 +251,7 @@ class GroupCommit(Generic[T]):
         with self._state:
             self._closed = True
             self._open_door()
-            if self._thread is None and not self._queue and not self._committing:
+            if self._thread is None and not self._queue and not self._busy:
                 return
             self._wake_writer()
             thread = self._thread

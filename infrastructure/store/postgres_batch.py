@@ -6,7 +6,9 @@ import json
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from functools import cache, reduce
+from itertools import chain, compress, repeat
+from operator import or_
 from typing import Any, assert_never
 
 from ...application.ports import (
@@ -41,47 +43,101 @@ _EXPECTED = {Expected.ANY: -1, Expected.NONE: -2, Expected.EXISTS: -3}
 _AT_END = -4  # less the position the log must end at
 _APPENDED, _CONFLICT, _REFUSED, _DUPLICATE, _TAKEN = 0, 1, 2, 3, 5
 
-# One encoder a column; the last two of a balance change are numbers in text form.
-_STREAM = (pg.int4s, pg.int4s, pg.int8s, pg.int4s)
-_EVENT = (pg.byteas, pg.texts, pg.int4s, pg.int8s, pg.texts, pg.texts, pg.texts, pg.texts, pg.byteas)
-_CLAIM = (pg.int4s, pg.texts, pg.texts, pg.byteas, pg.texts)
-_ENTRY = (pg.int4s, pg.texts, pg.byteas, pg.texts, pg.int4s, pg.int8s)
-_CONTENT = (pg.int4s, pg.texts, pg.texts, pg.texts, pg.byteas, pg.byteas)
-_BALANCE = (pg.int4s, pg.texts, pg.texts, pg.texts, pg.texts, pg.int8s, pg.numerics, pg.numerics)
-_KEY = (pg.int4s, pg.byteas, pg.texts, pg.texts, pg.byteas, pg.byteas)
-_OIDS: dict[Callable[[Any], bytes], int] = {
+Encoder = Callable[[Any], bytes]
+Columns = dict[str, Encoder]  # lists of the function by name, and how each is encoded
+_STREAM: Columns = {"s_append": pg.int4s, "s_stream": pg.int4s, "s_expected": pg.int8s, "s_events": pg.int4s}
+_EVENT: Columns = {
+    "e_id": pg.byteas,
+    "e_type": pg.texts,
+    "e_schema": pg.int4s,
+    "e_occurred": pg.int8s,
+    "e_causation": pg.texts,
+    "e_correlation": pg.texts,
+    "e_actor": pg.texts,
+    "e_payload": pg.texts,
+    "e_hash": pg.byteas,
+}
+_CONTENT: Columns = {
+    "c_append": pg.int4s,
+    "c_ref": pg.texts,
+    "c_stream": pg.texts,
+    "c_subject": pg.texts,
+    "c_salt": pg.byteas,
+    "c_body": pg.byteas,
+}
+_CLAIM: Columns = {
+    "k_append": pg.int4s,
+    "k_owner": pg.texts,
+    "k_key": pg.texts,
+    "k_fingerprint": pg.byteas,
+    "k_run": pg.texts,
+}
+_ENTRY: Columns = {
+    "a_append": pg.int4s,
+    "a_owner": pg.texts,
+    "a_fingerprint": pg.byteas,
+    "a_run": pg.texts,
+    "a_attempt": pg.int4s,
+    "a_expires": pg.int8s,
+}
+_BALANCE: Columns = {
+    "b_append": pg.int4s,
+    "b_kind": pg.texts,
+    "b_scope": pg.texts,
+    "b_period": pg.texts,
+    "b_money": pg.texts,
+    "b_at": pg.int8s,
+    "b_held": pg.numerics,
+    "b_spent": pg.numerics,
+}
+_KEY: Columns = {
+    "x_append": pg.int4s,
+    "x_id": pg.byteas,
+    "x_owner": pg.texts,
+    "x_subject": pg.texts,
+    "x_wrapped_by": pg.byteas,
+    "x_wrapped": pg.byteas,
+}
+_OIDS: dict[Encoder, int] = {
     pg.int4s: pg.INT4_ARRAY,
     pg.int8s: pg.INT8_ARRAY,
     pg.texts: pg.TEXT_ARRAY,
     pg.byteas: pg.BYTEA_ARRAY,
     pg.numerics: pg.NUMERIC_ARRAY,
 }
-_COLUMNS = (*_STREAM, *_EVENT, *_CONTENT, *_CLAIM, *_ENTRY, *_BALANCE)
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
-    """One of the database's functions that append, as it is called."""
+class Call:
+    """A call of one of the database's functions that append, with the lists that have something."""
 
-    name: str
+    name: str  # of the prepared statement
+    statement: str
     types: tuple[int, ...]
     formats: tuple[int, ...]
 
     @classmethod
-    def of(cls, name: str, columns: Sequence[Callable[[Any], bytes]]) -> Function:
-        """The function whose parameters are the number of appends, the streams and these columns."""
-        types = (pg.INT4, pg.TEXT_ARRAY, *(_OIDS[column] for column in columns))
-        return cls(name, types, (1, 1, *(0 if column is pg.numerics else 1 for column in columns)))
-
-    @property
-    def statement(self) -> str:
-        """The call as SQL."""
-        places = ", ".join(f"${number}" for number in range(1, len(self.types) + 1))
-        return f"SELECT status, first, last, at, versions, refused, taken FROM log.{self.name}({places})"
+    def of(cls, function: str, columns: Columns) -> Call:
+        """The function with the number of appends, the streams and these lists; those left out are empty."""
+        types = (pg.INT4, pg.TEXT_ARRAY, *(_OIDS[encoder] for encoder in columns.values()))
+        formats = (1, 1, *(0 if encoder is pg.numerics else 1 for encoder in columns.values()))
+        places = ", ".join(f"{name} => ${n}" for n, name in enumerate(("appends", "streams", *columns), 1))
+        statement = f"SELECT status, first, last, at, versions, refused, taken FROM log.{function}({places})"
+        families = "".join(dict.fromkeys(name[0] for name in columns))
+        return cls(f"{function}_{families}", statement, types, formats)
 
 
-APPEND = Function.of("append_events_v1", _COLUMNS)
-APPEND_WITH_KEYS = Function.of("append_with_keys_v1", (*_COLUMNS, *_KEY, pg.texts))
+@cache
+def _call(with_lists: tuple[bool, ...]) -> Call:
+    """A call with those of _OPTIONAL that have something."""
+    columns = dict(chain.from_iterable(one.items() for one in compress(_OPTIONAL, with_lists)))
+    return Call.of("append_events_v1", _STREAM | _EVENT | columns)
+
+
+_OPTIONAL = (_CONTENT, _CLAIM, _ENTRY, _BALANCE)
+_EVERYTHING = reduce(or_, _OPTIONAL, _STREAM | _EVENT)
+APPEND = _call((True,) * len(_OPTIONAL))
+_WITH_KEYS = Call.of("append_with_keys_v1", _EVERYTHING | _KEY | {"erased": pg.texts})
 
 
 class Batch:
@@ -117,25 +173,23 @@ class Batch:
         self._erased = append.erased  # such an append is a batch of its own
         self.appends.append(append)
 
-    @property
-    def function(self) -> Function:
-        """The one that can do all of it."""
-        return APPEND_WITH_KEYS if self._key_rows or self._erased else APPEND
-
-    def arguments(self) -> list[bytes]:
-        """One a parameter of the function."""
-        with_keys = [*_columns(_KEY, self._key_rows), pg.texts(self._erased)]
-        return [
+    def call(self) -> tuple[Call, list[bytes]]:
+        """The call that can do all of it, and its arguments."""
+        optional = (self._content_rows, self._claim_rows, self._entry_rows, self._balance_rows)
+        with_keys = bool(self._key_rows or self._erased)
+        call = _WITH_KEYS if with_keys else _call(tuple(map(bool, optional)))
+        arguments = [
             struct.pack(">i", len(self.appends)),
             pg.texts(tuple(self._streams)),
-            *_columns(_STREAM, self._stream_rows),
-            *_columns(_EVENT, self._event_rows),
-            *_columns(_CONTENT, self._content_rows),
-            *_columns(_CLAIM, self._claim_rows),
-            *_columns(_ENTRY, self._entry_rows),
-            *_columns(_BALANCE, self._balance_rows),
-            *(with_keys if self.function is APPEND_WITH_KEYS else ()),
+            *_encoded(_STREAM, self._stream_rows),
+            *_encoded(_EVENT, self._event_rows),
         ]
+        for columns, rows in zip(_OPTIONAL, optional, strict=True):
+            if rows or with_keys:
+                arguments += _encoded(columns, rows)
+        if with_keys:
+            arguments += (*_encoded(_KEY, self._key_rows), pg.texts(self._erased))
+        return call, arguments
 
     def results(self, answer: Sequence[bytes | None]) -> list[Outcome]:
         """The function's row (status, first, last, at, versions, refused, taken) as one result an append."""
@@ -231,6 +285,6 @@ def _balance_row(number: int, change: BalanceChange) -> Row:
     assert_never(change)
 
 
-def _columns(encoders: Sequence[Callable[[Any], bytes]], rows: Sequence[Row]) -> list[bytes]:
-    columns = zip(*rows, strict=True) if rows else repeat(())
-    return [encode(column) for encode, column in zip(encoders, columns, strict=False)]
+def _encoded(columns: Columns, rows: Sequence[Row]) -> list[bytes]:
+    lists = zip(*rows, strict=True) if rows else repeat(())
+    return [encode(values) for encode, values in zip(columns.values(), lists, strict=False)]

@@ -14,7 +14,7 @@ from ...application.ports import Append
 from ...domain.errors import EventIdReused, StoreError, StoreUnavailable
 from ..database_url import masked
 from .append_rules import Outcome
-from .postgres_batch import Batch, Function
+from .postgres_batch import Batch, Call
 from .postgres_connection import Connection, Unreachable, connect, translated, unavailable
 
 PATIENCE = 20.0  # seconds in which a lost server may come back
@@ -44,7 +44,7 @@ class PostgresWriter:
         self._url = url
         self._patience = patience
         self._connection: Connection | None = None
-        self._prepared: set[str] = set()  # functions, on this connection
+        self._prepared: set[str] = set()  # calls, on this connection
 
     def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
         """One outcome an append; what a caller's append cannot do is its own outcome alone."""
@@ -65,7 +65,7 @@ class PostgresWriter:
             batch = Batch()
             for append in appends:
                 batch.add(append)
-            return batch.results(self._durably(batch.function, batch.arguments()))
+            return batch.results(self._durably(*batch.call()))
         except _UNFIT as error:
             if len(appends) > 1:
                 return [outcome for append in appends for outcome in self._append_part([append])]
@@ -82,13 +82,13 @@ class PostgresWriter:
             "a text of this append is not valid Unicode or a number is too big; nothing was written"
         )
 
-    def _durably(self, function: Function, arguments: list[bytes]) -> Answer:
+    def _durably(self, call: Call, arguments: list[bytes]) -> Answer:
         deadline = time.monotonic() + self._patience
         pause, unknown = 0.02, False
         problem: StoreError
         while True:
             try:
-                return self._call(function, arguments)
+                return self._answer(call, arguments)
             except _CommitUnanswered as error:
                 unknown, problem = True, self._unknown(error)
             except StoreError as error:
@@ -106,10 +106,10 @@ class PostgresWriter:
             f"whether it was written is unknown: append it again with the same event ids ({error})"
         )
 
-    def _call(self, function: Function, arguments: list[bytes]) -> Answer:
-        pgconn = self._opened(function).pgconn
+    def _answer(self, call: Call, arguments: list[bytes]) -> Answer:
+        pgconn = self._opened(call).pgconn
         try:
-            result = pgconn.exec_prepared(function.name.encode(), arguments, function.formats, pq.Format.TEXT)
+            result = pgconn.exec_prepared(call.name.encode(), arguments, call.formats, pq.Format.TEXT)
             if result.status == pq.ExecStatus.TUPLES_OK:
                 return [result.get_value(0, column) for column in range(result.nfields)]
             error = error_from_result(result)
@@ -122,18 +122,18 @@ class PostgresWriter:
             raise error
         raise unavailable(self._url, error)
 
-    def _opened(self, function: Function) -> Connection:
-        """The connection, on which the function is prepared."""
+    def _opened(self, call: Call) -> Connection:
+        """The connection, on which the call is prepared."""
         if self._connection is None:
             self._connection, self._prepared = connect(self._url), set()
-        if function.name not in self._prepared:
+        if call.name not in self._prepared:
             pgconn = self._connection.pgconn
             with translated(self._url):
-                prepared = pgconn.prepare(function.name.encode(), function.statement.encode(), function.types)
+                prepared = pgconn.prepare(call.name.encode(), call.statement.encode(), call.types)
                 if prepared.status != pq.ExecStatus.COMMAND_OK:
                     self.close()
                     raise error_from_result(prepared)
-            self._prepared.add(function.name)
+            self._prepared.add(call.name)
         return self._connection
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...domain.errors import StoreError
 from ...domain.units import Timestamp
-from . import wal
+from . import sqlite_connection, wal
 from .append_rules import Outcome, Prepared, apply
 from .file_lock import FileLock
 from .sqlite_connection import connect_writer, explain
@@ -42,22 +42,22 @@ class SqliteWriter:
                 return [self._failure(error) for _ in appends]
 
     def append_inline(self, appends: Sequence[Prepared]) -> list[Outcome] | None:
-        """The same without waiting for anybody; None where another thread or process is writing."""
+        """The same without waiting for anybody; None where another thread, process or program is writing."""
         if not self._mutex.acquire(blocking=False):
             return None
         try:
             if not self._file_lock.acquire(wait=False):
                 return None
-            return self._locked_append(appends)
+            return self._locked_append(appends, wait=False)
         except (sqlite3.Error, OSError, StoreError) as error:
-            return [self._failure(error) for _ in appends]
+            return None if _is_busy(error) else [self._failure(error) for _ in appends]
         finally:
             self._mutex.release()
 
-    def _locked_append(self, appends: Sequence[Prepared]) -> list[Outcome]:
+    def _locked_append(self, appends: Sequence[Prepared], *, wait: bool = True) -> list[Outcome]:
         """Append, then give the file lock back."""
         try:
-            with self._transaction() as connection:
+            with self._transaction(wait=wait) as connection:
                 tx = SqliteTransaction(connection, self._clock(), appends)
                 outcomes = [apply(tx, append) for append in appends]
                 tx.finish()
@@ -67,13 +67,16 @@ class SqliteWriter:
             self._file_lock.release()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
         """BEGIN IMMEDIATE to COMMIT, all or nothing. The file lock is held."""
-        if self._connection is None:
-            self._connection = connect_writer(self._path)
-        connection = self._connection
+        connection = self._opened()
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not (wait and _is_busy(error)):
+                    raise
+                _begin_patiently(connection)
             yield connection
             connection.execute("COMMIT")
         except BaseException:
@@ -81,6 +84,12 @@ class SqliteWriter:
             self._connection = None
             connection.close()
             raise
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = connect_writer(self._path)
+            self._connection.execute("PRAGMA busy_timeout=0")  # whoever may wait says so
+        return self._connection
 
     def content_secret(self, fresh: bytes) -> bytes:
         """The stored secret; `fresh` becomes it where there is none yet."""
@@ -139,3 +148,14 @@ class SqliteWriter:
     def after_fork(self) -> None:
         """Let them in again; the next one opens what it needs."""
         self._mutex.release()
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether a foreign program (a shell, a backup) holds SQLite's own lock: ours hold the file lock first."""
+    return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
+def _begin_patiently(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA busy_timeout={1000 * sqlite_connection.BUSY_TIMEOUT:.0f}")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("PRAGMA busy_timeout=0")

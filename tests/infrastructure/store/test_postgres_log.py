@@ -17,8 +17,10 @@ from model_orchestrator.application.ports import (
     Appended,
     BalanceHold,
     BudgetLimit,
+    CacheEntry,
     Content,
     HoldRefused,
+    IdempotencyClaim,
     StreamAppend,
     VersionConflict,
 )
@@ -51,7 +53,8 @@ def call(connection: psycopg.Connection[Any], append: Append) -> None:
     connection.execute("SELECT")  # begins the transaction
     batch = Batch()
     batch.add(append)
-    result = connection.pgconn.exec_params(APPEND.statement.encode(), batch.arguments(), APPEND.types, APPEND.formats)
+    call, arguments = batch.call()
+    result = connection.pgconn.exec_params(call.statement.encode(), arguments, call.types, call.formats)
     assert result.status == psycopg.pq.ExecStatus.TUPLES_OK, result.error_message
 
 
@@ -256,6 +259,62 @@ def test_an_empty_stream_append_in_a_batch_of_several_streams_is_placed_right(po
     parts = [StreamAppend(name, 0, (new_event(), new_event())) for name in ("a", "b", "c")]
     outcomes = writer.append_batch([on_stream("x"), Append(streams=tuple(parts)), on_stream("y")])
     assert outcomes[1] == VersionConflict("c", 0, 1)
+    writer.close()
+
+
+def test_a_worker_of_an_earlier_release_appends_beside_this_one(postgres_url: str) -> None:
+    """It passes every list, without their names."""
+
+    async def scenario() -> None:
+        store = PostgresStore(postgres_url)
+        places = ", ".join(f"${number}" for number in range(1, len(APPEND.types) + 1))
+        statement = f"SELECT * FROM log.append_events_v1({places})"
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            for number in range(1, 6, 2):
+                await appended(store, on_stream("a", expected=number - 1, balances=[hold(3)]))
+                batch = Batch()
+                batch.add(everything(f"text-{number}", number))
+                call, arguments = batch.call()
+                assert (call, len(arguments)) == (APPEND, len(APPEND.types))
+                result = connection.pgconn.exec_params(statement.encode(), arguments, call.types, call.formats)
+                assert result.get_value(0, 0) == b"{0}"
+        assert [event.position for event in await whole_log(store)] == list(range(1, 7))
+        assert [balance.held for balance in await store.balances()] == [3 * (3 + 4)]
+        assert len(await store.contents([f"text-{number}" for number in range(1, 6, 2)])) == 3
+        await assert_sound(store)
+        await store.aclose()
+
+    asyncio.run(scenario())
+
+
+def everything(name: str, expected: int) -> Append:
+    """An append that has something for every list."""
+    return replace(
+        on_stream(
+            "a",
+            expected=expected,
+            contents=[Content(ref=name, stream="a", subject=None, salt=b"", body=name)],
+            balances=[hold(4)],
+        ),
+        claim=IdempotencyClaim(owner="local", key=name, fingerprint=b"f", run="a"),
+        cache=CacheEntry(owner="local", fingerprint=name.encode(), run="a", attempt=1, expires_at=Timestamp(1)),
+    )
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 2, 3])
+def test_an_append_with_any_of_the_lists_is_recorded_whole(postgres_url: str, left_out: int) -> None:
+    """A list that nobody has something for is not passed."""
+    fields = ("contents", "balances", "claim", "cache")
+    writer = PostgresWriter(postgres_url)
+    empty: dict[str, Any] = {"contents": (), "balances": (), "claim": None, "cache": None}
+    less = replace(everything("text", 0), **{fields[left_out]: empty[fields[left_out]]})
+    more = replace(on_stream("b"), **{fields[left_out]: getattr(everything("text", 0), fields[left_out])})
+    outcomes = writer.append_batch([less]) + writer.append_batch([more])
+    assert [type(outcome) for outcome in outcomes] == [Appended, Appended]
+    tables = ("contents", "balances", "idempotency_keys", "cached_answers", "content_uses")
+    with psycopg.connect(postgres_url) as connection:
+        counts = [connection.execute(f"SELECT count(*) FROM log.{table}".encode()).fetchall() for table in tables]
+    assert counts == [[(1,)]] * len(tables)
     writer.close()
 
 

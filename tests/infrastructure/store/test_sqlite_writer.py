@@ -13,6 +13,7 @@ import pytest
 from model_orchestrator.application.ports import Append, Appended, Expected, HoldRefused, StreamAppend, VersionConflict
 from model_orchestrator.domain.errors import EventIdReused, StoreUnavailable
 from model_orchestrator.domain.units import Timestamp
+from model_orchestrator.infrastructure.store import sqlite_connection
 from model_orchestrator.infrastructure.store.append_rules import Outcome, Prepared
 from model_orchestrator.infrastructure.store.file_lock import FileLock
 from model_orchestrator.infrastructure.store.sqlite import SqliteStore
@@ -126,6 +127,46 @@ def test_a_commit_on_the_loop_does_not_wait_for_another_process(path: Path, writ
     outcomes = writer.append_inline(append)
     assert outcomes is not None
     assert isinstance(outcomes[0], Appended)
+
+
+def test_a_foreign_program_that_holds_the_file_keeps_nobody_but_the_appends_waiting(path: Path) -> None:
+    """The event loop goes on; the appends are committed when the program lets go."""
+
+    async def scenario() -> None:
+        store = SqliteStore(path)
+        await appended(store, on_stream("a"))
+        foreign = sqlite3.connect(path, isolation_level=None)
+        foreign.execute("BEGIN IMMEDIATE")
+        assert store._writer.append_inline([Prepared.of(on_stream("a"))]) is None
+        waiting = asyncio.gather(*(appended(store, on_stream("a")) for _ in range(3)))
+        for _ in range(100):  # turns of a loop that is not held up, or the program would never let go
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        foreign.execute("ROLLBACK")
+        foreign.close()
+        assert sorted(result.last_position for result in await waiting) == [2, 3, 4]
+        assert store._writer._opened().execute("PRAGMA busy_timeout").fetchone() == (0,)  # on the loop nobody waits
+        await assert_sound(store)
+        await store.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_foreign_program_that_does_not_let_go_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_connection, "BUSY_TIMEOUT", 0.05)
+
+    async def scenario() -> None:
+        store = SqliteStore(path)
+        await appended(store, on_stream("a"))
+        foreign = sqlite3.connect(path, isolation_level=None)
+        foreign.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="another program holds it locked"):
+            await store.append(on_stream("a"))
+        foreign.close()
+        assert (await appended(store, on_stream("a"))).first_position == 2
+        await store.aclose()
+
+    asyncio.run(scenario())
 
 
 def test_a_tail_passes_a_writer_that_stalls_inside_its_insert(path: Path) -> None:

@@ -1,0 +1,1 @@
+-- Nothing: a SQLite file has no function that appends.
