@@ -34,7 +34,7 @@ _CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"  # pages: a rebuild writes the sa
 
 
 class State(Protocol):
-    """Transactions on the read models' tables. Usable from any thread."""
+    """Transactions on the read models' tables. Usable from any thread; sent to another process, opened there."""
 
     schema: str  # what stands before a table's name: nothing, or `views.`
 
@@ -112,6 +112,10 @@ class SqliteState:
         self._path = path
         self._file = StateFile(path, _SQLITE)
         self._made = False
+
+    def __reduce__(self) -> tuple[type[SqliteState], tuple[Path]]:
+        assert self._path is not None, "tables in memory cannot be shared"
+        return SqliteState, (self._path,)
 
     def write(self, work: Callable[[Tables], T], *, swap: bool = False) -> T:
         """Alone among all who write the file; readers keep their snapshots."""
