@@ -13,7 +13,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --no-strip-extras --universal 
 AXE = 4.14.1
 AXE_SHA512 = 1477dafa598d8d065f273d6af302aa203c02e83131707b7fa648cd41bd3d6b734f8c22a0dab86ee6a6f64b8afbe804b214d36db85a2826965edfb3a0b9d546b5
 
-# Of the peers that `make bench-gateway` measures.
+# Of the peers that `make bench` and `make bench-gateway` measure.
+EVENTSOURCING = 9.5.6
 LITELLM = 1.108.7
 PORTKEY = 1.15.2
 
@@ -106,11 +107,12 @@ prices: .venv/dev ## renew the snapshot of public prices
 weights: .venv/dev ## train the shipped weights again: make weights DATA=folder
 	@OMP_NUM_THREADS=1 $(BIN)/python -m model_orchestrator.infrastructure.learning.shipped "$(DATA)"
 
-bench: .venv/dev ## measure
+bench: .venv/dev ## measure: make bench ARGS="--peers"
+	@$(if $(findstring --peers,$(ARGS)),$(MAKE) --no-print-directory .venv/peers/eventsourcing/bin/python)
 	@$(BIN)/python -m tests.benchmarks.bench_start
 	@$(BIN)/python -m tests.benchmarks.bench_clients
 	@$(BIN)/python -m tests.benchmarks.bench_store
-	@$(BIN)/python -m tests.benchmarks.bench_projections
+	@$(BIN)/python -m tests.benchmarks.bench_projections $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_monitor
 
 bench-gateway: .venv/dev ## measure the service under load: make bench-gateway ARGS="--peers"
@@ -120,6 +122,10 @@ bench-gateway: .venv/dev ## measure the service under load: make bench-gateway A
 	@$(BIN)/python -m tests.benchmarks.gateway $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_library $(filter --peers,$(ARGS))
 	@$(BIN)/python -m tests.benchmarks.bench_start
+
+.venv/peers/eventsourcing/bin/python: | .venv/dev
+	@$(PYTHON) -m venv --clear .venv/peers/eventsourcing
+	@.venv/peers/eventsourcing/bin/python -m pip --disable-pip-version-check -qq install 'eventsourcing==$(EVENTSOURCING)'
 
 .venv/peers/litellm/bin/litellm: | .venv/dev
 	@$(PYTHON) -m venv --clear .venv/peers/litellm

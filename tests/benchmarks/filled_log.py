@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from model_orchestrator.infrastructure.event_codec import SCHEMA_VERSIONS
 from model_orchestrator.infrastructure.store.database import upgrade
 
 GOLDEN = Path(__file__).parent.parent / "infrastructure" / "golden_events"
@@ -27,7 +28,7 @@ Row = tuple[object, ...]
 
 
 def golden(type_: str) -> str:
-    return (GOLDEN / f"{type_}.1.json").read_text().strip()
+    return (GOLDEN / f"{type_}.{SCHEMA_VERSIONS[type_]}.json").read_text().strip()
 
 
 def fill(path: Path, runs: int, *, days: int = 90, seed: int = 4) -> int:
@@ -68,7 +69,7 @@ def _events(position: int, runs: int, days: int, rng: random.Random) -> Iterator
                 version,
                 event_id,
                 type_,
-                1,
+                SCHEMA_VERSIONS[type_],
                 at,
                 at,
                 None,
