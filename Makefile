@@ -112,7 +112,7 @@ bench: .venv/dev ## measure: make bench ARGS="--peers"
 	@$(BIN)/python -m tests.benchmarks.bench_start
 	@$(BIN)/python -m tests.benchmarks.bench_clients
 	@$(BIN)/python -m tests.benchmarks.bench_store $(filter --peers,$(ARGS))
-	@$(BIN)/python -m tests.benchmarks.bench_projections
+	@$(BIN)/python -m tests.benchmarks.bench_projections $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_monitor
 
 bench-gateway: .venv/dev ## measure the service under load: make bench-gateway ARGS="--peers"

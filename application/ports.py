@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..domain.catalogue import ModelConfig
 from ..domain.events import ContentRef, Money, RunEvent
@@ -31,9 +31,8 @@ class NewEvent:
     payload: str  # canonical JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedEvent:
-    """An event as it stands in the log."""
+class RecordedEvent(NamedTuple):
+    """An event as it stands in the log: a tuple, because a log is read by the million."""
 
     position: int  # global, from 1, gapless, in commit order
     stream: str

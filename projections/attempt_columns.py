@@ -6,7 +6,6 @@ from .projection import Table
 
 RUN_COLUMNS = (
     ("run_at", "INTEGER"),  # when the run started: the time its costs are reported by
-    ("month", "INTEGER"),  # the UTC month of that
     ("strategy", "TEXT"),
     ("category", "TEXT"),
     ("tags", "JSON"),

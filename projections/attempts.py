@@ -6,12 +6,13 @@ answer replaces a loss, and a reconciliation an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from . import facts
 from .attempt_columns import (
     ATTEMPTS,
     CHARGED_COLUMNS,
@@ -24,10 +25,10 @@ from .attempt_columns import (
 from .buckets import bucket_of
 from .costs import COSTS, RUN_COSTS
 from .dimensions import ATTEMPT_DIMENSIONS, DIMENSIONS, ESCALATION_DIMENSIONS, dim_of
-from .facts import Fact, money_of, picos, tags_text
+from .facts import money_of, picos, tags_text
 from .model_stats import ESCALATION_STATS, MODEL_STATS
 from .model_totals import ESCALATION_TOTALS, MODEL_TOTALS
-from .projection import Names, Row, Sums, Table, Tables, delete_runs, month_of, replace_rows, rows_of
+from .projection import Add, Names, Row, Sums, Table, Tables, delete_runs, replace_rows, rows_of
 
 RUNS_WITHOUT = Table("runs_without_attempts", (("run", "TEXT"), *RUN_COLUMNS), key=("run",))
 ESCALATIONS = Table(
@@ -70,6 +71,7 @@ _STATUS, _COST, _CHARGED_MONEY, _MODEL = (
     ATTEMPTS.names.index(one) for one in ("status", "cost", "charged_money", "model")
 )
 _OPEN: tuple[Any, ...] = ("open", *[None] * (len(OUTCOME_COLUMNS) - 1))
+_NO_USAGE = (None,) * 5
 _NO_CHARGE = (None,) * len(CHARGED_COLUMNS)
 _NO_CONFIDENCE = (None,)
 _NOT_RECONCILED = (None,) * len(RECONCILED_COLUMNS)
@@ -95,8 +97,8 @@ class Attempts:
     """The fold and the tables."""
 
     name: str = "attempts"
-    version: int = 2
-    types: tuple[str, ...]
+    version: int = 3
+    adds: Mapping[str, Add]
     tables: tuple[Table, ...] = (
         ATTEMPTS,
         RUNS_WITHOUT,
@@ -111,10 +113,6 @@ class Attempts:
     def zero(self) -> AttemptBatch:
         """No event."""
         return AttemptBatch()
-
-    def add(self, batch: AttemptBatch, fact: Fact) -> None:
-        """Take in one event. Raises ValueError for money finer than a picodollar."""
-        _ADD[fact.type](batch, fact)
 
     def merge(self, batch: AttemptBatch, other: AttemptBatch) -> AttemptBatch:
         """The facts of both; uses up its arguments."""
@@ -132,18 +130,19 @@ class Attempts:
     def prepare(self, batch: AttemptBatch) -> None:
         """The rows of runs that begin here need nothing of the tables."""
         runs = {run: slot[1:] for run, slot in batch.runs.items() if slot[0] == 1}
-        begun = {run: batch.attempts.pop(run) for run in runs if run in batch.attempts}
+        begun = [run for run in runs if run in batch.attempts]
         if batch.rows:
             assert not begun, "a batch that was prepared is not added to"
             return
-        rows = list(_new_rows(begun, [], runs))
-        batch.rows = rows
-        batch.sums = tuple(rollup.sums(rows) for rollup in _ROLLUPS)
-        batch.run_costs += _run_costs(rows)
+        for run in begun:
+            rows = list(_rows_of_run(run, runs[run], batch.attempts.pop(run)))
+            if rows:
+                batch.rows += rows
+                batch.run_costs.append(_run_cost(rows))
+                del batch.runs[run]
+        batch.sums = tuple(rollup.sums(batch.rows) for rollup in _ROLLUPS)
         for key in [key for key in batch.escalations if key[0] in runs]:
             batch.escalated.append(_escalation(key, runs[key[0]], *batch.escalations.pop(key)))
-        for run in {row[0] for row in rows}:
-            del batch.runs[run]
 
     def apply(self, tables: Tables, names: Names, batch: AttemptBatch) -> None:
         """Rows of runs that began earlier are read, completed and written anew."""
@@ -162,26 +161,29 @@ class Attempts:
         rollups = (ESCALATION_DIMENSIONS, ESCALATION_STATS, ESCALATION_TOTALS)
         replace_rows(tables, names, ESCALATIONS, rollups, old=[], new=[*escalated, *batch.escalated])
         delete_runs(tables, names(RUN_COSTS.name), sorted({row[0] for row in old}))
-        tables.insert(names(RUN_COSTS.name), RUN_COSTS.names, [*_run_costs(new), *batch.run_costs])
+        run_costs = [_run_cost(list(rows)) for _, rows in groupby(new, itemgetter(0))]
+        tables.insert(names(RUN_COSTS.name), RUN_COSTS.names, [*run_costs, *batch.run_costs])
         _keep_waiting(tables, names, batch, {row[0] for row in waiting}, {row[0] for row in (*old, *new)})
 
 
 def _escalation(key: tuple[str, int], of_run: tuple[Any, ...], from_model: str, to_model: str, reason: str) -> Row:
     """A row, with dimensions of its two models: without provider and outcome."""
-    strategy, category, _, money, owner = of_run[2:]
+    _, strategy, category, _, money, owner = of_run
     dims = (dim_of(category, strategy, model, "", money, "", owner) for model in (from_model, to_model))
     return (*key, *of_run, from_model, to_model, reason, *dims)
 
 
-def _run_costs(rows: Sequence[Row]) -> Iterator[Row]:
-    """The sums of each run, whose attempts stand together, in order."""
-    for run, attempts in groupby(rows, itemgetter(0)):
-        listed = list(attempts)
-        costs = [row[_COST] for row in listed]
-        known = None if None in costs else sum(costs)
-        money = ",".join(sorted({row[_CHARGED_MONEY] for row in listed if row[_CHARGED_MONEY]})) or None
-        statuses = [row[_STATUS] for row in listed]
-        yield run, len(listed), statuses.count("open"), statuses.count("lost"), known, money, listed[-1][_MODEL]
+def _run_cost(rows: Sequence[Row]) -> Row:
+    """The sums of one run, of its attempts in order."""
+    last = rows[-1]
+    if len(rows) == 1:
+        status = last[_STATUS]
+        return last[0], 1, int(status == "open"), int(status == "lost"), last[_COST], last[_CHARGED_MONEY], last[_MODEL]
+    costs = [row[_COST] for row in rows]
+    known = None if None in costs else sum(costs)
+    money = ",".join(sorted({row[_CHARGED_MONEY] for row in rows if row[_CHARGED_MONEY]})) or None
+    statuses = [row[_STATUS] for row in rows]
+    return last[0], len(rows), statuses.count("open"), statuses.count("lost"), known, money, last[_MODEL]
 
 
 def _keep_waiting(tables: Tables, names: Names, batch: AttemptBatch, waiting: set[str], with_attempt: set[str]) -> None:
@@ -204,13 +206,16 @@ def _new_rows(
         for number, slots in batch.pop(run, {}).items():
             merge_slots(attempts.setdefault(number, slots), slots)
     for run, attempts in (*stored.items(), *batch.items()):
-        if (of_run := runs.get(run)) is None:
-            continue
-        calls: set[int] = set()
-        for number in sorted(attempts):
-            slots = attempts[number]
-            if (started := slots[STARTED]) is None:  # nothing is known of it but that something came of it
-                continue
+        if (of_run := runs.get(run)) is not None:
+            yield from _rows_of_run(run, of_run, attempts)
+
+
+def _rows_of_run(run: str, of_run: tuple[Any, ...], attempts: dict[int, Slots]) -> Iterator[Row]:
+    """In order, those of attempts that are known to have started, not only that something came of them."""
+    calls: set[int] = set()
+    for number in sorted(attempts):
+        slots = attempts[number]
+        if (started := slots[STARTED]) is not None:
             yield _row(run, number, of_run, slots, retry=started[2] in calls)
             calls.add(started[2])
 
@@ -256,7 +261,9 @@ def _row(run: str, number: int, of_run: tuple[Any, ...], slots: Slots, *, retry:
     else:
         cost = 0 if ended[0] == "failed" else None
     latency, first_token = ended[7], ended[8]
-    money = of_run[5] if charged is None else charged[4]
+    _, strategy, category, _, money, owner = of_run
+    if charged is not None:
+        money = charged[4]
     return (
         run,
         number,
@@ -271,86 +278,66 @@ def _row(run: str, number: int, of_run: tuple[Any, ...], slots: Slots, *, retry:
         int(retry),
         None if latency is None else bucket_of(latency),
         None if first_token is None else bucket_of(first_token),
-        dim_of(of_run[3], of_run[2], started[4], started[5], money, ended[0], of_run[6]),
+        dim_of(category, strategy, started[4], started[5], money, ended[0], owner),
     )
 
 
 # ---- what each event adds -------------------------------------------------------------------------------------------
 
 
-def _run_started(batch: AttemptBatch, fact: Fact) -> None:
-    event, at = fact.event, fact.at
-    slot = (
-        fact.version,
-        at,
-        month_of(at),
-        event.strategy,
-        event.category,
-        tags_text(event.tags),
-        money_of(event.provider),
-        event.owner,
-    )
-    if fact.run not in batch.runs:
-        batch.runs[fact.run] = slot
+def _run_started(batch: AttemptBatch, run: str, version: int, at: int, e: facts.RunStarted) -> None:
+    if run not in batch.runs:
+        batch.runs[run] = (version, at, e.strategy, e.category, tags_text(e.tags), money_of(e.provider), e.owner)
 
 
-def _learn(batch: AttemptBatch, fact: Fact, index: int, slot: Slot) -> None:
-    attempts = batch.attempts.get(fact.run)
-    if attempts is None:
-        attempts = batch.attempts[fact.run] = {}
-    number = fact.event.attempt
-    slots = attempts.get(number)
-    if slots is None:
-        slots = attempts[number] = [None] * 6
+def _learn(batch: AttemptBatch, run: str, attempt: int, index: int, slot: Slot) -> None:
+    try:
+        slots = batch.attempts[run][attempt]
+    except KeyError:
+        slots = batch.attempts.setdefault(run, {}).setdefault(attempt, [None] * 6)
     if slots[index] is None or index == RECONCILED:
         slots[index] = slot
 
 
-def _started(batch: AttemptBatch, fact: Fact) -> None:
-    e = fact.event
-    most = picos(e.max_cost)
-    _learn(batch, fact, STARTED, (fact.version, fact.at, e.call, e.epoch, e.model, e.provider, e.purpose, most))
+def _started(batch: AttemptBatch, run: str, version: int, at: int, e: facts.AttemptStarted) -> None:
+    slot = (version, at, e.call, e.epoch, e.model, e.provider, e.purpose, picos(e.max_cost))
+    _learn(batch, run, e.attempt, STARTED, slot)
 
 
-def _called(batch: AttemptBatch, fact: Fact) -> None:
-    e, u = fact.event, fact.event.usage
-    tokens = (None,) * 5 if u is None else (u.input_uncached, u.cache_read, u.cache_write, u.output, u.reasoning)
+def _called(batch: AttemptBatch, run: str, version: int, at: int, e: facts.ModelCalled) -> None:
+    u = e.usage
+    tokens = _NO_USAGE if u is None else (u.input_uncached, u.cache_read, u.cache_write, u.output, u.reasoning)
     reply = (e.finish_reason, e.response_model, e.provider_request_id, e.latency, e.first_token)
-    _learn(batch, fact, OUTCOME, (fact.version, "answered", fact.at, None, None, *reply, *tokens))
+    _learn(batch, run, e.attempt, OUTCOME, (version, "answered", at, None, None, *reply, *tokens))
 
 
-def _failed(batch: AttemptBatch, fact: Fact) -> None:
-    e = fact.event
+def _failed(batch: AttemptBatch, run: str, version: int, at: int, e: facts.AttemptFailed) -> None:
     said = (e.kind, e.status, None, None, e.provider_request_id, e.latency)
-    _learn(batch, fact, OUTCOME, (fact.version, "failed", fact.at, *said, *[None] * 6))
+    _learn(batch, run, e.attempt, OUTCOME, (version, "failed", at, *said, None, *_NO_USAGE))
 
 
-def _lost(batch: AttemptBatch, fact: Fact) -> None:
-    e = fact.event
+def _lost(batch: AttemptBatch, run: str, version: int, at: int, e: facts.AttemptLost) -> None:
     said = (e.kind, e.status, None, None, e.provider_request_id, e.latency)
-    _learn(batch, fact, LOST, (fact.version, "lost", fact.at, *said, *[None] * 6))
+    _learn(batch, run, e.attempt, LOST, (version, "lost", at, *said, None, *_NO_USAGE))
 
 
-def _charged(batch: AttemptBatch, fact: Fact) -> None:
-    e = fact.event
-    _learn(batch, fact, CHARGED, (fact.version, picos(e.amount), e.price_card, int(e.estimated), e.money))
+def _charged(batch: AttemptBatch, run: str, version: int, at: int, e: facts.CostIncurred) -> None:
+    _learn(batch, run, e.attempt, CHARGED, (version, picos(e.amount), e.price_card, int(e.estimated), e.money))
 
 
-def _scored(batch: AttemptBatch, fact: Fact) -> None:
-    _learn(batch, fact, CONFIDENCE, (fact.version, fact.event.score))
+def _scored(batch: AttemptBatch, run: str, version: int, at: int, e: facts.ConfidenceScored) -> None:
+    _learn(batch, run, e.attempt, CONFIDENCE, (version, e.score))
 
 
-def _reconciled(batch: AttemptBatch, fact: Fact) -> None:
-    e = fact.event
-    _learn(batch, fact, RECONCILED, (fact.version, picos(e.amount), e.evidence, e.by))
+def _reconciled(batch: AttemptBatch, run: str, version: int, at: int, e: facts.AttemptReconciled) -> None:
+    _learn(batch, run, e.attempt, RECONCILED, (version, picos(e.amount), e.evidence, e.by))
 
 
-def _escalated(batch: AttemptBatch, fact: Fact) -> None:
-    event = fact.event
-    batch.escalations[fact.run, fact.version] = (event.from_model, event.to_model, event.reason)
+def _escalated(batch: AttemptBatch, run: str, version: int, at: int, e: facts.Escalated) -> None:
+    batch.escalations[run, version] = (e.from_model, e.to_model, e.reason)
 
 
-_ADD: dict[str, Callable[[AttemptBatch, Fact], None]] = {
+Attempts.adds = {
     "RunStarted": _run_started,
     "AttemptStarted": _started,
     "ModelCalled": _called,
@@ -361,4 +348,3 @@ _ADD: dict[str, Callable[[AttemptBatch, Fact], None]] = {
     "ConfidenceScored": _scored,
     "Escalated": _escalated,
 }
-Attempts.types = tuple(_ADD)

@@ -9,8 +9,8 @@ _BITS = 4  # 16 buckets from one power of two to the next
 
 def bucket_of(value: int) -> int:
     """The bucket of a whole number from 0; up to 31 each has its own."""
-    shift = max(0, value.bit_length() - _BITS - 1)
-    return (shift << _BITS) + (value >> shift)
+    shift = value.bit_length() - _BITS - 1
+    return value if shift <= 0 else (shift << _BITS) + (value >> shift)
 
 
 def middle_of(bucket: int) -> int:

@@ -6,13 +6,13 @@ dollar and the rest in picodollars, because a sum of picodollars alone passes 64
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from operator import add, itemgetter
 
 from ..domain.units import MILLION
 from .attempt_columns import ATTEMPT_COLUMNS
-from .projection import DAY, HOUR, Key, Rollup, Row, Sums, Table
+from .facts import tags_of
+from .projection import DAY, HOUR, Key, Rollup, Row, Sums, Table, month_of
 
 MEASURES = {  # and how SQL has them from an attempt's row
     "calls": "1",
@@ -53,7 +53,7 @@ _FIGURES = itemgetter(
         )
     )
 )
-_PLACE = itemgetter(*(_AT[name] for name in ("run_at", "month", "tags", "dim")))
+_PLACE = itemgetter(*(_AT[name] for name in ("run_at", "tags", "dim")))
 
 
 def measures_of(row: Row) -> tuple[int, ...]:
@@ -61,14 +61,15 @@ def measures_of(row: Row) -> tuple[int, ...]:
     cost, retry, estimated, evidence, charged, uncached, read, write, output, reasoning, latency, confidence = _FIGURES(
         row
     )
+    micros, rest = (0, 0) if cost is None else divmod(cost, MILLION)
     return (
         1,
         retry,
         1 if cost is None else 0,
         estimated or 0,
         1 if evidence == "assumed" and charged is None else 0,
-        0 if cost is None else cost // MILLION,
-        0 if cost is None else cost % MILLION,
+        micros,
+        rest,
         uncached or 0,
         read or 0,
         write or 0,
@@ -81,24 +82,24 @@ def measures_of(row: Row) -> tuple[int, ...]:
     )
 
 
-def sums_of(rows: Iterable[Row]) -> Sums:
+def sums_of(rows: Sequence[Row]) -> Sums:
     """By hour first, from those by day, and from those by month."""
     hours: Sums = {}
     for row in rows:
-        at, month, tags, dim = _PLACE(row)
+        at, tags, dim = _PLACE(row)
+        hour = at - at % HOUR
         values = measures_of(row)
-        _add(hours, ("", at - at % HOUR, "", dim, month), values)
+        _add(hours, ("hour", "", hour, "", dim), values)
         if tags != "{}":
-            for key, value in json.loads(tags).items():
-                _add(hours, (key, at - at % HOUR, value, dim, month), values)
+            for key, value in tags_of(tags):
+                _add(hours, ("hour", key, hour, value, dim), values)
     days: Sums = {}
-    for (key, hour, value, dim, month), values in hours.items():
-        _add(days, (key, hour - hour % DAY, value, dim, month), values)
+    for (_, key, hour, value, dim), values in hours.items():
+        _add(days, ("day", key, hour - hour % DAY, value, dim), values)
     months: Sums = {}
-    for (key, _, value, dim, month), values in days.items():
-        _add(months, (key, month, value, dim, month), values)
-    grains = (("hour", hours), ("day", days), ("month", months))
-    return {(grain, *key[:4]): values for grain, sums in grains for key, values in sums.items()}
+    for (_, key, day, value, dim), values in days.items():
+        _add(months, ("month", key, month_of(day), value, dim), values)
+    return hours | days | months
 
 
 def _add(sums: Sums, key: Key, values: tuple[int, ...]) -> None:

@@ -6,7 +6,7 @@ The number is a hash of the words, so that it is the same in every rebuild.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
@@ -30,18 +30,18 @@ def dim_of(*words: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-_WORDS = itemgetter(*(ATTEMPT_COLUMNS.index(word) for word in WORDS))
+_PLACE = itemgetter(*(ATTEMPT_COLUMNS.index(name) for name in ("dim", *WORDS)))
 
 
-def _of_attempts(rows: Iterable[Row]) -> Sums:
-    uses = Counter((row[-1], *_WORDS(row)) for row in rows)
+def _of_attempts(rows: Sequence[Row]) -> Sums:
+    uses: Counter[Key] = Counter(map(_PLACE, rows))
     return {key: (count,) for key, count in uses.items()}
 
 
-def _of_escalations(rows: Iterable[Row]) -> Sums:
+def _of_escalations(rows: Sequence[Row]) -> Sums:
     uses: Counter[Key] = Counter()
     for row in rows:
-        strategy, category, _, money, owner, from_model, to_model = row[4:11]
+        strategy, category, _, money, owner, from_model, to_model = row[3:10]
         for dim, model in ((row[-2], from_model), (row[-1], to_model)):
             uses[dim, category, strategy, model, "", money, "", owner] += 1
     return {key: (count,) for key, count in uses.items()}

@@ -5,11 +5,12 @@ Money is still text here; `picos` makes it the columns' integer.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import json
+from functools import lru_cache
 
 import msgspec
 
-from ..domain.units import PICODOLLARS
+DECIMALS = 12  # of a dollar in picodollars
 
 
 class Lean(msgspec.Struct, frozen=True, gc=False):
@@ -172,17 +173,6 @@ LEAN: dict[str, type[Lean]] = {
 }
 
 
-class Fact(NamedTuple):
-    """An event with what a fold needs of its envelope."""
-
-    position: int
-    run: str  # its stream
-    version: int  # in the stream
-    at: int  # recorded_at, microseconds
-    type: str
-    event: Any  # one of LEAN
-
-
 def tags_text(tags: msgspec.Raw) -> str:
     """The tags as a JSON object. Raises ValueError where they are none."""
     text = bytes(tags).decode()
@@ -191,14 +181,20 @@ def tags_text(tags: msgspec.Raw) -> str:
     return text
 
 
+@lru_cache(maxsize=10_000)
+def tags_of(text: str) -> tuple[tuple[str, str], ...]:
+    """Keys and values of a JSON object of tags."""
+    return tuple(json.loads(text).items())
+
+
 def picos(amount: str | None) -> int | None:
     """A plain decimal amount of USD in picodollars. Raises ValueError where it is finer than one."""
     if amount is None:
         return None
     whole, _, part = amount.partition(".")
-    if len(part) > 12:
-        raise ValueError(f"{amount} is finer than a picodollar (12 decimals)")
-    return int(whole) * PICODOLLARS + int(part.ljust(12, "0"))
+    if len(part) > DECIMALS:
+        raise ValueError(f"{amount} is finer than a picodollar ({DECIMALS} decimals)")
+    return int(whole + part.ljust(DECIMALS, "0"))
 
 
 def money_of(provider: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from operator import itemgetter
 
 from .attempt_columns import ATTEMPT_COLUMNS
@@ -25,27 +25,24 @@ _FIGURES = itemgetter(
 )
 
 
-def _of_attempts(rows: Iterable[Row]) -> Sums:
-    counts: Counter[Key] = Counter()
-    for row in rows:
-        at, dim, status, latency, first_token, confidence, error = _FIGURES(row)
-        day = at - at % DAY
-        if latency is not None and status == "answered":
-            counts[day, dim, LATENCY, str(latency)] += 1
-        if first_token is not None:
-            counts[day, dim, FIRST_TOKEN, str(first_token)] += 1
-        if confidence is not None:
-            counts[day, dim, CONFIDENCE, str(confidence // CONFIDENCE_STEP)] += 1
-        if error is not None:
-            counts[day, dim, ERROR, error] += 1
-    return {key: (count,) for key, count in counts.items()}
+def _of_attempts(rows: Sequence[Row]) -> Sums:
+    found = [(at - at % DAY, *others) for at, *others in map(_FIGURES, rows)]
+    counts: Counter[Key] = Counter(
+        [(day, dim, LATENCY, it) for day, dim, status, it, _, _, _ in found if it is not None and status == "answered"]
+    )
+    counts.update([(day, dim, FIRST_TOKEN, it) for day, dim, _, _, it, _, _ in found if it is not None])
+    counts.update(
+        [(day, dim, CONFIDENCE, it // CONFIDENCE_STEP) for day, dim, _, _, _, it, _ in found if it is not None]
+    )
+    counts.update([(day, dim, ERROR, it) for day, dim, _, _, _, _, it in found if it is not None])
+    return {(day, dim, measure, str(label)): (count,) for (day, dim, measure, label), count in counts.items()}
 
 
-def _of_escalations(rows: Iterable[Row]) -> Sums:
+def _of_escalations(rows: Sequence[Row]) -> Sums:
     counts: Counter[Key] = Counter()
     for row in rows:
         day = row[2] - row[2] % DAY
-        from_model, to_model, _, from_dim, to_dim = row[9:]
+        from_model, to_model, _, from_dim, to_dim = row[8:]
         counts[day, from_dim, ESCALATED_TO, to_model] += 1
         counts[day, to_dim, ESCALATED_FROM, from_model] += 1
     return {key: (count,) for key, count in counts.items()}

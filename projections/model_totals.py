@@ -7,7 +7,7 @@ more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -28,29 +28,23 @@ class ModelTotal:
     count: int
 
 
-_FIGURES = itemgetter(
-    *(
-        ATTEMPT_COLUMNS.index(name)
-        for name in ("provider", "model", "money", "status", "latency_bucket", "first_token_bucket", "error")
-    )
-)
+_MEASURED = {
+    measure: itemgetter(*(ATTEMPT_COLUMNS.index(name) for name in ("provider", "model", "money", "status", column)))
+    for measure, column in ((LATENCY, "latency_bucket"), (FIRST_TOKEN, "first_token_bucket"), (ERROR, "error"))
+}
 
 
-def _of_attempts(rows: Iterable[Row]) -> Sums:
+def _of_attempts(rows: Sequence[Row]) -> Sums:
     counts: Counter[Key] = Counter()
-    for row in rows:
-        provider, model, money, status, latency, first_token, error = _FIGURES(row)
-        if latency is not None and status == "answered":
-            counts[provider, model, money, LATENCY, str(latency)] += 1
-        if first_token is not None:
-            counts[provider, model, money, FIRST_TOKEN, str(first_token)] += 1
-        if error is not None:
-            counts[provider, model, money, ERROR, error] += 1
+    for measure, figures in _MEASURED.items():
+        for (provider, model, money, status, label), count in Counter(map(figures, rows)).items():
+            if label is not None and (measure != LATENCY or status == "answered"):
+                counts[provider, model, money, measure, str(label)] += count
     return {key: (count,) for key, count in counts.items()}
 
 
-def _of_escalations(rows: Iterable[Row]) -> Sums:
-    counts = Counter(("", row[9], row[7], ESCALATED_TO, row[10]) for row in rows)
+def _of_escalations(rows: Sequence[Row]) -> Sums:
+    counts = Counter(("", row[8], row[6], ESCALATED_TO, row[9]) for row in rows)
     return {key: (count,) for key, count in counts.items()}
 
 

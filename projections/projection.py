@@ -8,7 +8,7 @@ what they say now, so a late fact corrects them exactly, and a rebuild gives the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,7 +16,6 @@ from operator import add, sub
 from typing import Any, Protocol
 
 from ..domain.units import MILLION
-from .facts import Fact
 
 Row = tuple[Any, ...]
 HOUR = 3600 * MILLION
@@ -42,19 +41,21 @@ class Tables(Protocol):
         """The rows, as many at a time as are needed."""
 
 
+# Takes one event into an accumulator: its run, its version in the stream, when it was recorded, one of facts.LEAN.
+# Raises ValueError for one that cannot be folded, and then has taken in nothing of it.
+Add = Callable[[Any, str, int, int, Any], None]
+
+
 class Projection(Protocol):
     """One read model, or several that share a fold. `version` changes with the fold or the tables."""
 
     name: str
     version: int
-    types: tuple[str, ...]  # of the events it wants
+    adds: Mapping[str, Add]  # by the types of event it wants
     tables: tuple[Table, ...]
 
     def zero(self) -> Any:
         """An empty accumulator."""
-
-    def add(self, batch: Any, fact: Fact) -> None:
-        """Take in one event. Raises ValueError for one that cannot be folded, and then has taken in nothing of it."""
 
     def merge(self, batch: Any, other: Any) -> Any:
         """Both accumulators together; the order does not matter. May use up its arguments."""
@@ -132,7 +133,7 @@ class Rollup:
     table: Table
     keys: tuple[str, ...]  # columns of the key, and what follows from it
     measures: tuple[str, ...]  # the first counts the rows that stand behind it
-    sums: Callable[[Iterable[Row]], Sums]
+    sums: Callable[[Sequence[Row]], Sums]
 
     def write(self, tables: Tables, name: str, changes: Sums, *, sweep: bool) -> None:
         """Bring changes into the sums; with `sweep`, take out those that nothing stands behind any more."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add, itemgetter
 from typing import Any
 
 from ..domain.units import MILLION
-from .facts import Fact, money_of, picos, tags_text
-from .projection import DAY, Names, Rollup, Row, Sums, Table, Tables, month_of, replace_rows, rows_of
+from . import facts
+from .facts import money_of, picos, tags_of, tags_text
+from .projection import DAY, Add, Names, Rollup, Row, Sums, Table, Tables, replace_rows, rows_of
 
 _STARTED = (
     ("run_at", "INTEGER"),
-    ("month", "INTEGER"),
     ("strategy", "TEXT"),
     ("category", "TEXT"),
     ("tags", "JSON"),
@@ -52,13 +51,12 @@ _AT = {name: index for index, name in enumerate(RUNS.names)}
 _FIGURES = itemgetter(*(_AT[name] for name in ("run_at", *KEYS, "saved", "confidence")))
 
 
-def _counts(rows: Iterable[Row]) -> Sums:
+def _counts(rows: Sequence[Row]) -> Sums:
     sums: Sums = {}
-    for row in rows:
-        at, category, strategy, money, status, cached_model, owner, saved, confidence = _FIGURES(row)
-        key = (at - at % DAY, category, strategy, money, status, cached_model or "", owner)
-        micros, rest = divmod(saved or 0, MILLION)
+    for at, *words, cached_model, owner, saved, confidence in map(_FIGURES, rows):
+        micros, rest = (0, 0) if saved is None else divmod(saved, MILLION)
         one = (1, micros, rest, confidence or 0, 0 if confidence is None else 1)
+        key = (at - at % DAY, *words, cached_model or "", owner)
         known = sums.get(key)
         sums[key] = one if known is None else tuple(map(add, known, one))
     return sums
@@ -87,7 +85,7 @@ _STARTED_AT = slice(1, 1 + len(_STARTED))
 _ENDED_AT = slice(_STARTED_AT.stop, _STARTED_AT.stop + len(_ENDED))
 _CACHED_AT = slice(_ENDED_AT.stop, _ENDED_AT.stop + len(_CACHED))
 _FED_BACK_AT = slice(_CACHED_AT.stop, _CACHED_AT.stop + len(_FED_BACK))
-_TAGS_AT = 5
+_TAGS_AT = 4
 _RUNNING = ("running", *[None] * (len(_ENDED) - 1))
 _NOT_CACHED = (None,) * len(_CACHED)
 _NOT_FED_BACK = (None,) * len(_FED_BACK)
@@ -107,25 +105,13 @@ class Runs:
     """The fold and the tables."""
 
     name: str = "runs"
-    version: int = 4
-    types: tuple[str, ...]
+    version: int = 5
+    adds: Mapping[str, Add]
     tables: tuple[Table, ...] = (RUNS, RUN_TAGS, RUN_COUNTS.table)
 
     def zero(self) -> RunBatch:
         """No event."""
         return RunBatch()
-
-    def add(self, batch: RunBatch, fact: Fact) -> None:
-        """Take in one event; of two that contradict each other the first stands, of feedback the last."""
-        said = _SAYS[fact.type](fact)
-        if said is None:
-            return
-        index, values = said
-        slots = batch.runs.get(fact.run)
-        if slots is None:
-            slots = batch.runs[fact.run] = [None] * 4
-        if slots[index] is None or index == FEEDBACK:
-            slots[index] = (fact.version, *values)
 
     def merge(self, batch: RunBatch, other: RunBatch) -> RunBatch:
         """The facts of both; uses up its arguments."""
@@ -156,7 +142,7 @@ class Runs:
 
 def _tags(row: Row) -> Iterator[Row]:
     if row[_TAGS_AT] != "{}":
-        for key, value in json.loads(row[_TAGS_AT]).items():
+        for key, value in tags_of(row[_TAGS_AT]):
             yield key, value, row[0]
 
 
@@ -195,38 +181,45 @@ def _row(run: str, slots: Slots) -> Row:
     )
 
 
-# ---- what each event says -------------------------------------------------------------------------------------------
+# ---- what each event adds -------------------------------------------------------------------------------------------
 
 
-def _started(fact: Fact) -> tuple[int, Slot]:
-    e, at = fact.event, fact.at
-    money = money_of(e.provider)
-    asked = (at, month_of(at), e.strategy, e.category, tags_text(e.tags), money)
-    return STARTED, (*asked, e.provider, e.owner, e.subject, e.catalogue)
+def _learn(batch: RunBatch, run: str, index: int, slot: Slot) -> None:
+    """Of two that contradict each other the first stands, of feedback the last."""
+    slots = batch.runs.get(run)
+    if slots is None:
+        slots = batch.runs[run] = [None] * 4
+    if slots[index] is None or index == FEEDBACK:
+        slots[index] = slot
 
 
-def _completed(fact: Fact) -> tuple[int, Slot]:
-    e = fact.event
-    return ENDED, ("completed", fact.at, e.attempt, e.stop_reason, e.confidence, None, None)
+def _started(batch: RunBatch, run: str, version: int, at: int, e: facts.RunStarted) -> None:
+    asked = (e.strategy, e.category, tags_text(e.tags), money_of(e.provider))
+    _learn(batch, run, STARTED, (version, at, *asked, e.provider, e.owner, e.subject, e.catalogue))
 
 
-def _failed(fact: Fact) -> tuple[int, Slot]:
-    return ENDED, ("failed", fact.at, None, None, None, fact.event.kind, None)
+def _completed(batch: RunBatch, run: str, version: int, at: int, e: facts.RunCompleted) -> None:
+    _learn(batch, run, ENDED, (version, "completed", at, e.attempt, e.stop_reason, e.confidence, None, None))
 
 
-def _cancelled(fact: Fact) -> tuple[int, Slot]:
-    return ENDED, ("cancelled", fact.at, None, None, None, None, fact.event.by)
+def _failed(batch: RunBatch, run: str, version: int, at: int, e: facts.RunFailed) -> None:
+    _learn(batch, run, ENDED, (version, "failed", at, None, None, None, e.kind, None))
 
 
-def _cached(fact: Fact) -> tuple[int, Slot]:
-    return CACHED, (fact.event.model, picos(fact.event.saved))
+def _cancelled(batch: RunBatch, run: str, version: int, at: int, e: facts.RunCancelled) -> None:
+    _learn(batch, run, ENDED, (version, "cancelled", at, None, None, None, None, e.by))
 
 
-def _fed_back(fact: Fact) -> tuple[int, Slot] | None:
-    return None if fact.event.attempt is not None else (FEEDBACK, (fact.event.value,))
+def _cached(batch: RunBatch, run: str, version: int, at: int, e: facts.AnsweredFromCache) -> None:
+    _learn(batch, run, CACHED, (version, e.model, picos(e.saved)))
 
 
-_SAYS: dict[str, Callable[[Fact], tuple[int, Slot] | None]] = {
+def _fed_back(batch: RunBatch, run: str, version: int, at: int, e: facts.FeedbackGiven) -> None:
+    if e.attempt is None:
+        _learn(batch, run, FEEDBACK, (version, e.value))
+
+
+Runs.adds = {
     "RunStarted": _started,
     "RunCompleted": _completed,
     "RunFailed": _failed,
@@ -234,4 +227,3 @@ _SAYS: dict[str, Callable[[Fact], tuple[int, Slot] | None]] = {
     "AnsweredFromCache": _cached,
     "FeedbackGiven": _fed_back,
 }
-Runs.types = tuple(_SAYS)

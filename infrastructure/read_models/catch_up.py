@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from ...domain.errors import ProjectionStopped
 from ...projections.projection import Projection, Tables
-from .fold_ahead import FoldAhead, Here, InProcesses
-from .folding import Folded, Poison
+from .folding import Poison
+from .in_turns import Here, InTurns, Steps
 from .log_source import LogSource
 from .registry import PROJECTIONS, Entry, Registry
 from .state import State
@@ -33,7 +33,7 @@ def stopped_text(entry: Entry) -> str:
 
 @dataclass(slots=True)
 class CatchUp:
-    """Folds what is new. `url` lets worker processes open the log; None: everything happens here."""
+    """Folds what is new. `url` lets other processes open the log, and they the state; None: everything happens here."""
 
     log: LogSource
     state: State
@@ -115,7 +115,7 @@ class CatchUp:
 
     def _advance(self, wanted: Sequence[Projection], head: int, *, live: bool, progress: Progress | None) -> None:
         stuck: set[str] = set()
-        with self._folding(head) as folding:
+        with self._steps(head) as steps:
             while True:
                 entries = [entry for entry in self._entries(wanted, live=live) if entry.name not in stuck]
                 behind = [entry for entry in entries if entry.checkpoint < head]
@@ -127,54 +127,18 @@ class CatchUp:
                 if size < self.step and len(group) > 1:  # only the one that was refused goes slowly
                     group = [entry for entry in group if self._sizes.get(entry.name) == size]
                 upto = min(start + size, head)
-                folded = folding.range([entry.name for entry in group], start, upto, head)
-                stuck |= self._write(group, folded, upto)
+                written = steps.take(group, start, upto, head)
+                stuck |= written.stuck | self._narrow(group, written.refused, upto)
                 if progress is not None:
                     progress(upto, head)
 
     @contextmanager
-    def _folding(self, head: int) -> Iterator[FoldAhead]:
+    def _steps(self, head: int) -> Iterator[Steps]:
         with ExitStack() as stack:
             if self.url is None or self.processes < 1 or head <= FAR_BEHIND:
-                yield Here(self.log)
+                yield Here(self.log, self.state)
             else:
-                yield stack.enter_context(InProcesses(self.url, self.processes, self.step))
-
-    def _write(self, group: Sequence[Entry], folded: dict[str, Folded], upto: int) -> set[str]:
-        """Apply the accumulators whose checkpoint is still where they began; the names of those that are stuck."""
-        chains = {upto: self.log.chain(upto)}
-        for one in folded.values():
-            if one.poison is not None:
-                chains[one.poison.position - 1] = self.log.chain(one.poison.position - 1)
-        refused: dict[str, str] = {}
-
-        def work(tables: Tables) -> set[str]:
-            registry = Registry(tables, self.state.schema)
-            now = {entry.place: entry for entry in registry.entries(lock=True)}
-            stuck = set()
-            for entry in group:
-                current = now.get(entry.place)
-                if current is None or current.checkpoint != entry.checkpoint or current.live != entry.live:
-                    continue  # another process was first
-                one = folded[entry.name]
-                checkpoint = upto if one.poison is None else one.poison.position - 1
-                tables.execute("SAVEPOINT one")
-                try:
-                    entry.projection.apply(tables, entry.names(self.state.schema), one.batch)
-                except ValueError as error:
-                    tables.execute("ROLLBACK TO one")
-                    refused[entry.name] = str(error)
-                    continue
-                finally:
-                    tables.execute("RELEASE one")
-                stopped = None if one.poison is None else (one.poison.position, one.poison.type, one.poison.why)
-                registry.advance(entry, checkpoint, chains[checkpoint] if checkpoint else b"", stopped)
-                if stopped is not None:
-                    stuck.add(entry.name)
-            return stuck
-
-        stuck = self.state.write(work)
-        return stuck | self._narrow(group, refused, upto)
+                yield stack.enter_context(InTurns(self.url, self.state, self.processes, self.step))
 
     def _narrow(self, group: Sequence[Entry], refused: dict[str, str], upto: int) -> set[str]:
         """Halve the steps of those whose rows no table could hold, until it is clear which event it is."""
@@ -192,7 +156,7 @@ class CatchUp:
         return stuck
 
     def _stop(self, entry: Entry, why: str, position: int) -> None:
-        types = [row[3] for row in self.log.rows(position - 1, position, entry.projection.types)]
+        types = [row[3] for row in self.log.rows(position - 1, position, tuple(entry.projection.adds))]
         poison = Poison(position, types[0] if types else "?", why)
 
         def work(tables: Tables) -> None:

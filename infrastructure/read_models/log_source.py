@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +16,7 @@ from ..store.sqlite_connection import connect_reader, translated
 from .lean_codec import LogRow
 
 COLUMNS = "position, stream, version, type, schema_version, recorded_at, payload"
+A_FETCH = 500  # rows, which stay in the processor's cache until they are folded
 
 
 class LogSource(Protocol):
@@ -56,7 +59,10 @@ class SqliteLog:
         """The events."""
         marks = ", ".join("?" * len(types))
         where = f"position > ? AND position <= ? AND type IN ({marks})"
-        return self._ask(f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY position", after, upto, *types)
+        query = f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY position"
+        with self._explained():
+            cursor = self._connection.execute(query, (after, upto, *types))
+        return chain.from_iterable(iter(lambda: self._fetched(cursor), []))
 
     def position_at(self, moment: int) -> int:
         """By halving: recorded_at never runs backwards."""
@@ -72,9 +78,18 @@ class SqliteLog:
         self._connection.close()
 
     def _ask(self, query: str, *parameters: object) -> list[Any]:
+        with self._explained():
+            return self._connection.execute(query, parameters).fetchall()
+
+    def _fetched(self, cursor: sqlite3.Cursor) -> list[Any]:
+        with self._explained():
+            return cursor.fetchmany(A_FETCH)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         with translated(self._path):
             try:
-                return self._connection.execute(query, parameters).fetchall()
+                yield
             except sqlite3.OperationalError as error:
                 if "decode to UTF-8" not in str(error):
                     raise

@@ -104,6 +104,9 @@ class PostgresState:
         self._questions = 0  # under way
         self._idle: list[Connection] = []
 
+    def __reduce__(self) -> tuple[type[PostgresState], tuple[str]]:
+        return PostgresState, (self._url,)
+
     @contextmanager
     def kept(self) -> Iterator[None]:
         """While a question is answered, its many small transactions share connections."""

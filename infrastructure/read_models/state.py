@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ...projections.projection import Row, Table, Tables
 from ..store.opening import sqlite_path
@@ -28,13 +28,14 @@ REGISTRY = """CREATE {kind} IF NOT EXISTS {schema}projections (
     CONSTRAINT pk_projections PRIMARY KEY (name, version, generation)
 )"""
 _SQLITE = REGISTRY.format(kind="TABLE", schema="", text="TEXT", integer="INTEGER", blob="BLOB")
+_NULL = float("nan")  # which SQLite stores as NULL; to bind None takes Python's driver five times as long
 A_FETCH = 1000  # rows
 _CACHE = "PRAGMA cache_size=-65536"  # 64 MB
 _CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"  # pages: a rebuild writes the same ones over and over
 
 
 class State(Protocol):
-    """Transactions on the read models' tables. Usable from any thread."""
+    """Transactions on the read models' tables. Usable from any thread; sent to another process, opened there."""
 
     schema: str  # what stands before a table's name: nothing, or `views.`
 
@@ -68,8 +69,11 @@ class SqliteTables:
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Many new rows. Raises ValueError for a value no column can hold."""
         marks = ", ".join("?" * len(columns))
+        listed: Sequence[Sequence[Any]] = list(rows)
+        if listed and None in listed[0]:
+            listed = [[_NULL if value is None else value for value in row] for row in listed]
         with translated(self._path), _refusals():
-            self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+            self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", listed)
 
     def add(self, table: Table, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Sums: measures are added to those of the same key. Raises ValueError for a value no column can hold."""
@@ -112,6 +116,10 @@ class SqliteState:
         self._path = path
         self._file = StateFile(path, _SQLITE)
         self._made = False
+
+    def __reduce__(self) -> tuple[type[SqliteState], tuple[Path]]:
+        assert self._path is not None, "tables in memory cannot be shared"
+        return SqliteState, (self._path,)
 
     def write(self, work: Callable[[Tables], T], *, swap: bool = False) -> T:
         """Alone among all who write the file; readers keep their snapshots."""

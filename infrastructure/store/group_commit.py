@@ -111,7 +111,7 @@ class GroupCommit(Generic[T]):
             return gate
 
     def _put(self, append: T, seat: Seat) -> None:
-        """Queue the append, and then look who is busy: whoever is says that he is no more, and then looks at the queue."""
+        """Queue the append, then look who is busy: whoever is says when that ends, and then looks at the queue."""
         self._queue.append((append, seat))
         loop = seat[0]
         if not self._busy and loop not in self._flushes:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -29,7 +29,7 @@ from .append_rules import Account, Funds, Head, Known, LogRow, Prepared, apply
 from .chain import GENESIS
 from .wakeups import Wakeups
 
-_FIELDS = [one.name for one in fields(RecordedEvent)]
+_FIELDS = RecordedEvent._fields
 
 
 def _now() -> Timestamp:

@@ -176,26 +176,7 @@ def _filter(types: Sequence[str], stream_prefix: str) -> tuple[LiteralString, Ro
 
 
 def _events(connection: Connection, clauses: LiteralString, parameters: Row) -> list[RecordedEvent]:
-    return [_recorded(row) for row in connection.execute(_EVENTS + clauses, parameters, binary=True)]
-
-
-def _recorded(row: Row) -> RecordedEvent:
-    return RecordedEvent(
-        position=row[0],
-        stream=row[1],
-        version=row[2],
-        event_id=row[3],
-        type=row[4],
-        schema_version=row[5],
-        occurred_at=row[6],
-        recorded_at=row[7],
-        causation_id=row[8],
-        correlation_id=row[9],
-        actor=row[10],
-        payload=row[11],
-        event_hash=row[12],
-        chain_hash=row[13],
-    )
+    return [RecordedEvent._make(row) for row in connection.execute(_EVENTS + clauses, parameters, binary=True)]
 
 
 def _one(connection: Connection, query: LiteralString) -> Any:

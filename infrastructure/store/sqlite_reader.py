@@ -22,7 +22,7 @@ from .stream_names import span_of
 REFS_A_QUERY = 500
 END = 2**63 - 1  # above every position
 DataVersion = tuple[int, int]
-_NAMES = tuple(COLUMNS.split(", "))
+_event = RecordedEvent._make  # its fields are the columns, in their order
 
 
 class SqliteReader:
@@ -168,7 +168,3 @@ class SqliteReader:
     def after_fork(self) -> None:
         """Let them in again; the next one opens what it needs."""
         self._mutex.release()
-
-
-def _event(row: Sequence[Any]) -> RecordedEvent:
-    return RecordedEvent(**dict(zip(_NAMES, row, strict=True)))

@@ -76,7 +76,7 @@ def changed(entry: LoggedEvent, path: Path, value: Any) -> LoggedEvent:
     place[path[-1]] = value
     payload = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     event = decode(entry.envelope.type, entry.envelope.schema_version, payload)
-    return LoggedEvent(event=event, envelope=replace(entry.envelope, payload=payload))
+    return LoggedEvent(event=event, envelope=entry.envelope._replace(payload=payload))
 
 
 def index_of(logged: Sequence[LoggedEvent], kind: type[Any]) -> int:
@@ -155,7 +155,7 @@ def test_bytes_that_mean_the_same_are_not_identical() -> None:
     """Not only the value is compared, but what stands in the log."""
     logged = logged_of(chain_run())
     index = index_of(logged, RunCompleted)
-    envelope = replace(logged[index].envelope, payload=logged[index].envelope.payload.replace(":", ": ", 1))
+    envelope = logged[index].envelope._replace(payload=logged[index].envelope.payload.replace(":", ": ", 1))
     found = replayed([*logged[:index], replace(logged[index], envelope=envelope), *logged[index + 1 :]])
     assert [one.version for one in found.differences] == [index + 1]
 
@@ -300,7 +300,7 @@ def test_an_older_payload_is_compared_as_todays(monkeypatch: pytest.MonkeyPatch)
     """The bytes of an older schema version say the same in other words."""
     logged = logged_of(chain_run())
     index = index_of(logged, Escalated)
-    envelope = replace(logged[index].envelope, schema_version=0, payload="{}")
+    envelope = logged[index].envelope._replace(schema_version=0, payload="{}")
     found = replayed([*logged[:index], replace(logged[index], envelope=envelope), *logged[index + 1 :]])
     assert SCHEMA_VERSIONS["Escalated"] != 0
     assert found.verdict is Verdict.IDENTICAL

@@ -28,8 +28,9 @@ from model_orchestrator.infrastructure.settings import Settings
 from model_orchestrator.infrastructure.store.log_audit import verify_database
 from tests.contracts.appends import appended, new_event, on_stream
 
+from .append_load import PAYLOAD
 from .bench_projections import months
-from .bench_store import PAYLOAD, probe_disk
+from .bench_store import probe_disk
 from .filled_log import fill
 
 SIZES = (10_000, 100_000, 1_000_000)

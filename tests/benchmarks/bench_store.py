@@ -23,7 +23,7 @@ from .append_load import Load, measured
 from .gateway.gateways import PEERS, environment, postgres_databases
 
 SECONDS = 1.5
-PEER_SCRIPT = Path(__file__).parent / "peer_eventsourcing.py"
+PEER_SCRIPT = Path(__file__).parent / "peer_eventsourcing_saves.py"
 # Saves a second of eventsourcing 9.5 on 2 quiet cores, where it is not measured in the same run (2026-11-24).
 NOTED = {("SQLite", 1, 1): 3374.0, ("PostgreSQL", 1, 1): 2101.0, ("PostgreSQL", 8, 1): 2114.0}
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from model_orchestrator.infrastructure.event_codec import SCHEMA_VERSIONS
 from model_orchestrator.infrastructure.store.chain import chain_hash, hash_fields
 from model_orchestrator.infrastructure.store.database import upgrade
 
@@ -28,7 +29,7 @@ Row = tuple[object, ...]
 
 
 def golden(type_: str) -> str:
-    return (GOLDEN / f"{type_}.1.json").read_text().strip()
+    return (GOLDEN / f"{type_}.{SCHEMA_VERSIONS[type_]}.json").read_text().strip()
 
 
 def fill(path: Path, runs: int, *, days: int = 90, seed: int = 4) -> int:
@@ -64,7 +65,17 @@ def _events(head: tuple[int, int, bytes], runs: int, days: int, rng: random.Rand
         facts.append(("RunCompleted", golden("RunCompleted")))
         for version, (type_, payload) in enumerate(facts, 1):
             position += 1
-            said = (position.to_bytes(16, "big"), stream, type_, 1, at, None, stream, "local", payload)
+            said = (
+                position.to_bytes(16, "big"),
+                stream,
+                type_,
+                SCHEMA_VERSIONS[type_],
+                at,
+                None,
+                stream,
+                "local",
+                payload,
+            )
             hashed = hash_fields(*said)
             chain = chain_hash(chain, position, version, at, hashed)
             yield position, stream, version, *(said[0], *said[2:5]), at, *said[5:], hashed, chain

@@ -44,11 +44,11 @@ def test_status_shows_how_far_each_is(cli: Command, url: str) -> None:
     assert (code, len(json.loads(out)), err) == (0, 4, "")
     attempts, runs = json.loads(cli("projections", "status", "--json")[1])["projections"]
     assert (attempts["name"], attempts["lag"], attempts["rows"]["attempts"]) == ("attempts", 0, 6)
-    assert (runs["name"], runs["version"], runs["rows"]["runs"]) == ("runs", 4, 4)
+    assert (runs["name"], runs["version"], runs["rows"]["runs"]) == ("runs", 5, 4)
     add(url, "run-9", of_category("chat"))
     code, out, _ = cli("projections", "status")
     assert code == 0
-    assert out.splitlines()[1].split()[:3] == ["attempts", "2", "behind"]
+    assert out.splitlines()[1].split()[:3] == ["attempts", "3", "behind"]
 
 
 def test_a_stopped_one_says_where_and_why(cli: Command, url: str) -> None:

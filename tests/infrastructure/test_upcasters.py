@@ -14,6 +14,7 @@ from model_orchestrator.application.ports import NewEvent
 from model_orchestrator.domain.events import Escalated
 from model_orchestrator.infrastructure import upcasters
 from model_orchestrator.infrastructure.event_codec import SCHEMA_VERSIONS, decode, encode
+from model_orchestrator.infrastructure.read_models.lean_codec import AS_BEFORE, event_of
 from model_orchestrator.infrastructure.read_models.stored import StoredReadModels
 from model_orchestrator.infrastructure.store.opening import open_store
 from tests.contracts.appends import appended, new_event, on_stream
@@ -96,3 +97,18 @@ def test_every_step_up_to_today_is_there() -> None:
     """From version 1 of every type, and none for what does not exist."""
     steps = {(name, version) for name, today in SCHEMA_VERSIONS.items() for version in range(1, today)}
     assert set(upcasters.UPCASTERS) == steps
+
+
+GOLDEN = Path(__file__).parent / "golden_events"
+
+
+@pytest.mark.parametrize(("type_", "version"), sorted(AS_BEFORE))
+def test_what_read_models_keep_of_an_older_version_is_what_they_keep_once_it_is_raised(
+    type_: str, version: int
+) -> None:
+    """So that they may read it as it is."""
+    payload = (GOLDEN / f"{type_}.{version}.json").read_text().strip()
+    today = SCHEMA_VERSIONS[type_]
+    raised = upcasters.upcast(type_, version, today, payload)
+    old, new = (event_of((1, "run-1", 1, type_, of, 0, text)) for of, text in ((version, payload), (today, raised)))
+    assert old == new

@@ -91,7 +91,7 @@ def test_worker_processes_fold_the_same_rows(tmp_path: Path, monkeypatch: pytest
     url = f"sqlite:///{tmp_path / 'log.db'}"
     fill(url)
     monkeypatch.setattr(catch_up, "FAR_BEHIND", 10)
-    by_processes, here = SqliteState(None), SqliteState(None)
+    by_processes, here = SqliteState(tmp_path / "due.db"), SqliteState(None)
     CatchUp(open_log(url), by_processes, url, processes=2, step=3).live()
     CatchUp(open_log(url), here).live()
     assert tables_of(by_processes) == tables_of(here)

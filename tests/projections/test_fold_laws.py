@@ -89,7 +89,7 @@ def test_rows_say_what_the_domain_says(events: list[Event], step: int) -> None:
     for run, event in events:
         by_run[run].append(event)
     runs = {run: fold(run, found) for run, found in by_run.items()}
-    assert {row[0]: row[11] for row in tables["runs"]} == {run.id: run.status.value for run in runs.values()}
+    assert {row[0]: row[10] for row in tables["runs"]} == {run.id: run.status.value for run in runs.values()}
     assert {row[0]: row[4] for row in tables["run_costs"]} == {r.id: cost_of(r) for r in runs.values() if r.attempts}
     labels = {run.id: run.label.value if run.label else None for run in runs.values()}
     assert {row[0]: row[-1] for row in tables["runs"]} == labels
@@ -98,11 +98,11 @@ def test_rows_say_what_the_domain_says(events: list[Event], step: int) -> None:
         for run in runs.values()
         for one in run.attempts
     }
-    attempts = {(row[0], row[1]): (row[12], row[16], row[18], row[-6]) for row in tables["attempts"]}
+    attempts = {(row[0], row[1]): (row[11], row[15], row[17], row[-6]) for row in tables["attempts"]}
     assert attempts == {
         key: (*said[:3], None if said[3] is None else picodollars(said[3])) for key, said in told.items()
     }
-    escalations = Counter((row[9], row[10]) for row in tables["escalations"])
+    escalations = Counter((row[8], row[9]) for row in tables["escalations"])
     assert escalations == Counter((e.from_model, e.to_model) for run in runs.values() for e in run.escalations)
 
 

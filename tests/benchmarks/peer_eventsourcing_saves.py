@@ -1,4 +1,4 @@
-"""The peer's saves, as `append_load` measures ours: `peer_eventsourcing.py DATABASE EVENTS SECONDS`, a program alone.
+"""The peer's saves, as `append_load` measures ours: `peer_eventsourcing_saves.py DATABASE EVENTS SECONDS`, by itself.
 
 It runs in the peer's own environment. DATABASE is a SQLite file, or SOCKET_FOLDER:NAME of a PostgreSQL. The library
 has no asynchronous form: each process saves one aggregate after the other.
