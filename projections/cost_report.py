@@ -12,7 +12,7 @@ from .costs import COSTS, GRAINS, MEASURES
 from .dimensions import DIMENSIONS, WORDS
 from .filter_sql import Columns, Sql, grouping, json_tag, tag_of, where
 from .grains import BASE, Piece, pieces
-from .projection import Names, Row, Tables
+from .projection import Names, Row, Tables, kept
 
 Range = tuple[int, int]  # [since, until), microseconds
 _WORDS = {word: f"d.{word}" for word in WORDS}
@@ -69,7 +69,7 @@ def costs(
     tags = {key for _, key in asked if key is not None}
     simple = len(tags) < 2 and all(key is not None or name in WORDS for name, key in asked)
     sums: Sums = {}
-    found = list(pieces(ranges, GRAINS if simple else ()))
+    found = list(pieces(ranges, kept(tables, GRAINS) if simple else ()))
     rolled = [one for one in found if one.grain != BASE]
     for start in range(0, len(rolled), A_QUERY):
         rollup = _Rollup(tables, names, by, rolled[start : start + A_QUERY], parts)
