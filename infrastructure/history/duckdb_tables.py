@@ -101,9 +101,11 @@ def translated(folder: Folder) -> Iterator[None]:
 
 
 @contextmanager
-def history_tables(folder: Folder, attempts: Names, runs: Names) -> Iterator[DuckTables]:
+def history_tables(
+    folder: Folder, attempts: Names, runs: Names, threads: int | None = None
+) -> Iterator[DuckTables]:
     """The tables of the read models `attempts` and `runs` by these names, as the folder's last position has them."""
-    with duckdb_on(folder) as connection:
+    with duckdb_on(folder, threads) as connection:
         for kind in ("runs", "attempts", "escalations"):
             _make_rows(connection, folder, kind)
         views = {
@@ -137,17 +139,18 @@ def _make_rows(connection: Any, folder: Folder, kind: str) -> None:
         columns = (f"CAST(NULL AS {_TYPES.get(one.kind, 'VARCHAR')}) AS {one.name}" for one in KINDS[kind])
         connection.execute(f"CREATE VIEW {kind} AS SELECT {', '.join(columns)} WHERE false")
         return
-    rows = f"SELECT * FROM read_parquet({_listed(files)}, hive_partitioning = false)"
+    rows = f"SELECT * FROM read_parquet({listed(files)}, hive_partitioning = false)"
     if late:
         connection.execute(
             f"CREATE TABLE late_{kind} AS SELECT run, max(upto) AS upto "
-            f"FROM read_parquet({_listed(late)}, hive_partitioning = false) GROUP BY run"
+            f"FROM read_parquet({listed(late)}, hive_partitioning = false) GROUP BY run"
         )
         rows += f" r WHERE NOT EXISTS (SELECT 1 FROM late_{kind} l WHERE l.run = r.run AND l.upto > r.upto)"
     connection.execute(f"CREATE VIEW {kind} AS {rows}")
 
 
-def _listed(files: Sequence[str]) -> str:
+def listed(files: Sequence[str]) -> str:
+    """Files as a list of SQL."""
     quoted = (file.replace("'", "''") for file in files)
     return "[" + ", ".join(f"'{file}'" for file in quoted) + "]"
 

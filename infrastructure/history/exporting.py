@@ -7,8 +7,9 @@ on at the same position. Chunks depend on the log and on where the export before
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,7 +139,7 @@ def _write_chunk(folder: Folder, log: LogReader, after: int, upto: int) -> Chunk
         ended_at=rows[-1][RECORDED_AT],
         before=folder.chain,
         chain=rows[-1][CHAIN].hex(),
-        oldest=min((at for stream, at in begun.items() if stream.startswith("run-")), default=writing.first),
+        goes_on=_earlier(folder, writing.first, (at for stream, at in begun.items() if stream.startswith("run-"))),
         files=writing.files,
     )
     file = ParquetFile(folder.path / chunk.events, KINDS["events"])
@@ -151,6 +152,12 @@ def _beginnings(log: LogReader, rows: Sequence[Row]) -> dict[str, int]:
     """The position of the first event of each stream that is among the rows."""
     begun: dict[str, int] = {row[STREAM]: row[POSITION] for row in rows if row[VERSION_AT] == 1}
     return begun | log.beginnings(sorted({row[STREAM] for row in rows} - begun.keys()))
+
+
+def _earlier(folder: Folder, first: int, begun: Iterable[int]) -> tuple[int, ...]:
+    """First positions of the chunks in which runs began that an event here belongs to."""
+    firsts = [one.first for one in folder.chunks]
+    return tuple(sorted({firsts[bisect_right(firsts, at) - 1] for at in begun if at < first}))
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int
     before: str  # the chain's hash before the first event, in hex; empty: the log begins here
     chain: str  # after the last
-    oldest: int  # the least stream_position of its events
+    goes_on: tuple[int, ...]  # first positions of the earlier chunks whose runs have events here
     files: dict[str, tuple[int, int]]  # the other files that were made from it, with rows and bytes
 
     @property
@@ -56,6 +56,10 @@ class Folder:
     def chain(self) -> str:
         """The chain's hash there."""
         return self.chunks[-1].chain if self.chunks else ""
+
+    def only(self, chunks: Sequence[Chunk]) -> Folder:
+        """The same, of some chunks."""
+        return Folder(self.path, self.log, list(chunks))
 
     def files(self, kind: str) -> list[str]:
         """Whole paths of the files of a kind that are part of what is exported; without those that have no row."""

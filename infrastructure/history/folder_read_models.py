@@ -21,8 +21,10 @@ from .folder import Folder
 class FolderReadModels(StoredReadModels):
     """As the folder's last position has them; nothing is folded."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, *, threads: int | None = None) -> None:
+        """`threads` of DuckDB; None: one for each processor."""
         self._folder = folder
+        self._threads = threads
         self.tell = lambda text: None
 
     def as_of(self, moment: Timestamp) -> NoReturn:
@@ -40,7 +42,7 @@ class FolderReadModels(StoredReadModels):
     @contextmanager
     def _asking(self, *names: str, even_stopped: bool = False) -> Iterator[Snapshot]:
         known = {name: Names(one.version, 0) for name, one in BY_NAME.items()}
-        with history_tables(self._folder, known["attempts"], known["runs"]) as tables:
+        with history_tables(self._folder, known["attempts"], known["runs"], self._threads) as tables:
             yield Snapshot(tables, known)
 
     def _search(self, dialect: str) -> Callable[[str], Sql]:
