@@ -34,9 +34,7 @@ def backtest_log(
     policies = policy_worlds(settings, asyncio.run(_catalogues(orchestrator)), asked)
     url = settings.database_url
     history = LogHistory(url, only)
-    question = Question(
-        history=history, texts=url, config=settings.file, policies=policies, since=since, until=until
-    )
+    question = Question(history=history, texts=url, config=settings.file, policies=policies, since=since, until=until)
     shares = parts(url)
     return reports(play_here(question, shares, len(shares)), policies, asked)
 

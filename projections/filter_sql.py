@@ -1,4 +1,4 @@
-"""Conditions as SQL for SQLite, PostgreSQL and DuckDB, parameters written `?`: nothing a user wrote is part of the text."""
+"""Conditions as SQL for SQLite, PostgreSQL and DuckDB, with parameters as `?`: nothing a user wrote is in the text."""
 
 from __future__ import annotations
 

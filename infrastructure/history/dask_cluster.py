@@ -1,9 +1,10 @@
-"""The parts of a backtest by the workers of a Dask cluster. A part that a lost worker had is played again by another."""
+"""The parts of a backtest by the workers of a Dask cluster; what a lost worker had is played again by another."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from ...domain.errors import ConfigurationError, InvalidRequest, OrchestratorError, StoreUnavailable
@@ -20,8 +21,6 @@ def play_on_cluster(
     parts: Sequence[Any],
     *,
     tell: Tell = lambda text: None,
-    answers_within: float = ANSWERS_WITHIN,
-    workers_within: float = WORKERS_WITHIN,
 ) -> Found:
     """Every part once. The workers need this package and the folder under the same path.
 
@@ -29,12 +28,12 @@ def play_on_cluster(
     left, ConfigurationError where Dask is missing, and what a part raises.
     """
     total: Found = {}
-    with _client(scheduler, answers_within) as client:
-        _wait_for_worker(client, scheduler, workers_within)
-        asked = client.scatter(question, broadcast=False)
+    with _client(scheduler, ANSWERS_WITHIN) as client:
+        _wait_for_worker(client, scheduler, WORKERS_WITHIN)
+        asked = client.submit(_given, question, pure=False)  # not scattered: that would be lost with a worker
         waiting = {client.submit(play_part, asked, part, pure=False, retries=3) for part in parts}
         while waiting:
-            done = _next(client, waiting, scheduler, workers_within)
+            done = _next(client, waiting, scheduler, WORKERS_WITHIN)
             for future in done:
                 merge(total, _result(future, scheduler))
             waiting -= done
@@ -42,16 +41,21 @@ def play_on_cluster(
     return total
 
 
+def _given(question: Question) -> Question:
+    """The question as a part's argument: sent once to each worker, and made anew where one is lost."""
+    return question
+
+
 @contextmanager
 def _client(scheduler: str, seconds: float) -> Iterator[Any]:
     try:
-        from distributed import Client
+        distributed: Any = import_module("distributed")
     except ImportError:
         raise ConfigurationError(
             "--scheduler needs the package distributed: install model-orchestrator[dask], here and on the workers"
         ) from None
     try:
-        client = Client(scheduler, timeout=seconds, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=seconds, set_as_default=False)
     except (OSError, TimeoutError):
         raise StoreUnavailable(
             f"no Dask scheduler answered at {scheduler} within {seconds:g} s: start one with `dask scheduler`, "
@@ -59,7 +63,7 @@ def _client(scheduler: str, seconds: float) -> Iterator[Any]:
         ) from None
     except ValueError as error:
         raise InvalidRequest(f"--scheduler {scheduler}: {error}; expected tcp://HOST:PORT") from None
-    with client:
+    with client, client.as_current():
         yield client
 
 
@@ -79,11 +83,10 @@ def _without_workers(scheduler: str, seconds: float) -> StoreUnavailable:
 
 def _next(client: Any, waiting: set[Any], scheduler: str, seconds: float) -> set[Any]:
     """The parts that are done next. Raises StoreUnavailable where nobody is left to do one."""
-    from distributed import wait
-
+    distributed: Any = import_module("distributed")
     while True:
         try:
-            return set(wait(waiting, timeout=seconds, return_when="FIRST_COMPLETED").done)
+            return set(distributed.wait(waiting, timeout=seconds, return_when="FIRST_COMPLETED").done)
         except TimeoutError:
             _wait_for_worker(client, scheduler, seconds)
 

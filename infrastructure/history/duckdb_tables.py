@@ -1,4 +1,4 @@
-"""The tables of the read models, made of a history's files by DuckDB: the same questions are put to them in the same SQL.
+"""The tables of the read models, made of a history's files by DuckDB: the same SQL is put to them.
 
 Sums are exact: DuckDB adds 64-bit integers up in 128 bits, and `/` is set to divide integers as the log's databases do.
 """
@@ -97,13 +97,13 @@ def translated(folder: Folder) -> Iterator[None]:
         raise StoreUnavailable(f"{folder.path}: DuckDB needs more than {MEMORY} for this: ask for less time") from error
     except (engine.IOException, engine.InvalidInputException, engine.SerializationException) as error:
         why = str(error).splitlines()[0]
-        raise StoreCorrupted(f"{folder.path}: a file cannot be read ({why}): export anew into an empty folder") from error
+        raise StoreCorrupted(
+            f"{folder.path}: a file cannot be read ({why}): export anew into an empty folder"
+        ) from error
 
 
 @contextmanager
-def history_tables(
-    folder: Folder, attempts: Names, runs: Names, threads: int | None = None
-) -> Iterator[DuckTables]:
+def history_tables(folder: Folder, attempts: Names, runs: Names, threads: int | None = None) -> Iterator[DuckTables]:
     """The tables of the read models `attempts` and `runs` by these names, as the folder's last position has them."""
     with duckdb_on(folder, threads) as connection:
         for kind in ("runs", "attempts", "escalations"):
@@ -115,8 +115,8 @@ def history_tables(
                 f"{_DIMENSION.format(model='to_model')} AS to_dim FROM escalations"
             ),
             attempts(DIMENSIONS.name): " UNION ".join(
-                f"SELECT {_DIMENSION.format(model=model)} AS dim, category, strategy, {model} AS model, '' AS provider, "
-                "run_money AS money, '' AS status, owner FROM escalations"
+                f"SELECT {_DIMENSION.format(model=model)} AS dim, category, strategy, {model} AS model, "
+                "'' AS provider, run_money AS money, '' AS status, owner FROM escalations"
                 for model in ("from_model", "to_model")
             ),
             attempts(RUN_COSTS.name): (
@@ -128,7 +128,7 @@ def history_tables(
             ),
         }
         for name, query in views.items():
-            connection.execute(f'CREATE VIEW {name} AS {query}')
+            connection.execute(f"CREATE VIEW {name} AS {query}")
         yield DuckTables(connection, folder)
 
 
@@ -153,5 +153,3 @@ def listed(files: Sequence[str]) -> str:
     """Files as a list of SQL."""
     quoted = (file.replace("'", "''") for file in files)
     return "[" + ", ".join(f"'{file}'" for file in quoted) + "]"
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
 
 from ...application.backtest_report import Backtest
 from ...domain.errors import InvalidRequest, StoreError
@@ -12,10 +12,10 @@ from ...domain.filters import Condition
 from ..backtest import Asked
 from ..backtest_log import policy_worlds, reports
 from ..backtest_play import PolicyWorlds, Question, play_here
-from ..catalogue_json import catalogue_from_json
 from ..settings import Settings
 from ..store.opening import is_there
-from .folder import Folder, open_folder
+from .folder import Folder
+from .folder_read_models import FolderReadModels
 from .folder_runs import FolderHistory
 from .log_reader import log_reader
 
@@ -24,7 +24,7 @@ Tell = Callable[[str], None]
 
 def backtest_folder(
     settings: Settings,
-    path: Path,
+    folder: Folder,
     asked: Sequence[Asked],
     *,
     since: int | None = None,
@@ -37,9 +37,8 @@ def backtest_folder(
 
     Raises InvalidRequest, StoreError, ConfigurationError.
     """
-    folder = open_folder(path.absolute())
-    catalogues = {digest: catalogue_from_json(text) for digest, text in folder.catalogues().items()}
-    policies = policy_worlds(settings, catalogues, asked)
+    folder = replace(folder, path=folder.path.absolute())
+    policies = policy_worlds(settings, FolderReadModels(folder).catalogues(), asked)
     history = FolderHistory(folder, tuple(conditions))
     question = Question(
         history=history,
@@ -69,8 +68,8 @@ def _texts(settings: Settings, folder: Folder, policies: Sequence[PolicyWorlds],
     if _is_its_log(settings.database_url, folder):
         return settings.database_url
     tell(
-        f"{folder.path} holds no prompts, and the database {'is of another log' if is_there(settings.database_url) else 'is not there'}: "
-        "runs whose prompt the policy would have to read are unknown; give the log's --database"
+        f"{folder.path} holds no prompts, and the database with them is not there: runs whose prompt the policy would "
+        "have to read are unknown; give it as --database"
     )
     return None
 

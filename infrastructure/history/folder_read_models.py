@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from ...application.read_models import Metered, ProjectionStatus
+from ...domain.catalogue import Catalogue
 from ...domain.errors import InvalidRequest
 from ...domain.units import Timestamp
 from ...projections.filter_sql import Sql
 from ...projections.projection import Names
 from ...projections.run_report import RunRow
+from ..catalogue_json import catalogue_from_json
 from ..read_models.registry import BY_NAME
 from ..read_models.stored import Snapshot, StoredReadModels
 from .duckdb_tables import history_tables
@@ -26,6 +28,10 @@ class FolderReadModels(StoredReadModels):
         self._folder = folder
         self._threads = threads
         self.tell = lambda text: None
+
+    def catalogues(self) -> dict[str, Catalogue]:
+        """The models and prices that runs were asked under, by hash."""
+        return {digest: catalogue_from_json(text) for digest, text in self._folder.catalogues().items()}
 
     def as_of(self, moment: Timestamp) -> NoReturn:
         """A folder has one moment."""

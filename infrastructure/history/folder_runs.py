@@ -40,9 +40,7 @@ class FolderHistory:
         for chunk in self.folder.chunks:
             for first in chunk.goes_on:
                 later.setdefault(first, []).append(chunk)
-        groups = [
-            [one for one in group if _meant(one, since, until)] for group in _grouped(self.folder.chunks)
-        ]
+        groups = [[one for one in group if _meant(one, since, until)] for group in _grouped(self.folder.chunks)]
         return [self._part(group, later) for group in groups if group]
 
     def _part(self, chunks: Sequence[Chunk], later: dict[int, list[Chunk]]) -> FolderPart:
