@@ -145,8 +145,8 @@ def calibrated_on(calibration: Calibration) -> dict[str, int]:
     for bins in calibration.seen.values():
         for key, (count, _) in bins.items():
             if key in usable:
-                counts[key[0]] = counts.get(key[0], 0) + round(count)
-    return counts
+                counts[key[0]] = counts.get(key[0], 0) + count
+    return dict(sorted(counts.items()))
 
 
 def _figure_dict(figure: Figure) -> dict[str, float]:

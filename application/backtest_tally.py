@@ -2,12 +2,14 @@
 
 A run's group is a hash of its id, so memory does not grow with the runs, and 95 % intervals come from drawing groups
 with replacement: with 500 groups that is the bootstrap over runs, but for the runs that share a group.
+
+Sums are integers: to the last digit the same, however the runs are dealt to processes and machines.
 """
 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import mul
@@ -42,6 +44,8 @@ COLUMNS = (
     "both_cost",
 )
 AT = {name: index for index, name in enumerate(COLUMNS)}
+SCALED = frozenset(("quality", "weight", "weight_squared", "weighted_quality", "both_quality"))  # by SCALE
+SCALE = 2**80  # finer than any figure between a millionth and a million has digits
 Bin = tuple[str, int]  # a scorer's version, and which twentieth
 Figures = dict[str, float]
 
@@ -61,6 +65,11 @@ class Played:
     is_drawn: bool = False  # whether the logged choice was drawn
 
 
+def exact(value: float) -> int:
+    """The value times SCALE; what is finer than that is cut off, of each value alone."""
+    return int(value * float(SCALE))
+
+
 def group_of(run: str) -> int:
     """The run's group, the same in every process."""
     return crc32(run.encode()) % GROUPS
@@ -75,21 +84,21 @@ def bin_of(score: int) -> int:
 class Calibration:
     """How often answers of a scorer's bin were right: what was labelled."""
 
-    seen: dict[int, dict[Bin, list[float]]] = field(default_factory=dict)  # by group and bin: count, sum
+    seen: dict[int, dict[Bin, list[int]]] = field(default_factory=dict)  # by group and bin: count, sum times SCALE
 
     def add(self, run: str, scored: tuple[str, int], quality: float) -> None:
         """One labelled answer."""
         bins = self.seen.setdefault(group_of(run), {})
-        one = bins.setdefault((scored[0], bin_of(scored[1])), [0.0, 0.0])
+        one = bins.setdefault((scored[0], bin_of(scored[1])), [0, 0])
         one[0] += 1
-        one[1] += quality
+        one[1] += exact(quality)
 
     def merge(self, other: Calibration) -> None:
         """The answers of both."""
         for group, bins in other.seen.items():
             mine = self.seen.setdefault(group, {})
             for key, (count, total) in bins.items():
-                one = mine.setdefault(key, [0.0, 0.0])
+                one = mine.setdefault(key, [0, 0])
                 one[0] += count
                 one[1] += total
 
@@ -97,30 +106,30 @@ class Calibration:
         """The bins with enough labels."""
         return {key for key, (count, _) in self.means([1] * GROUPS).items() if count >= LEAST}
 
-    def means(self, times: Sequence[int]) -> dict[Bin, tuple[float, float]]:
+    def means(self, times: Sequence[int]) -> dict[Bin, tuple[int, float]]:
         """Count and mean by bin, each group taken so many times."""
-        sums: dict[Bin, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        sums: dict[Bin, list[int]] = defaultdict(lambda: [0, 0])
         for group, bins in self.seen.items():
             if times[group]:
                 for key, (count, total) in bins.items():
                     sums[key][0] += count * times[group]
                     sums[key][1] += total * times[group]
-        return {key: (count, total / count) for key, (count, total) in sums.items()}
+        return {key: (count, total / (count * SCALE)) for key, (count, total) in sums.items()}
 
 
 @dataclass(slots=True)
 class Tally:
     """One policy's sums."""
 
-    columns: list[list[float]] = field(default_factory=lambda: [[0.0] * GROUPS for _ in COLUMNS])
+    columns: list[list[int]] = field(default_factory=lambda: [[0] * GROUPS for _ in COLUMNS])
     unlabelled: dict[int, dict[Bin, int]] = field(default_factory=dict)  # answers with a score only, by group
 
     def add(self, run: str, played: Played, other: Played | None = None) -> None:
         """One run, beside what the other policy came to."""
         group, columns = group_of(run), self.columns
 
-        def count(name: str, value: float = 1.0) -> None:
-            columns[AT[name]][group] += value
+        def count(name: str, value: float = 1) -> None:
+            columns[AT[name]][group] += exact(value) if name in SCALED else int(value)
 
         count("runs")
         if played.quality is not None:
@@ -149,7 +158,7 @@ class Tally:
 
     def _add_weights(self, played: Played, count: Callable[[str, float], None]) -> None:
         if played.is_drawn:
-            count("chance_runs", 1.0)
+            count("chance_runs", 1)
         if played.propensity and played.quality is not None:
             weight = 1 / played.propensity
             count("weight", weight)
@@ -170,7 +179,8 @@ class Tally:
     def figures(self, calibration: Calibration, times: Sequence[int], usable: set[Bin]) -> Figures:
         """The figures, each group taken so many times; one that nothing is known of is left out."""
         filled = {name: column for name, column in zip(COLUMNS, self.columns, strict=True) if any(column)}
-        of = dict.fromkeys(COLUMNS, 0.0) | {name: sum(map(mul, column, times)) for name, column in filled.items()}
+        sums: dict[str, float] = {name: sum(map(mul, column, times)) for name, column in filled.items()}
+        of = dict.fromkeys(COLUMNS, 0.0) | {name: one / SCALE if name in SCALED else one for name, one in sums.items()}
         found = {
             "quality": _ratio(of["quality"], of["quality_n"]),
             "usd_per_1000": _ratio(of["cost"] / 1e9, of["cost_n"]),
@@ -190,17 +200,16 @@ class Tally:
         """Sum and count of the answers without a label that the calibration knows about."""
         if not usable or not self.unlabelled:
             return 0.0, 0.0
-        means, total, count = calibration.means(times), 0.0, 0
+        means, counts = calibration.means(times), Counter[Bin]()
         for group, bins in self.unlabelled.items():
             for key, number in bins.items() if times[group] else ():
                 if key in usable and key in means:
-                    total += means[key][1] * number * times[group]
-                    count += number * times[group]
-        return total, count
+                    counts[key] += number * times[group]
+        return sum(means[key][1] * counts[key] for key in sorted(counts)), counts.total()
 
     def counts(self, usable: set[Bin]) -> dict[str, int]:
         """How many runs each figure rests on."""
-        of = {name: round(sum(column)) for name, column in zip(COLUMNS, self.columns, strict=True)}
+        of = {name: sum(column) for name, column in zip(COLUMNS, self.columns, strict=True)}
         estimated = sum(n for bins in self.unlabelled.values() for key, n in bins.items() if key in usable)
         squared = sum(self.columns[AT["weight_squared"]])
         weight = sum(self.columns[AT["weight"]])
@@ -213,7 +222,7 @@ class Tally:
             "cost_estimated": of["planned_n"],
             "cost_unknown": of["runs"] - of["cost_n"] - of["planned_n"],
             "drawn": of["chance_runs"],
-            "ips_effective": round(weight * weight / squared) if squared else 0,
+            "ips_effective": round(weight * weight / (squared * SCALE)) if squared else 0,
             "both": of["both_n"],
         }
 
@@ -255,10 +264,10 @@ def _figure(value: float, drawn: Sequence[float]) -> Figure:
 
 def _add_difference(played: Played, other: Played, count: Callable[[str, float], None]) -> None:
     if played.quality is not None and other.quality is not None:
-        count("both_n", 1.0)
+        count("both_n", 1)
         count("both_quality", played.quality - other.quality)
     if played.cost is not None and other.cost is not None:
-        count("both_cost_n", 1.0)
+        count("both_cost_n", 1)
         count("both_cost", played.cost - other.cost)
 
 

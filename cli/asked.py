@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,9 @@ Where = Annotated[
     list[str] | None, typer.Option("--where", help='A condition, as "cost > 0.05"; several are all to be met.')
 ]
 Category = Annotated[str | None, typer.Option("--category", help="Only this category.")]
+From = Annotated[
+    Path | None, typer.Option("--from", metavar="DIR", help="Ask this history folder (`events export`), not the log.")
+]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="As the log was then.")]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..domain.errors import InvalidRequest
-from .asked import Since, Until, Where, Zone, calendar, conditions
+from .asked import From, Since, Until, Where, Zone, calendar, conditions
 from .options import AsJson, Config, Database, open_orchestrator
 from .output import print_json, say
 
@@ -32,6 +32,10 @@ def backtest(
     until: Until = None,
     zone: Zone = "UTC",
     where: Where = None,
+    history: From = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="With --from: on this Dask cluster, as tcp://HOST:PORT.")
+    ] = None,
     chart: Annotated[Path | None, typer.Option("--chart", help="Write a picture: out.svg or out.html.")] = None,
     as_json: AsJson = False,
     database: Database = None,
@@ -45,9 +49,15 @@ def backtest(
         raise InvalidRequest(f"--chart {chart}: expected a name that ends in .svg or .html")
     if dataset is not None and (since or until or where):
         raise InvalidRequest("--since, --until and --where choose runs of the log: leave them out with --dataset")
+    if dataset is not None and history is not None:
+        raise InvalidRequest("--dataset plays over a data set and --from over a history folder: leave one of them out")
+    if scheduler is not None and history is None:
+        raise InvalidRequest("--scheduler needs --from DIR: a cluster plays over a history folder")
     asked = [Asked.of(one) for one in (policy, against) if one is not None]
     if dataset is not None:
         found = [_over_dataset(dataset, asked, config, database)]
+    elif history is not None:
+        found = _over_folder(history, scheduler, asked, since, until, zone, where, config, database)
     else:
         found = _over_log(asked, since, until, zone, where, config, database)
     if chart is not None:
@@ -91,6 +101,37 @@ def _over_log(
         orchestrator.read_models.tell = say
         only = {one.run for one in orchestrator.read_models.runs(span=(start, end), conditions=meant)}
     return backtest_log(orchestrator, asked, since=start, until=end, only=only)
+
+
+def _over_folder(
+    history: Path,
+    scheduler: str | None,
+    asked: list[Asked],
+    since: str | None,
+    until: str | None,
+    zone: str,
+    where: list[str] | None,
+    config: Path | None,
+    database: str | None,
+) -> list[Backtest]:
+    from ..application.cost_reports import span_of
+    from ..domain.filters import RUN_FIELDS
+    from ..infrastructure.history.folder_backtest import backtest_folder
+    from ..infrastructure.settings import Settings
+    from .events import history_folder
+
+    reading = calendar(zone)
+    start, end = span_of(reading.between(since, until))
+    return backtest_folder(
+        Settings.load(config, database_url=database),
+        history_folder(history),
+        asked,
+        since=start,
+        until=end,
+        conditions=conditions(where, RUN_FIELDS, reading),
+        scheduler=scheduler,
+        tell=say,
+    )
 
 
 def _draw(found: list[Backtest], path: Path) -> None:

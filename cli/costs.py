@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from . import cost_checks, cost_reconcile
-from .asked import AsOf, Category, Since, Until, Where, Zone
+from .asked import AsOf, Category, From, Since, Until, Where, Zone
 from .cost_export import write_rows
 from .options import AsJson, Config, Database
 from .output import print_json, say
@@ -45,6 +45,7 @@ def report(
     zone: Zone = "UTC",
     where: Where = None,
     as_of: AsOf = None,
+    history: From = None,
     chart: Annotated[str | None, typer.Option("--chart", help="Draw it into this .svg or .html file.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -73,7 +74,7 @@ def report(
             _draw(chart, str(kind), cost_charts(models, drawn))
         return cost_report(models, question)
 
-    sections = _ask(config, database, then, ask)
+    sections = _ask(config, database, history, then, ask)
     if as_json:
         print_json(cost_report_dict(question.dimensions, sections or []))
     elif as_csv:
@@ -92,6 +93,7 @@ def stats(
     zone: Zone = "UTC",
     where: Where = None,
     as_of: AsOf = None,
+    history: From = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     database: Database = None,
@@ -104,7 +106,7 @@ def stats(
 
     split = str(split_of(period))
     question, then = _question(category, since, until, zone, where, as_of)
-    sections = _ask(config, database, then, lambda models: cost_stats(models, question, split))
+    sections = _ask(config, database, history, then, lambda models: cost_stats(models, question, split))
     if as_json:
         print_json(stats_dict(sections or []))
     elif as_csv:
@@ -123,6 +125,7 @@ def export(
     zone: Zone = "UTC",
     where: Where = None,
     as_of: AsOf = None,
+    history: From = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     database: Database = None,
     config: Config = None,
@@ -142,7 +145,7 @@ def export(
         write_rows(chosen, columns, map(export_row, calls), output)
         return True
 
-    if _ask(config, database, then, write) is None:
+    if _ask(config, database, history, then, write) is None:
         write_rows(chosen, columns, (), output)
 
 
@@ -154,6 +157,7 @@ def savings(
     zone: Zone = "UTC",
     where: Where = None,
     as_of: AsOf = None,
+    history: From = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     database: Database = None,
@@ -166,8 +170,10 @@ def savings(
     from ..application.savings import Savings
     from ..application.savings import savings as reckoned
     from ..domain.filters import RUN_FIELDS
+    from ..infrastructure.settings import Settings
     from ..infrastructure.stored_catalogues import catalogue_in_force, stored_catalogues
     from .asked import calendar, conditions, moment
+    from .events import history_models
     from .savings_table import savings_columns, savings_dict, savings_rows, savings_text
 
     reading = calendar(zone)
@@ -181,7 +187,14 @@ def savings(
         models = orchestrator.read_models if then is None else orchestrator.read_models.as_of(then)
         return reckoned(models, known, in_force, span=span, conditions=asked)
 
-    found = _opened(config, database, ask)
+    def ask_folder(path: Path) -> list[Savings]:
+        models = history_models(path, database)
+        in_force = partial(catalogue_in_force, Settings.load(config))
+        if then is not None:
+            models.as_of(then)
+        return reckoned(models, models.catalogues(), in_force, span=span, conditions=asked)
+
+    found = _opened(config, database, ask) if history is None else ask_folder(history)
     if as_json:
         print_json(savings_dict(found or []))
     elif as_csv:
@@ -214,9 +227,21 @@ def _question(
     )
 
 
-def _ask(config: Path | None, database: str | None, then: int | None, question: Callable[[ReadModels], T]) -> T | None:
+def _ask(
+    config: Path | None,
+    database: str | None,
+    history: Path | None,
+    then: int | None,
+    question: Callable[[ReadModels], T],
+) -> T | None:
     """The answer of the read models; None, told so, where there is no run yet."""
     from ..domain.units import Timestamp
+
+    if history is not None:
+        from .events import history_models
+
+        models = history_models(history, database)
+        return question(models if then is None else models.as_of(Timestamp(then)))
 
     async def ask(orchestrator: Orchestrator) -> T:
         models = orchestrator.read_models

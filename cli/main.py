@@ -33,6 +33,7 @@ COMMANDS = {  # name: (module:app, what it does)
     "budgets": ("budgets:app", "Set, list, show and remove budgets."),
     "keys": ("keys:app", "Make, list and revoke the service's API keys."),
     "costs": ("costs:app", "Report what was spent, export, reprice and reconcile it."),
+    "events": ("events:app", "Write the log into Parquet files, for other engines."),
     "projections": ("projections:app", "Show how the read models stand, or build them anew."),
     "evaluate": ("evaluate:app", "Judge routing, confidence, cascades and ensembles on recorded outcomes."),
     "models": ("models:app", "List the models, what they cost and how they do."),

@@ -24,6 +24,7 @@ from ..application.model_figures import (
 from ..domain.errors import InvalidRequest, RunNotFound
 from ..domain.events import Money
 from ..domain.units import MILLION, usd
+from .asked import From
 from .output import print_json, say
 from .tables import Column, can_show, table
 
@@ -45,6 +46,7 @@ def stats(
     until: Annotated[str | None, typer.Option("--until", help="A date, itself included.")] = None,
     tz: Annotated[str, typer.Option("--tz", help="The dates' time zone, as in Europe/Berlin.")] = "UTC",
     category: Annotated[str | None, typer.Option("--category", help="Runs of this category only.")] = None,
+    history: From = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, a line a model and kind of money.")] = False,
     database: Annotated[str | None, typer.Option("--database", help="sqlite:///PATH or postgresql://...")] = None,
@@ -55,7 +57,7 @@ def stats(
         raise InvalidRequest("say either --json or --csv")
     nothing = "no call was made in this time" if model is None else f"{model} was not called in this time"
     try:
-        found = _found(model, since, until, tz, category, database, config)
+        found = _found(model, since, until, tz, category, history, database, config)
     except RunNotFound as error:
         found, nothing = [], str(error)
     parts = by_money(found)
@@ -76,30 +78,33 @@ def _found(
     until: str | None,
     tz: str,
     category: str | None,
+    history: Path | None,
     database: str | None,
     config: Path | None,
 ) -> list[ModelStats]:
     import asyncio
 
-    from ..application.dates import Calendar, zone_named
+    from ..application.cost_reports import span_of
     from ..domain.filters import MODEL_FIELDS, Compare, Op
     from ..infrastructure.bootstrap import Orchestrator
     from ..infrastructure.settings import Settings
-    from ..projections.grains import BEGINNING, END
+    from .asked import calendar
+    from .events import history_models
 
     conditions = [] if category is None else [Compare(MODEL_FIELDS["category"], Op.EQUAL, category)]
+    span = span_of(calendar(tz).between(since, until))
 
     async def ask() -> list[ModelStats]:
         async with Orchestrator(Settings.load(config, database_url=database)) as orchestrator:
-            span = Calendar(orchestrator.clock.now(), zone_named(tz)).between(since, until)
             orchestrator.expect_runs()
             orchestrator.read_models.tell = say
-            start = BEGINNING if span.start is None else span.start
-            end = END if span.end is None else span.end
-            found = orchestrator.read_models.model_stats(span=(start, end), conditions=conditions)
-            return [one for one in found if model in (None, one.model)]
+            return orchestrator.read_models.model_stats(span=span, conditions=conditions)
 
-    return asyncio.run(ask())
+    if history is None:
+        found = asyncio.run(ask())
+    else:
+        found = history_models(history, database).model_stats(span=span, conditions=conditions)
+    return [one for one in found if model in (None, one.model)]
 
 
 # ---- all models -----------------------------------------------------------------------------------------------------

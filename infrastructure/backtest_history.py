@@ -103,7 +103,7 @@ def past_runs(url: str, *, part: Part = ALL, since: int | None = None, until: in
             "SELECT stream, type, schema_version, recorded_at, payload FROM log.events "
             f"WHERE stream >= ? AND stream < ? AND type IN ({marks}) ORDER BY stream, version"
         )
-        yield from _runs(ask(query, (*part, *TYPES)), since, until)
+        yield from runs_of(ask(query, (*part, *TYPES)), since, until)
 
 
 def parts(url: str) -> list[Part]:
@@ -122,7 +122,8 @@ def parts(url: str) -> list[Part]:
     return list(pairwise(bounds))
 
 
-def _runs(rows: Iterable[Row], since: int | None, until: int | None) -> Iterator[PastRun]:
+def runs_of(rows: Iterable[Row], since: int | None, until: int | None) -> Iterator[PastRun]:
+    """The runs whose events these are, stream by stream."""
     run: PastRun | None = None
     stream = ""
     for row in rows:

@@ -1,18 +1,27 @@
-"""Conditions as SQL for SQLite and PostgreSQL, parameters written `?`: nothing a user wrote is part of the text."""
+"""Conditions as SQL for SQLite, PostgreSQL and DuckDB, with parameters as `?`: nothing a user wrote is in the text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple, assert_never
 
 from ..domain.errors import InvalidRequest
 from ..domain.filters import AllOf, AnyOf, Compare, Condition, Field, Not, Op, Search, Unknown
 
 TAG = "tag:"
-_LOWER = {"sqlite": "lower({})", "postgresql": 'lower({} COLLATE "C")'}  # a to z only, on both
-_FOUND = {"sqlite": "instr({1}, {0}) > 0", "postgresql": "position({0} in {1}) > 0"}
-_FALSE = {"sqlite": "0", "postgresql": "false"}
+_LOWER = {  # a to z only, on all
+    "sqlite": "lower({})",
+    "postgresql": 'lower({} COLLATE "C")',
+    "duckdb": f"translate({{}}, '{ascii_uppercase}', '{ascii_lowercase}')",
+}
+_FOUND = {
+    "sqlite": "instr({1}, {0}) > 0",
+    "postgresql": "position({0} in {1}) > 0",
+    "duckdb": "position({0} in {1}) > 0",
+}
+_FALSE = {"sqlite": "0", "postgresql": "false", "duckdb": "false"}
 
 
 class Sql(NamedTuple):
@@ -29,7 +38,7 @@ class Columns:
     A field that stands in none of them cannot be compiled: LookupError.
     """
 
-    dialect: str  # sqlite or postgresql
+    dialect: str  # sqlite, postgresql or duckdb
     of: Mapping[str, str]
     tag: Callable[[str], Sql] | None = None
     search: Callable[[str], Sql] | None = None
@@ -44,7 +53,9 @@ class Columns:
 
 
 def json_tag(dialect: str, column: str) -> Callable[[str], Sql]:
-    """A tag's value in a column that holds the tags as a JSON object."""
+    """A tag's value in a column that holds the tags: a JSON object, in DuckDB a map."""
+    if dialect == "duckdb":
+        return lambda key: Sql(f"map_extract_value({column}, ?)", (key,))
     if dialect == "sqlite":
         return lambda key: Sql(f"(SELECT t.value FROM json_each({column}) t WHERE t.key = ?)", (key,))
     return lambda key: Sql(f"({column}::jsonb ->> CAST(? AS TEXT))", (key,))

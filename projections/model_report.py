@@ -16,7 +16,7 @@ from .cost_report import CostRow, Range, base_columns, costs
 from .dimensions import DIMENSIONS, WORDS
 from .filter_sql import Columns, json_tag, where
 from .grains import BASE, pieces
-from .projection import Names, Tables
+from .projection import Names, Tables, kept
 from .run_report import cache_savings
 
 _SHOWN = ", ".join("tag:KEY" if name == "tag" else name for name in MODEL_FIELDS)
@@ -122,7 +122,7 @@ Counted = tuple[str, str, str, str, int]  # model, money, measure, label, count
 def _counts(tables: Tables, names: Names, span: Range, conditions: Sequence[Condition]) -> Iterator[Counted]:
     simple = not any(key is not None for one in conditions for _, key in touched(one))
     rolled = where(conditions if simple else (), Columns(dialect=tables.dialect, of=_WORDS))
-    for piece in pieces((span,), stats.GRAINS if simple else ()):
+    for piece in pieces((span,), kept(tables, stats.GRAINS) if simple else ()):
         place = (piece.since, piece.until)
         if piece.grain == BASE:
             yield from _base_counts(tables, names, place, conditions)

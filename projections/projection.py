@@ -26,7 +26,7 @@ A_QUERY = 500  # values of one IN list
 class Tables(Protocol):
     """A connection inside a transaction. Parameters are written `?`."""
 
-    dialect: str  # sqlite or postgresql
+    dialect: str  # sqlite, postgresql or duckdb
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """The rows, if any."""
@@ -178,6 +178,11 @@ def replace_rows(
         add_sums(changes, rollup.sums(new))
         add_sums(changes, rollup.sums(old), -1)
         rollup.write(tables, names(rollup.table.name), changes, sweep=bool(old))
+
+
+def kept(tables: Tables, grains: Sequence[str]) -> Sequence[str]:
+    """The grains of time that sums are kept by: none in DuckDB, which adds the rows themselves up."""
+    return () if tables.dialect == "duckdb" else grains
 
 
 def delete_runs(tables: Tables, name: str, runs: Sequence[str]) -> None:

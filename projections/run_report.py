@@ -11,7 +11,7 @@ from .attempts import ESCALATIONS
 from .costs import RUN_COSTS
 from .filter_sql import Columns, Sql, filter_sql, grouping, json_tag, where
 from .grains import BASE, BEGINNING, END, pieces
-from .projection import Names, Tables
+from .projection import Names, Tables, kept
 from .runs import GRAINS, KEYS, RUN_COUNTS, RUN_TAGS, RUNS
 
 Range = tuple[int, int]  # [since, until), microseconds
@@ -300,7 +300,7 @@ def run_counts(
     sums: dict[tuple[int, str, tuple[str, ...]], list[int]] = {}
     keys = ", ".join(str(number) for number in range(1, 2 + len(by)))
     simple = not any(key is not None for one in conditions for _, key in touched(one))
-    for piece in pieces(ranges, GRAINS if simple else ()):
+    for piece in pieces(ranges, kept(tables, GRAINS) if simple else ()):
         base = piece.grain == BASE
         from_fields = _BASE_FIELDS if base else _COUNT_FIELDS
         table, counted = (RUNS.name, _BASE_COUNTED) if base else (RUN_COUNTS.table.name, _COUNTED)

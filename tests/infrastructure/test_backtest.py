@@ -119,7 +119,7 @@ def test_labels_and_new_scores_are_read() -> None:
         ("run-1", "RunCompleted", 1, 7, _golden("RunCompleted", 1)),
         ("run-2", "PromptAssessed", 1, 8, _golden("PromptAssessed", 1)),
     ]
-    (run,) = backtest_history._runs(rows, None, None)
+    (run,) = backtest_history.runs_of(rows, None, None)
     label, score = backtest_history._Label(value=0, by="me"), backtest_history._Score(1, 300_000, "other")
     backtest_history._labelled(run, backtest_history._Label(value=1_000_000, by="me"), 8)
     backtest_history._labelled(run, label, 9)
@@ -138,7 +138,7 @@ def test_what_failed_cost_nothing_and_what_was_lost_is_unknown() -> None:
     failed = ("run-1", "AttemptFailed", 1, 6, _golden("AttemptFailed", 1))
     ended = ("run-1", "RunFailed", 1, 7, _golden("RunFailed", 1))
     for events, cost, ended_at in (([], None, None), ([failed], 0, None), ([failed, ended], 0, 7), ([ended], None, 7)):
-        (run,) = backtest_history._runs([*begun, *events], None, None)
+        (run,) = backtest_history.runs_of([*begun, *events], None, None)
         assert (run.cost, run.ended_at) == (cost, ended_at)
 
 
@@ -152,10 +152,10 @@ def test_a_run_that_a_newer_release_wrote_is_unknown() -> None:
     ended = ("run-1", "RunCompleted", 1, 7, _golden("RunCompleted", 1))
     world = PastWorld(catalogue=SEED, policy=SEED_POLICY)
     for rows in ([start, later, ended], [start, begun, new_word, ended]):
-        (run,) = backtest_history._runs(rows, None, None)
+        (run,) = backtest_history.runs_of(rows, None, None)
         assert as_it_ran(run) == HistoryPlayer({}, world).play(run) == Played()
     with pytest.raises(StoreTooNew, match="run-1 was started by a newer release"):
-        list(backtest_history._runs([("run-1", "RunStarted", 9, 5, start[4])], None, None))
+        list(backtest_history.runs_of([("run-1", "RunStarted", 9, 5, start[4])], None, None))
 
 
 def _golden(name: str, version: int) -> str:

@@ -1,0 +1,155 @@
+"""The tables of the read models, made of a history's files by DuckDB: the same SQL is put to them.
+
+Sums are exact: DuckDB adds 64-bit integers up in 128 bits, and `/` is set to divide integers as the log's databases do.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from ...domain.errors import StoreCorrupted, StoreUnavailable
+from ...projections.attempt_columns import ATTEMPTS as ATTEMPT_TABLE
+from ...projections.attempts import ESCALATIONS as ESCALATION_TABLE
+from ...projections.costs import RUN_COSTS
+from ...projections.dimensions import DIMENSIONS
+from ...projections.projection import Names, Row, Table
+from ...projections.runs import RUN_TAGS, RUNS
+from .folder import Folder
+from .schema import KINDS, Kind, duckdb
+
+MEMORY = "2GB"  # what DuckDB may take; beyond that it uses a temporary file
+A_FETCH = 1000  # rows
+_TYPES = {Kind.TEXT: "VARCHAR", Kind.INTEGER: "BIGINT", Kind.TAGS: "MAP(VARCHAR, VARCHAR)"}
+_DIMENSION = "concat_ws(chr(31), strategy, category, run_money, owner, {model})"
+
+
+class DuckTables:
+    """A connection whose views are a history's rows. It is read only."""
+
+    dialect = "duckdb"
+
+    def __init__(self, connection: Any, folder: Folder) -> None:
+        self._connection = connection
+        self._folder = folder
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """The rows. Raises StoreCorrupted for a file that cannot be read, StoreUnavailable where memory is short."""
+        with translated(self._folder):
+            return _plain(self._connection.execute(sql, list(parameters)).fetchall())
+
+    def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
+        """The rows as they are fetched."""
+        with translated(self._folder):
+            cursor = self._connection.cursor().execute(sql, list(parameters))
+        while rows := self._fetched(cursor):
+            yield from rows
+
+    def _fetched(self, cursor: Any) -> list[Row]:
+        with translated(self._folder):
+            return _plain(cursor.fetchmany(A_FETCH))
+
+    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """A history is not written to."""
+        raise NotImplementedError
+
+    def add(self, table: Table, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """A history is not written to."""
+        raise NotImplementedError
+
+
+def _plain(rows: list[Row]) -> list[Row]:
+    """Tags as the log's databases have them: a JSON object."""
+    if not rows or not any(isinstance(one, dict) for one in rows[0]):
+        return rows
+    return [
+        tuple(msgspec.json.encode(one, order="sorted").decode() if isinstance(one, dict) else one for one in row)
+        for row in rows
+    ]
+
+
+@contextmanager
+def duckdb_on(folder: Folder, threads: int | None = None) -> Iterator[Any]:
+    """A DuckDB in memory, its settings made. Raises ConfigurationError where it is not installed."""
+    engine = duckdb()
+    with tempfile.TemporaryDirectory(prefix="model-orchestrator-") as spill:
+        settings = {"memory_limit": MEMORY, "temp_directory": spill, "threads": threads or os.cpu_count() or 1}
+        with translated(folder), engine.connect(":memory:", config=settings) as connection:
+            connection.execute("SET integer_division = true")
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET parquet_metadata_cache = true")
+            connection.execute("SET preserve_insertion_order = false")
+            yield connection
+
+
+@contextmanager
+def translated(folder: Folder) -> Iterator[None]:
+    """DuckDB's errors in our words."""
+    engine = duckdb()
+    try:
+        yield
+    except engine.OutOfMemoryException as error:
+        raise StoreUnavailable(f"{folder.path}: DuckDB needs more than {MEMORY} for this: ask for less time") from error
+    except (engine.IOException, engine.InvalidInputException, engine.SerializationException) as error:
+        why = str(error).splitlines()[0]
+        raise StoreCorrupted(
+            f"{folder.path}: a file cannot be read ({why}): export anew into an empty folder"
+        ) from error
+
+
+@contextmanager
+def history_tables(folder: Folder, attempts: Names, runs: Names, threads: int | None = None) -> Iterator[DuckTables]:
+    """The tables of the read models `attempts` and `runs` by these names, as the folder's last position has them."""
+    with duckdb_on(folder, threads) as connection:
+        for kind in ("runs", "attempts", "escalations"):
+            _make_rows(connection, folder, kind)
+        views = {
+            attempts(ATTEMPT_TABLE.name): "SELECT * FROM attempts",
+            attempts(ESCALATION_TABLE.name): (
+                f"SELECT *, {_DIMENSION.format(model='from_model')} AS from_dim, "
+                f"{_DIMENSION.format(model='to_model')} AS to_dim FROM escalations"
+            ),
+            attempts(DIMENSIONS.name): " UNION ".join(
+                f"SELECT {_DIMENSION.format(model=model)} AS dim, category, strategy, {model} AS model, "
+                "'' AS provider, run_money AS money, '' AS status, owner FROM escalations"
+                for model in ("from_model", "to_model")
+            ),
+            attempts(RUN_COSTS.name): (
+                "SELECT run, attempts, open, lost, cost, charged AS money, model FROM runs WHERE attempts > 0"
+            ),
+            runs(RUNS.name): "SELECT * FROM runs",
+            runs(RUN_TAGS.name): (
+                "SELECT run, unnest(map_keys(tags)) AS key, unnest(map_values(tags)) AS value FROM runs"
+            ),
+        }
+        for name, query in views.items():
+            connection.execute(f"CREATE VIEW {name} AS {query}")
+        yield DuckTables(connection, folder)
+
+
+def _make_rows(connection: Any, folder: Folder, kind: str) -> None:
+    """A view of the rows of a kind: of each run those that are true at the last position."""
+    files, late = folder.files(kind), folder.late_files(kind)
+    if not files:
+        columns = (f"CAST(NULL AS {_TYPES.get(one.kind, 'VARCHAR')}) AS {one.name}" for one in KINDS[kind])
+        connection.execute(f"CREATE VIEW {kind} AS SELECT {', '.join(columns)} WHERE false")
+        return
+    rows = f"SELECT * FROM read_parquet({listed(files)}, hive_partitioning = false)"
+    if late:
+        connection.execute(
+            f"CREATE TABLE late_{kind} AS SELECT run, max(upto) AS upto "
+            f"FROM read_parquet({listed(late)}, hive_partitioning = false) GROUP BY run"
+        )
+        rows += f" r WHERE NOT EXISTS (SELECT 1 FROM late_{kind} l WHERE l.run = r.run AND l.upto > r.upto)"
+    connection.execute(f"CREATE VIEW {kind} AS {rows}")
+
+
+def listed(files: Sequence[str]) -> str:
+    """Files as a list of SQL."""
+    quoted = (file.replace("'", "''") for file in files)
+    return "[" + ", ".join(f"'{file}'" for file in quoted) + "]"

@@ -1,0 +1,73 @@
+"""Rows of runs, attempts and escalations out of whole runs, by the folds of the read models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any
+
+from ...domain.errors import ProjectionStopped
+from ...projections.attempt_columns import ATTEMPTS as ATTEMPT_TABLE
+from ...projections.attempts import ESCALATIONS as ESCALATION_TABLE
+from ...projections.costs import RUN_COSTS
+from ...projections.runs import RUNS as RUN_TABLE
+from ..read_models.folding import REFUSALS
+from ..read_models.lean_codec import LogRow, fact_of
+from ..read_models.registry import BY_NAME
+from .schema import ATTEMPTS, ESCALATIONS, RUNS, Column
+
+Row = tuple[Any, ...]
+FOLDS = (BY_NAME["attempts"], BY_NAME["runs"])
+TYPES = frozenset(type_ for fold in FOLDS for type_ in fold.types)
+_ADDED = ("started", "cost_usd", "upto")
+_NO_CALL = (0, 0, 0, 0, None, None)
+
+
+def _picked(columns: Sequence[Column], names: Sequence[str]) -> itemgetter[Any]:
+    """Takes the columns that the folds make out of their row."""
+    return itemgetter(*(names.index(one.name) for one in columns if one.name not in _ADDED))
+
+
+_SUMMED = ("attempts", "open", "lost", "cost", "money", "model")  # of RUN_COSTS; `money` is `charged` in a run's row
+_RUN_NAMES = (*RUN_TABLE.names, *("charged" if name == "money" else name for name in _SUMMED))
+_OF_RUN, _OF_ATTEMPT = _picked(RUNS, _RUN_NAMES), _picked(ATTEMPTS, ATTEMPT_TABLE.names)
+_OF_ESCALATION = _picked(ESCALATIONS, ESCALATION_TABLE.names)
+_OF_COSTS = itemgetter(*(RUN_COSTS.names.index(name) for name in _SUMMED))
+_RUN_COST, _ATTEMPT_COST = (
+    [one.name for one in columns if one.name not in _ADDED].index("cost") for columns in (RUNS, ATTEMPTS)
+)
+_RUN_AT = 2  # in rows of attempts and escalations
+
+
+def flattened(rows: Iterable[LogRow], upto: int) -> dict[str, list[Row]]:
+    """The rows of the runs that begin among these events, by kind. Raises ProjectionStopped."""
+    calls, runs = (fold.zero() for fold in FOLDS)
+    for row in rows:
+        try:
+            for fold, batch in zip(FOLDS, (calls, runs), strict=True):
+                if row[3] in fold.types:
+                    fold.add(batch, fact_of(row))
+        except REFUSALS as error:
+            raise ProjectionStopped(
+                f"the event at position {row[0]} ({row[3]}) cannot be exported: {error}; "
+                "install a release that can read it"
+            ) from None
+    for fold, batch in zip(FOLDS, (calls, runs), strict=True):
+        fold.prepare(batch)
+    costs = {row[0]: _OF_COSTS(row) for row in calls.run_costs}
+    return {
+        "runs": list(_run_rows(runs.rows, costs, upto)),
+        "attempts": [(*(it := _OF_ATTEMPT(row)), it[_RUN_AT], it[_ATTEMPT_COST], upto) for row in calls.rows],
+        "escalations": [(*_OF_ESCALATION(row), upto) for row in calls.escalated],
+    }
+
+
+def _run_rows(rows: Iterable[Row], costs: dict[str, Row], upto: int) -> Iterator[Row]:
+    for row in rows:
+        picked = _OF_RUN((*row, *costs.get(row[0], _NO_CALL)))
+        yield (*picked, picked[1], picked[_RUN_COST], upto)
+
+
+def run_at(kind: str, row: Row) -> int:
+    """When the row's run started, microseconds."""
+    return int(row[1 if kind == "runs" else _RUN_AT])

@@ -1,0 +1,74 @@
+"""The ReadModels port over a history folder: the questions of the read models, answered by DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from ...application.read_models import Metered, ProjectionStatus
+from ...domain.catalogue import Catalogue
+from ...domain.errors import InvalidRequest
+from ...domain.units import Timestamp
+from ...projections.filter_sql import Sql
+from ...projections.projection import Names
+from ...projections.run_report import RunRow
+from ..catalogue_json import catalogue_from_json
+from ..read_models.registry import BY_NAME
+from ..read_models.stored import Snapshot, StoredReadModels
+from .duckdb_tables import history_tables
+from .folder import Folder
+
+
+class FolderReadModels(StoredReadModels):
+    """As the folder's last position has them; nothing is folded."""
+
+    def __init__(self, folder: Folder, *, threads: int | None = None) -> None:
+        """`threads` of DuckDB; None: one for each processor."""
+        self._folder = folder
+        self._threads = threads
+        self.tell = lambda text: None
+
+    def catalogues(self) -> dict[str, Catalogue]:
+        """The models and prices that runs were asked under, by hash."""
+        return {digest: catalogue_from_json(text) for digest, text in self._folder.catalogues().items()}
+
+    def as_of(self, moment: Timestamp) -> NoReturn:
+        """A folder has one moment."""
+        raise InvalidRequest("--as-of needs the log: a history folder has its rows as of the last export")
+
+    def status(self) -> list[ProjectionStatus]:
+        """There are no checkpoints here."""
+        raise InvalidRequest("a history folder has no read models of its own")
+
+    def metered(self) -> Metered:
+        """Metrics are the log's."""
+        raise InvalidRequest("metrics need the log")
+
+    @contextmanager
+    def _asking(self, *names: str, even_stopped: bool = False) -> Iterator[Snapshot]:
+        known = {name: Names(one.version, 0) for name, one in BY_NAME.items()}
+        with history_tables(self._folder, known["attempts"], known["runs"], self._threads) as tables:
+            yield Snapshot(tables, known)
+
+    def _search(self, dialect: str) -> Callable[[str], Sql]:
+        def refuse(words: str) -> Sql:
+            raise InvalidRequest("text: a history folder holds no texts; ask the log")
+
+        return refuse
+
+    def _found(self, query: Callable[..., Sql], asked: Mapping[str, Any]) -> Iterator[RunRow]:
+        """Where only the first runs are asked for, and nothing of them, the time they lie in is found first."""
+        with self._asking("attempts", "runs") as (tables, names, _):
+            limit, first = asked.get("limit"), asked.get("oldest_first")
+            if limit is not None and first is not None and not asked["conditions"] and asked["after"] is None:
+                order = "ASC" if first else "DESC"
+                ends = tables.execute(
+                    f"SELECT min(run_at), max(run_at) FROM (SELECT run_at FROM runs WHERE run_at >= ? AND run_at < ? "
+                    f"ORDER BY run_at {order} LIMIT ?)",
+                    (*asked["span"], limit),
+                )[0]
+                asked = {**asked, "span": (ends[0] or 0, (ends[1] or 0) + 1)}
+            found = query(names["runs"], names["attempts"], tables.dialect, search=self._search(""), **asked)
+            for row in tables.stream(*found):
+                yield RunRow(*row)

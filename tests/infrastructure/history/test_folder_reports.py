@@ -1,0 +1,185 @@
+"""Every question of the read models has the same answer from a folder as from the log, to the last digit."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model_orchestrator.application.cost_reports import CostQuestion, cost_report
+from model_orchestrator.application.cost_stats import cost_stats
+from model_orchestrator.application.dates import Calendar
+from model_orchestrator.application.filters import parse_filters
+from model_orchestrator.application.read_models import ReadModels
+from model_orchestrator.domain.errors import InvalidRequest
+from model_orchestrator.domain.events import Money
+from model_orchestrator.domain.filters import CALL_FIELDS, MODEL_FIELDS, RUN_FIELDS, Condition
+from model_orchestrator.domain.time_ranges import TimeRange
+from model_orchestrator.domain.units import Timestamp
+from model_orchestrator.infrastructure.history.folder import open_folder
+from model_orchestrator.infrastructure.history.folder_read_models import FolderReadModels
+from model_orchestrator.infrastructure.read_models.stored import StoredReadModels
+from tests.generated_log import END, write_log
+from tests.read_models import Event, logs
+
+from .histories import commits, exported, label
+
+NOW = Timestamp(int(END.timestamp()) * 1_000_000)
+CALENDAR = Calendar(NOW, UTC)
+SPANS = ((0, 2**62), (NOW - 200 * 86_400_000_000, NOW - 3 * 86_400_000_000 + 1), (5, 6))
+TEXTS = (
+    (),
+    ("category = chat",),
+    ('category = "code review"', "cost > 0.0001"),
+    ("tag:team = core",),
+    ("tag:team != core", "tag:customer ~ acme"),
+    ("model in (gpt-4o, gpt-4o-mini)", "latency >= 1s"),
+    ("cost = unknown",),
+    ("category ~ ÄÖ",),
+    ("status = lost",),
+)
+BY: tuple[tuple[str, ...], ...] = ((), ("model",), ("tag:team", "status"), ("purpose", "owner"), ("tag:a", "tag:team"))
+COUNTED = ("category", "status", "cached_model", "owner")
+Ask = Callable[[ReadModels], object]
+
+
+def _conditions(texts: tuple[str, ...], fields: Any) -> tuple[Condition, ...]:
+    return (parse_filters(texts, fields, CALENDAR),)
+
+
+def _questions() -> dict[str, Ask]:
+    found: dict[str, Ask] = {}
+    for span in SPANS:
+        for texts in TEXTS if span is SPANS[0] else TEXTS[:3]:
+            name = f"{span} {texts}"
+            calls = {"conditions": _conditions(texts, CALL_FIELDS)}
+            runs = {"span": span}
+            for by in BY if texts in ((), TEXTS[1]) else BY[:2]:
+                found[f"costs {by} {name}"] = lambda m, by=by, s=span, c=calls: m.costs(
+                    by=by, ranges=(s, SPANS[0]), **c
+                )
+            found[f"attempts {name}"] = lambda m, s=span, c=calls: list(m.attempts(span=s, **c))
+            if any(text.startswith(("latency", "status = lost")) for text in texts):
+                continue
+            runs["conditions"] = _conditions(texts, RUN_FIELDS)
+            found[f"runs {name}"] = lambda m, a=runs: list(m.runs(**a))
+            found[f"dearest {name}"] = lambda m, a=runs: list(m.dearest_runs(limit=7, **a))
+            found[f"usage {name}"] = lambda m, a=runs: m.observed_usage(bounds=(50, 500), **a)
+            found[f"cached {name}"] = lambda m, a=runs: m.cached_answers(**a)
+            if "cost" not in str(texts):
+                models = {"span": span, "conditions": _conditions(texts, MODEL_FIELDS)}
+                found[f"models {name}"] = lambda m, a=models: m.model_stats(**a)
+        found[f"counts {span}"] = lambda m, s=span: m.run_counts(by=COUNTED, ranges=(s,))
+        for first in (True, False):
+            found[f"first {first} {span}"] = lambda m, s=span, f=first: list(m.runs(span=s, limit=3, oldest_first=f))
+    return found
+
+
+QUESTIONS = _questions()
+
+
+def assert_same(url: str, folder: Path, questions: dict[str, Ask]) -> None:
+    of_log, of_folder = StoredReadModels(url), FolderReadModels(open_folder(folder))
+    for name, ask in questions.items():
+        assert ask(of_folder) == ask(of_log), name
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_folder_answers_as_the_log_does(seed: int, tmp_path: Path) -> None:
+    """Retries, lost and reconciled attempts, late outcomes, labels that came later, every kind of money."""
+    url, folder = f"sqlite:///{tmp_path / 'runs.db'}", tmp_path / "history"
+    write_log(url, runs=120, seed=seed, days=4)
+    exported(url, folder, chunk=400)
+    label(url, seed)
+    exported(url, folder, chunk=10**6)
+    found = {row.money: row for row in StoredReadModels(url).costs()}
+    assert found.keys() == {str(money) for money in Money}
+    assert any(row.status == "lost" and row.reconciled is not None for row in StoredReadModels(url).attempts())
+    assert any(row.retry for row in StoredReadModels(url).attempts())
+    assert_same(url, folder, QUESTIONS)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu"])
+@pytest.mark.parametrize("split", ["daily", "weekly", "monthly"])
+def test_reports_by_period_are_the_same(zone: str, split: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Over a year with both changes of the clocks, where days begin at other hours than partitions."""
+    url, folder = _a_year(tmp_path_factory)
+    question = CostQuestion(now=NOW, zone=ZoneInfo(zone), by=("model",), split=split)
+    whole = CostQuestion(now=NOW, zone=ZoneInfo(zone), dates=TimeRange(Timestamp(NOW - 10**13)), by=("tag:team",))
+    asked: dict[str, Ask] = {
+        "report": lambda models: cost_report(models, question),
+        "stats": lambda models: cost_stats(models, question, split),
+        "with the time before": lambda models: cost_report(models, whole),
+    }
+    assert_same(url, folder, asked)
+
+
+_made: dict[str, tuple[str, Path]] = {}
+
+
+def _a_year(factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    if not _made:
+        place = factory.mktemp("year")
+        url = f"sqlite:///{place / 'runs.db'}"
+        write_log(url, runs=40, seed=5)
+        _made["it"] = url, exported(url, place / "history", chunk=10**6)
+    return _made["it"]
+
+
+@settings(max_examples=12)
+@given(events=logs(), seed=st.integers(0, 2**32))
+def test_facts_in_any_order_come_to_the_same(events: list[Event], seed: int) -> None:
+    """Whatever contradicts, however late it comes, and wherever exports and chunks cut the log."""
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as place:
+        url, folder = f"sqlite:///{place}/runs.db", Path(place) / "history"
+        while events:
+            cut = rng.randint(1, len(events))
+            commits(url, events[:cut])
+            exported(url, folder, chunk=rng.choice((1, 2, 5, 100)))
+            events = events[cut:]
+        few: dict[str, Ask] = {
+            "attempts": lambda models: list(models.attempts()),
+            "runs": lambda models: list(models.runs()),
+            "costs": lambda models: models.costs(by=("model", "status", "tag:team")),
+            "models": lambda models: models.model_stats(),
+            "counts": lambda models: models.run_counts(by=("status", "cached_model")),
+        }
+        assert_same(url, folder, few)
+
+
+def test_sums_beyond_64_bits_are_exact(tmp_path: Path) -> None:
+    """Picodollars of a few large amounts pass 2**63; the last digit is still there."""
+    from tests.read_models import of_category
+    from tests.scenario import MINI, answered, asked, costed
+
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    amount = "9000000.000000000001"
+    for number in range(4):
+        commits(
+            url, [(f"run-{number}", one) for one in (of_category("chat"), asked(MINI), answered(1), costed(1, amount))]
+        )
+    models = FolderReadModels(open_folder(exported(url, tmp_path / "history")))
+    (row,) = models.costs()
+    assert row.cost == 4 * 9_000_000_000_000_000_001 > 2**63
+
+
+def test_what_a_folder_cannot_answer_says_so(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    write_log(url, runs=3, seed=1, days=1)
+    models = FolderReadModels(open_folder(exported(url, tmp_path / "history")))
+    with pytest.raises(InvalidRequest, match="holds no texts"):
+        list(models.runs(conditions=_conditions(("text ~ python",), RUN_FIELDS)))
+    with pytest.raises(InvalidRequest, match="as of the last export"):
+        models.as_of(NOW)
+    for ask in (models.status, models.metered):
+        with pytest.raises(InvalidRequest):
+            ask()
