@@ -11,15 +11,16 @@ from psycopg import conninfo
 
 from ...domain.errors import ConfigurationError, StoreCorrupted, StoreError, StoreTooNew, StoreUnavailable
 from ..database_url import masked
+from ..event_levels import newest
 from ..migrations.revisions import NEWEST, REVISIONS
 
 OLDEST_SERVER = 15
 UPGRADE = "run: model-orchestrator db upgrade"
+APPLICATION = "model-orchestrator"  # and a slash, and the newest level of events that the release reads
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 # What a connection does where the address does not say: notice within half a minute that its server is gone.
 _DEFAULTS = {
-    "application_name": "model-orchestrator",
     "connect_timeout": "10",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -42,7 +43,7 @@ def connect(url: str) -> Connection:
     """A connection in autocommit mode whose commits are durable. Raises StoreUnavailable, ConfigurationError."""
     parameters = _parameters(url)
     with translated(url):
-        connection = psycopg.connect(**{**_DEFAULTS, **parameters}, autocommit=True, prepare_threshold=None)
+        connection = psycopg.connect(**{**_defaults(), **parameters}, autocommit=True, prepare_threshold=None)
         try:
             _check_session(url, connection)
         except BaseException:
@@ -57,6 +58,8 @@ def check_schema(url: str, connection: Connection) -> None:
     if revision is None:
         raise StoreUnavailable(f"{masked(url)} has no event log yet; {UPGRADE}")
     if revision not in REVISIONS:
+        if NEWEST in _older_that_work(connection):
+            return
         raise StoreTooNew(
             f"{masked(url)} has schema {revision}, this release knows up to {NEWEST}: install a newer release"
         )
@@ -70,6 +73,12 @@ def schema_revision(connection: Connection) -> str | None:
         return None
     rows = connection.execute("SELECT version_num FROM log.alembic_version").fetchall()
     return str(rows[0][0]) if rows else None
+
+
+def _older_that_work(connection: Connection) -> list[str]:
+    """Schemas whose releases go on working with this newer one, as its upgrade said."""
+    rows = connection.execute("SELECT value FROM log.meta WHERE key = 'works_with'").fetchall()
+    return bytes(rows[0][0]).decode().split(",") if rows else []
 
 
 @contextmanager
@@ -90,6 +99,10 @@ def unavailable(url: str, error: psycopg.Error) -> StoreError:
     gone = isinstance(error, psycopg.OperationalError) and error.sqlstate in _COMING_BACK
     kind = Unreachable if gone else StoreUnavailable
     return kind(f"{masked(url)}: {_said(error)}")
+
+
+def _defaults() -> dict[str, str]:
+    return {"application_name": f"{APPLICATION}/{newest()}", **_DEFAULTS}
 
 
 def _said(error: psycopg.Error) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from model_orchestrator.application.attempts import recalled
 from model_orchestrator.application.ports import Balance, LoggedEvent
 from model_orchestrator.application.runs import PAGE, RUN_PREFIX, LoggedRun, load_run
 from model_orchestrator.domain.budget import total
@@ -78,8 +79,8 @@ async def read_books(url: str, folder: Path, limit: Usd) -> Books:
         while page := await store.read_all(after=after, limit=PAGE, types=("RunStarted",), stream_prefix=RUN_PREFIX):
             for entry in page:
                 one = runs[entry.stream] = await load_run(log, entry.stream)
-                if (reference := one.run.answer) is not None:
-                    texts[entry.stream] = await log.answer(reference) or ""
+                if (answer := await recalled(log, one.run)) is not None:
+                    texts[entry.stream] = answer.text
             after = page[-1].position
         balances = await store.balances()
     with psycopg.connect(url) as connection:

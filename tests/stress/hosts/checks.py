@@ -34,7 +34,11 @@ def rows(books: Books, limits: Mapping[str, Usd]) -> Iterator[Row]:
         yield from check(books)
     yield poor(books, limits["poor"])
     yield daily(books, limits["daily"])
-    yield Row("the books of log, balances and provider agree", said(books.money.problems, "problems"), not books.money.problems)
+    yield Row(
+        "the books of log, balances and provider agree",
+        said(books.money.problems, "problems"),
+        not books.money.problems,
+    )
 
 
 def clients_hear(books: Books) -> Iterator[Row]:
@@ -59,7 +63,13 @@ def clients_hear(books: Books) -> Iterator[Row]:
 def _is_of_provider_or_limit(error: str) -> bool:
     """The provider's failures of the fault plan, a budget, a rate."""
     status, _, kind = error.partition(" ")
-    return status in ("402", "429", "502") or kind in ("breaker", "overloaded", "time_out", "bad_request", "context_window")
+    return status in ("402", "429", "502") or kind in (
+        "breaker",
+        "overloaded",
+        "time_out",
+        "bad_request",
+        "context_window",
+    )
 
 
 def answers_are_the_logs(books: Books) -> Iterator[Row]:
@@ -109,8 +119,8 @@ def nothing_twice(books: Books) -> Iterator[Row]:
     shared = len(ids) - len(set(ids))
     yield Row(
         "nothing answered is paid twice",
-        f"{len(books.calls):,} calls, {len(ids):,} answers; {said(again, 'asked again')}, {said(more, 'sent too often')}, "
-        f"{said(unknown, 'unrecorded')}, {shared} bills for two answers",
+        f"{len(books.calls):,} calls, {len(ids):,} answers; {said(again, 'asked again')}, "
+        f"{said(more, 'sent too often')}, {said(unknown, 'unrecorded')}, {shared} bills for two answers",
         not (again or more or unknown or shared),
     )
 
@@ -147,8 +157,16 @@ def taken_over(books: Books) -> Iterator[Row]:
 def late(books: Books) -> Iterator[Row]:
     """An answer that came when its run was another's already is kept, with its cost."""
     found = [run.run for run in books.runs.values() if any(is_late(run, entry) for entry in run.events)]
-    free = [run.id for run in found if any(one.status is AttemptStatus.ANSWERED and one.cost is None for one in run.attempts)]
-    yield Row("late outcomes are kept, with their cost", f"{len(found)} kept, {said(free, 'without cost')}", bool(found) and not free)
+    free = [
+        run.id
+        for run in found
+        if any(one.status is AttemptStatus.ANSWERED and one.cost is None for one in run.attempts)
+    ]
+    yield Row(
+        "late outcomes are kept, with their cost",
+        f"{len(found)} kept, {said(free, 'without cost')}",
+        bool(found) and not free,
+    )
 
 
 def rates(books: Books) -> Iterator[Row]:
@@ -188,7 +206,8 @@ def daily(books: Books, limit: Usd) -> Row:
     right = all(billed <= kept.get(day, NOTHING) <= limit for day, billed in days.items())
     return Row(
         f"a budget of ${plain(limit)} a day is a cap on each day",
-        ", ".join(f"${plain(billed)} billed on {day}" for day, billed in sorted(days.items())) + f", overshoot ${plain(over)}",
+        ", ".join(f"${plain(billed)} billed on {day}" for day, billed in sorted(days.items()))
+        + f", overshoot ${plain(over)}",
         len(days) == 2 and not over and right,
     )
 

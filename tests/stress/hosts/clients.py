@@ -1,8 +1,8 @@
 """The clients of the service, a program of its own: `python -m tests.stress.hosts.clients REPORT PLAN`.
 
 Each asks one thing after the other until the time is over, each thing with an idempotency key of its own, and asks
-again as long as it hears nothing that is final. What became of each is a line of JSON in REPORT. PLAN is JSON: `seconds`,
-`patience` (seconds that a client goes on asking), `seed`, `tokens` by kind, `numbers` of clients by kind.
+again as long as it hears nothing that is final. What became of each is a line of JSON in REPORT. PLAN is JSON:
+`seconds`, `patience` (seconds that a client goes on asking), `seed`, `tokens` by kind, `numbers` of clients by kind.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ KINDS = {
     "poor": Kind(models=(MINI,)),
     "daily": Kind(models=(SONNET,)),
     "limited": Kind(models=(LIMITED,)),
-    "hasty": Kind(models=(MINI,), is_patient=False, pause=0.2),
+    "hasty": Kind(models=(MINI,), is_patient=False, pause=0.4),
 }
 
 
@@ -99,6 +99,8 @@ class Client:
             ],
             "max_tokens": 60,
             "stream": random.random() < self._kind.streams,
+            # Of a stream a lost call is not made again unless its client says that it begins anew, as this one does.
+            "orchestration": {"on_unknown": "retry"},
         }
 
     async def _ask(self, address: str, mark: str, body: dict[str, Any]) -> Asked:

@@ -1,42 +1,36 @@
-"""The hosts' clocks: namespaces share the machine's, so libfaketime shows each process another one.
+"""The hosts' clocks: namespaces share the machine's, so a preloaded library shows each process another one.
 
-All clocks are moved so that a day ends in the middle of the load; one host's is wrong on top of that. Only the wall
-clock is moved: timers and time-outs go by the monotonic one.
+All clocks are moved so that a day ends in the middle of the load; one host's is wrong on top of that.
 """
 
 from __future__ import annotations
 
-import glob
+import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 DAY = 86_400
-SKEW = 300.0  # seconds that the wrong clock is ahead
-LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1"
+SKEW = 300  # seconds that the wrong clock is ahead
+SOURCE = Path(__file__).with_name("clock_shim.c")
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
     """The clock that most hosts show: the machine's, moved by so many seconds."""
 
-    ahead: float
+    ahead: int
+    library: Path
 
     @classmethod
-    def with_midnight_in(cls, seconds: float) -> Clock:
-        """One on which the day (UTC) ends so many seconds from now."""
-        return cls(round(DAY - time.time() % DAY - seconds) % DAY)
+    def with_midnight_in(cls, seconds: float, folder: Path) -> Clock:
+        """One on which the day (UTC) ends so many seconds from now; its library is built in the folder."""
+        library = folder / "clock_shim.so"
+        subprocess.run(
+            ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library, SOURCE], check=True
+        )
+        return cls(round(DAY - time.time() % DAY - seconds) % DAY, library)
 
-    def environment(self, skew: float = 0.0) -> dict[str, str]:
-        """Of a process that is to see it. Raises FileNotFoundError where libfaketime is not installed."""
-        found = glob.glob(LIBRARY)
-        if not found:
-            raise FileNotFoundError(f"{LIBRARY} is missing: install the package libfaketime")
-        return {
-            "LD_PRELOAD": found[0],
-            "FAKETIME": f"{self.ahead + skew:+.0f}s",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def now(self) -> float:
-        """Seconds since 1970, as most hosts have it."""
-        return time.time() + self.ahead
+    def words(self, skew: int = 0) -> list[str]:
+        """What comes right before a command that is to see it."""
+        return ["env", f"LD_PRELOAD={self.library}", f"CLOCK_AHEAD={self.ahead + skew}"]

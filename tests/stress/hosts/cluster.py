@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,17 +50,18 @@ class Cluster:
 
 @contextmanager
 def cluster(
-    net: Network, *, clock: Clock, skewed: Mapping[str, float], provider: Mapping[str, object]
+    net: Network, folder: Path, *, clock: Clock, skewed: Mapping[str, int], provider: Mapping[str, object]
 ) -> Iterator[Cluster]:
-    """Empty, while the block runs. `skewed` are the seconds by which clocks of hosts are wrong; see provider.py."""
-    with tempfile.TemporaryDirectory(prefix="hosts-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        clocks = {host: clock.environment(skewed.get(host, 0.0)) for host in ADDRESSES}
-        with processes(folder) as all_, hosted_postgres(folder, all_, clocks["db"]) as postgres:
-            services = Services(all_, settings(application_url(postgres, DATABASE), folder, net), clocks)
-            plan = json.dumps({"host": ADDRESSES["provider"], "port": PORT, **provider})
-            all_.python(
-                "provider", "tests.stress.hosts.provider", str(folder / "provider.jsonl"), plan,
-                name="provider", env=clocks["provider"],
-            )  # fmt: skip
-            yield Cluster(net, folder, all_, postgres, services)
+    """With an empty database, while the block runs; its files are in an empty folder.
+
+    `skewed` are the seconds by which clocks of hosts are wrong; `provider` is the plan that provider.py takes.
+    """
+    clocks = {host: clock.words(skewed.get(host, 0)) for host in ADDRESSES}
+    with processes(folder) as all_, hosted_postgres(folder, all_, clocks["db"]) as postgres:
+        services = Services(all_, settings(application_url(postgres, DATABASE), folder, net), clocks)
+        plan = json.dumps({"host": ADDRESSES["provider"], "port": PORT, **provider})
+        all_.python(
+            "provider", "tests.stress.hosts.provider", str(folder / "provider.jsonl"), plan,
+            name="provider", clock=clocks["provider"],
+        )  # fmt: skip
+        yield Cluster(net, folder, all_, postgres, services)

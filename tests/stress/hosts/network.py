@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "mohosts-"  # of every namespace here
@@ -91,10 +91,8 @@ def remove() -> None:
     for _ in range(50):
         left = [int(pid) for name in names for pid in _ip("netns", "pids", name).split()]
         for pid in left:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         if not left:
             break
         time.sleep(0.1)

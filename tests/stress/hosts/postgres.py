@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,10 +25,10 @@ WAIT = 60.0  # seconds
 class HostedPostgres:
     """The server, and its addresses from the hosts and (by its socket) from here."""
 
-    def __init__(self, folder: Path, all_: Processes, env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, all_: Processes, clock: Sequence[str]) -> None:
         self._data, self._socket = folder / "data", folder / "socket"
         self._processes = all_
-        self._env = env
+        self._clock = clock
         self._bin = self._initialise(folder)
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -47,7 +47,23 @@ class HostedPostgres:
         database.upgrade(self.local_url(name))
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, again where it gives up at once, and wait until it answers.
+
+        It does so while processes of one that was killed are still about to notice.
+        """
+        deadline = time.monotonic() + WAIT
+        while True:
+            if self._server is None or self._server.poll() is not None:
+                self._server = self._started()
+            try:
+                psycopg.connect(self.local_url("postgres")).close()
+                return
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def _started(self) -> subprocess.Popen[bytes]:
         owner = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
         settings = {
             "listen_addresses": ADDRESSES["db"],
@@ -56,17 +72,8 @@ class HostedPostgres:
             "timezone": "UTC",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        command = [*owner, str(self._bin / "postgres"), "-D", str(self._data), *options]
-        self._server = self._processes.start("db", command, name="postgres", env=self._env, cwd=self._socket)
-        deadline = time.monotonic() + WAIT
-        while True:
-            try:
-                psycopg.connect(self.local_url("postgres")).close()
-                return
-            except psycopg.OperationalError:
-                if time.monotonic() > deadline or self._server.poll() is not None:
-                    raise
-                time.sleep(0.05)
+        command = [*owner, *self._clock, str(self._bin / "postgres"), "-D", str(self._data), *options]
+        return self._processes.start("db", command, name="postgres", cwd=self._socket)
 
     def stop(self) -> None:
         """In good order, without waiting for clients ("fast")."""
@@ -93,9 +100,9 @@ class HostedPostgres:
 
 
 @contextmanager
-def hosted_postgres(folder: Path, all_: Processes, env: Mapping[str, str]) -> Iterator[HostedPostgres]:
+def hosted_postgres(folder: Path, all_: Processes, clock: Sequence[str]) -> Iterator[HostedPostgres]:
     """A running server while the block runs."""
-    server = HostedPostgres(folder, all_, env)
+    server = HostedPostgres(folder, all_, clock)
     server.start()
     try:
         yield server

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,9 +51,11 @@ class Processes:
         self.running.append(started)
         return started
 
-    def python(self, host: str, module: str, *words: str, name: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def python(
+        self, host: str, module: str, *words: str, name: str, clock: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         """A module of this checkout."""
-        return self.start(host, [sys.executable, "-m", module, *words], name=name, env=env)
+        return self.start(host, [*clock, sys.executable, "-m", module, *words], name=name)
 
     def said(self, name: str) -> str:
         """What a process wrote."""
@@ -69,10 +71,8 @@ def bare_environment() -> dict[str, str]:
 
 def send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     """To the process and all that it started."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def end(process: subprocess.Popen[bytes]) -> int:

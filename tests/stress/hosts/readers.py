@@ -1,8 +1,8 @@
 """A reader of the live log, a program of its own: `python -m tests.stress.hosts.readers store|stream REPORT PLAN`.
 
 `store` follows the log in the database, `stream` the service's /events/stream behind the balancer, as a browser would:
-with the last position seen, again and again. Each begins at 0 and writes the position and hash of every event as it comes.
-PLAN is JSON: `url`, `token`. SIGTERM ends it.
+with the last position seen, again and again. Each begins at 0 and writes the position and id of every event as it
+comes. PLAN is JSON: `url`, `token`. SIGTERM ends it.
 """
 
 from __future__ import annotations

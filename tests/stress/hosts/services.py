@@ -32,21 +32,26 @@ class Services:
 
     all_: Processes
     env: Mapping[str, str]
-    clocks: Mapping[str, Mapping[str, str]]  # the environment that makes a host's clock
+    clocks: Mapping[str, Sequence[str]]  # the words that make a host's clock
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, host: str, *, workers: int = 2, path: str = PYTHON_PATH, cwd: Path = ROOT) -> None:
         """Start the service of a host; it is not ready yet."""
         words = ["serve", "--host", ADDRESSES[host], "--port", str(PORT), "--workers", str(workers)]
         self.running[host] = self.all_.start(
-            host, [*COMMAND, *words], name=host, env={**self.env, **self.clocks[host]}, path=path, cwd=cwd
+            host, [*self.clocks[host], *COMMAND, *words], name=host, env=self.env, path=path, cwd=cwd
         )
 
     def command(self, host: str, *words: str, check: bool = True) -> str:
         """What one of the orchestrator's own commands prints on a host."""
-        env = bare_environment() | {"PYTHONPATH": PYTHON_PATH, **self.env, **self.clocks[host]}
+        env = bare_environment() | {"PYTHONPATH": PYTHON_PATH, **self.env}
         done = subprocess.run(
-            inside(host, [*COMMAND, *words]), cwd=ROOT, env=env, capture_output=True, text=True, check=False
+            inside(host, [*self.clocks[host], *COMMAND, *words]),
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if check and done.returncode != 0:
             raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
@@ -64,7 +69,7 @@ def settings(url: str, folder: Path, net: Network) -> dict[str, str]:
     limits = "".join(f'[models."{name}"]\nrpm = {rate}\n' for name, rate in rates.items())
     config = folder / "hosts.toml"
     config.write_text(
-        f'provider = "live"\ncatalogue = "seed"\nlog_level = "error"\ntimeout = {TIMEOUT:.0f}\n{limits}'
+        f'provider = "live"\ncatalogue = "seed"\nlog_level = "warning"\ntimeout = {TIMEOUT:.0f}\n{limits}'
         "[service]\ngrace = 15\n"
     )
     return {
@@ -91,7 +96,9 @@ def application_url(postgres: HostedPostgres, name: str) -> str:
 
 def keys(services: Services, wanted: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """A key for each name, with these words of `keys create`; their tokens."""
-    created = {name: services.command("clients", "keys", "create", name, *words, "--json") for name, words in wanted.items()}
+    created = {
+        name: services.command("clients", "keys", "create", name, *words, "--json") for name, words in wanted.items()
+    }
     return {name: json.loads(said)["token"] for name, said in created.items()}
 
 
@@ -107,5 +114,15 @@ def until_ready(hosts: Sequence[str] = HOSTS) -> None:
 
 def is_ready(host: str) -> bool:
     """Whether it says so, asked from the clients' host."""
-    asked = ["curl", "-s", "-o", "/dev/null", "-m", "2", "-w", "%{http_code}", f"http://{ADDRESSES[host]}:{PORT}/readyz"]
+    asked = [
+        "curl",
+        "-s",
+        "-o",
+        "/dev/null",
+        "-m",
+        "2",
+        "-w",
+        "%{http_code}",
+        f"http://{ADDRESSES[host]}:{PORT}/readyz",
+    ]
     return subprocess.run(inside("clients", asked), capture_output=True, text=True, check=False).stdout == "200"
