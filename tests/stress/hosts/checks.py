@@ -12,8 +12,10 @@ from model_orchestrator.domain.run import AttemptStatus, RunStatus
 from model_orchestrator.domain.units import MILLION, Usd, plain, usd
 
 from .books import Books, answered, day_of, is_late, most_in_a_minute, started_at
-from .clients import LIMITED
+from .clients import LIMITED, LOST, Asked
 from .services import LIMIT
+
+OF_THE_PROVIDER = frozenset(("bad_request", "context_length_exceeded", "overloaded", "breaker", "time_out"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Row:
 def rows(books: Books, limits: Mapping[str, Usd]) -> Iterator[Row]:
     """Every check of the load. `limits` are the budgets in USD: `poor` in all, `daily` a day."""
     checks: Sequence[Callable[[Books], Iterator[Row]]] = (
-        clients_hear, answers_are_the_logs, one_run_a_key, nothing_twice, taken_over, late, rates,
+        answers_are_the_logs, one_run_a_key, nothing_twice, taken_over, late, rates,
     )  # fmt: skip
     for check in checks:
         yield from check(books)
@@ -41,35 +43,33 @@ def rows(books: Books, limits: Mapping[str, Usd]) -> Iterator[Row]:
     )
 
 
-def clients_hear(books: Books) -> Iterator[Row]:
+def clients_hear(asked: Sequence[Asked]) -> Iterator[Row]:
     """Retries, and in the end something final."""
-    tries = sum(one.tries - 1 for one in books.asked)
-    slowest = max(one.seconds for one in books.asked)
-    without = [one for one in books.asked if one.status is None]
+    tries = sum(one.tries - 1 for one in asked)
+    slowest = max(one.seconds for one in asked)
+    without = [one for one in asked if one.status is None]
     yield Row(
         "each question ends within its client's patience",
-        f"{len(books.asked):,} asked, {tries:,} asked again, slowest {slowest:.1f} s, {len(without)} without an end",
+        f"{len(asked):,} asked, {tries:,} asked again, slowest {slowest:.1f} s, {len(without)} without an end",
         not without and tries > 0,
     )
-    final = Counter(f"{one.status} {one.error}" for one in books.asked if one.error is not None)
-    ours = {name: count for name, count in final.items() if not _is_of_provider_or_limit(name)}
+    final = Counter(_heard(one) for one in asked if one.error is not None)
     yield Row(
         "no final error but the provider's and the limits'",
-        ", ".join(f"{count}x {name}" for name, count in sorted(final.items())) or "none",
-        not ours,
+        ", ".join(f"{count:,} {name}" for name, count in sorted(final.items())) or "none",
+        not any(name.startswith("OTHER") for name in final),
     )
 
 
-def _is_of_provider_or_limit(error: str) -> bool:
-    """The provider's failures of the fault plan, a budget, a rate."""
-    status, _, kind = error.partition(" ")
-    return status in ("402", "429", "502") or kind in (
-        "breaker",
-        "overloaded",
-        "time_out",
-        "bad_request",
-        "context_window",
-    )
+def _heard(asked: Asked) -> str:
+    """A final error, in words."""
+    if asked.status in (402, 429):
+        return "refused by a budget" if asked.status == 402 else "refused by a rate"
+    if asked.status == 502 or asked.error in OF_THE_PROVIDER:
+        return "faults of the provider"
+    if asked.streamed and asked.error == LOST:
+        return "streams lost with their worker, and asked anew"
+    return f"OTHER: {asked.status} {asked.error}"
 
 
 def answers_are_the_logs(books: Books) -> Iterator[Row]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ EACH_HOST = tuple(f"http://{ADDRESSES[host]}:{PORT}" for host in HOSTS)
 PAUSE = 0.3  # seconds before a client asks again
 LIMITED = "gpt-4o"  # the model with a limit of requests a minute
 AGAIN = frozenset((408, 409, 429, 502, 503, 504))  # whose request may be sent again, unless the answer says otherwise
+LOST = "crash"  # the kind of error of a run whose worker died, and whose call is not made again
 LATEST = 15.0  # seconds until the connection of one try must have said something
 
 
@@ -46,6 +48,7 @@ class Asked:
     seconds: float = 0.0
     heard: list[str] = field(default_factory=list)  # of the tries that were not final
     error: str | None = None  # the kind of a final error
+    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +83,17 @@ class Client:
         self._patience = plan["patience"]
         self._headers = {"authorization": f"Bearer {plan['tokens'][kind]}"}
 
-    async def work(self, until: float, asked: list[Asked]) -> None:
+    async def work(self, end: asyncio.Event, asked: list[Asked]) -> None:
         """One question after the other."""
         count = 0
-        while time.monotonic() < until:
+        while not end.is_set():
             count += 1
             mark = f"{self._name}-{self._number}-{count}"
             body = self._body(mark)
-            asked += await asyncio.gather(*(self._ask(address, mark, body) for address in self._kind.addresses))
+            heard = await asyncio.gather(*(self._ask(address, mark, body) for address in self._kind.addresses))
+            asked += heard
+            if heard[0].error == LOST and body["stream"]:  # what it showed cannot be taken back: another key
+                asked.append(await self._ask(self._kind.addresses[0], mark + "b", self._body(mark + "b")))
             await asyncio.sleep(self._random.uniform(0.0, self._kind.pause))
 
     def _body(self, mark: str) -> dict[str, Any]:
@@ -99,13 +105,11 @@ class Client:
             ],
             "max_tokens": 60,
             "stream": random.random() < self._kind.streams,
-            # Of a stream a lost call is not made again unless its client says that it begins anew, as this one does.
-            "orchestration": {"on_unknown": "retry"},
         }
 
     async def _ask(self, address: str, mark: str, body: dict[str, Any]) -> Asked:
         """Until something final is heard, or the patience is at its end."""
-        asked, began = Asked(self._name, mark, time.time()), time.monotonic()
+        asked, began = Asked(self._name, mark, time.time(), streamed=body["stream"]), time.monotonic()
         while time.monotonic() < began + self._patience:
             asked.tries += 1
             try:
@@ -158,16 +162,18 @@ def _error_kind(text: str) -> str:
 
 
 async def main(report: Path, plan: dict[str, Any]) -> None:
-    """All clients, until the time is over."""
-    until, asked = time.monotonic() + plan["seconds"], list[Asked]()
+    """All clients, until the time is over, or SIGTERM says so."""
+    end, asked, loop = asyncio.Event(), list[Asked](), asyncio.get_running_loop()
+    loop.call_later(plan["seconds"], end.set)
+    loop.add_signal_handler(signal.SIGTERM, end.set)
     # A host that vanished says nothing more; the balancer's own time-outs are longer than a client's.
     timeout = aiohttp.ClientTimeout(total=plan["patience"], sock_connect=LATEST)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
         clients = [
             Client(session, plan, kind, number) for kind, count in plan["numbers"].items() for number in range(count)
         ]
-        await asyncio.gather(*(client.work(until, asked) for client in clients))
-    report.write_text("".join(json.dumps(asdict(one)) + "\n" for one in asked))
+        await asyncio.gather(*(client.work(end, asked) for client in clients))
+    report.write_text("".join(json.dumps(asdict(one)) + "\n" for one in asked))  # noqa: ASYNC240
 
 
 def asked_of(report: Path) -> list[Asked]:

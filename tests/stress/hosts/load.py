@@ -94,7 +94,7 @@ def _read_by(one: Cluster, kind: str, reader: subprocess.Popen[bytes], books: Bo
 
 def _log(one: Cluster, books: Books, seen: Mapping[str, Sequence[tuple[int, str]]]) -> Iterator[Row]:
     """The log has every position once, verifies, and live readers saw just that."""
-    found = json.loads(one.services.command("h3", "audit", "verify", "--json", check=False))
+    found = json.loads(one.services.tried("h3", "audit", "verify", "--json").stdout)
     wrong = len(found["problems"])
     whole = len(books.event_ids) == books.head == found["events"]
     yield Row("the log is gapless and verifies", f"{books.head:,} positions, {wrong} problems", whole and not wrong)

@@ -75,6 +75,12 @@ class HostedPostgres:
         command = [*owner, *self._clock, str(self._bin / "postgres"), "-D", str(self._data), *options]
         return self._processes.start("db", command, name="postgres", cwd=self._socket)
 
+    @property
+    def pid(self) -> int:
+        """Of the server, the parent of its processes."""
+        assert self._server is not None
+        return self._server.pid
+
     def stop(self) -> None:
         """In good order, without waiting for clients ("fast")."""
         assert self._server is not None

@@ -42,20 +42,20 @@ class Services:
             host, [*self.clocks[host], *COMMAND, *words], name=host, env=self.env, path=path, cwd=cwd
         )
 
-    def command(self, host: str, *words: str, check: bool = True) -> str:
-        """What one of the orchestrator's own commands prints on a host."""
-        env = bare_environment() | {"PYTHONPATH": PYTHON_PATH, **self.env}
-        done = subprocess.run(
-            inside(host, [*self.clocks[host], *COMMAND, *words]),
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if check and done.returncode != 0:
+    def command(self, host: str, *words: str) -> str:
+        """What one of the orchestrator's own commands prints on a host. Raises RuntimeError where it fails."""
+        done = self.tried(host, *words)
+        if done.returncode != 0:
             raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
         return done.stdout
+
+    def tried(
+        self, host: str, *words: str, path: str = PYTHON_PATH, cwd: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
+        """One of the orchestrator's own commands on a host, however it ends."""
+        command = inside(host, [*self.clocks[host], *COMMAND, *words])
+        env = bare_environment() | {"PYTHONPATH": path, **self.env}
+        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
     def workers(self, host: str) -> list[int]:
         """The ids of the processes that serve on a host."""
