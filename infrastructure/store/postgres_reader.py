@@ -21,6 +21,7 @@ from .stream_names import span_of
 Row = tuple[Any, ...]
 T = TypeVar("T")
 MOST_KEPT = 4  # idle connections
+IDLE = 5_000  # milliseconds after which a host that stands still no longer holds up the others
 
 _EVENTS: LiteralString = (
     "SELECT position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, causation_id, "
@@ -74,7 +75,7 @@ class ReadConnections:
                 raise StoreUnavailable("the event store is closed: open a new one")
             if self._idle:
                 return self._idle.pop(), True
-        return connect(self._url), False
+        return connect(self._url, idle=IDLE), False
 
     def _give(self, connection: Connection) -> None:
         with self._lock:
