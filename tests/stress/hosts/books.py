@@ -15,7 +15,7 @@ from model_orchestrator.application.attempts import recalled
 from model_orchestrator.application.ports import Balance, LoggedEvent
 from model_orchestrator.application.runs import PAGE, RUN_PREFIX, LoggedRun, load_run
 from model_orchestrator.domain.budget import total
-from model_orchestrator.domain.events import ModelCalled
+from model_orchestrator.domain.events import ModelCalled, RunClaimed
 from model_orchestrator.domain.run import Attempt
 from model_orchestrator.domain.units import MILLION, Timestamp, Usd
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
@@ -84,7 +84,7 @@ async def read_books(url: str, folder: Path, limit: Usd) -> Books:
             after = page[-1].position
         balances = await store.balances()
     with psycopg.connect(url) as connection:
-        marks = dict(connection.execute("SELECT run, key FROM log.idempotency_keys").fetchall())
+        marks: dict[str, str] = dict(connection.execute("SELECT run, key FROM log.idempotency_keys").fetchall())
         ids = [row[0].hex() for row in connection.execute("SELECT event_id FROM log.events ORDER BY position")]
         ((head,),) = connection.execute("SELECT position FROM log.log_head").fetchall()
     asked = asked_of(folder / "clients.jsonl")
@@ -111,8 +111,8 @@ def is_late(run: LoggedRun, entry: LoggedEvent) -> bool:
     event = entry.event
     if not isinstance(event, ModelCalled):
         return False
-    epochs = [one.event.epoch for one in run.events if type(one.event).__name__ == "RunClaimed" and
-              one.envelope.version < entry.envelope.version]  # fmt: skip
+    before = (one.event for one in run.events if one.envelope.version < entry.envelope.version)
+    epochs = [one.epoch for one in before if isinstance(one, RunClaimed)]
     return bool(epochs) and run.run.attempt(event.attempt).started.epoch < max(epochs)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from model_orchestrator.domain.budget import NOTHING, key_scope, less, total
 from model_orchestrator.domain.events import AttemptStarted, ModelCalled, RunClaimed
@@ -13,6 +14,7 @@ from model_orchestrator.domain.units import MILLION, Usd, plain, usd
 
 from .books import Books, answered, day_of, is_late, most_in_a_minute, started_at
 from .clients import LIMITED, LOST, Asked
+from .network import HOSTS
 from .services import LIMIT
 
 OF_THE_PROVIDER = frozenset(("bad_request", "context_length_exceeded", "overloaded", "breaker", "time_out"))
@@ -29,6 +31,7 @@ class Row:
 
 def rows(books: Books, limits: Mapping[str, Usd]) -> Iterator[Row]:
     """Every check of the load. `limits` are the budgets in USD: `poor` in all, `daily` a day."""
+    yield from clients_hear(books.asked)
     checks: Sequence[Callable[[Books], Iterator[Row]]] = (
         answers_are_the_logs, one_run_a_key, nothing_twice, taken_over, late, rates,
     )  # fmt: skip
@@ -142,16 +145,24 @@ def _is_asked_again(events: Sequence[object]) -> bool:
 
 
 def taken_over(books: Books) -> Iterator[Row]:
-    """Runs of dead, cut and frozen workers were claimed by others."""
-    claims = [entry.event for run in books.runs.values() for entry in run.events if isinstance(entry.event, RunClaimed)]
-    by = Counter(claim.worker.split(":")[0] for claim in claims)
+    """Runs of the host that was cut off, of the one that was killed and of the one that stood still."""
+    taken: Counter[str] = Counter()
+    for run in books.runs.values():
+        first, claims = run.run.started, [one.event for one in run.events if isinstance(one.event, RunClaimed)]
+        workers = [first.worker if first else "", *(claim.worker for claim in claims)]
+        taken.update(_host(left) for left, claimed in pairwise(workers) if _host(left) != _host(claimed))
     ended = Counter(run.run.status.value for run in books.runs.values() if run.run.claim is not None)
     yield Row(
-        "runs are taken over by other hosts",
-        f"{len(claims)} taken ({', '.join(f'{count} by {host}' for host, count in sorted(by.items()))}); "
+        "runs of each host are taken over by others",
+        ", ".join(f"{count} of {host}" for host, count in sorted(taken.items()))
+        + "; they ended as "
         + ", ".join(f"{count} {name}" for name, count in sorted(ended.items())),
-        len(claims) > 0,
+        set(taken) >= set(HOSTS),
     )
+
+
+def _host(worker: str) -> str:
+    return worker.split(":", maxsplit=1)[0]
 
 
 def late(books: Books) -> Iterator[Row]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -54,7 +55,7 @@ class Deploy:
         """The last position."""
         return int(self.rows("SELECT position FROM log.log_head")[0][0])
 
-    def rows(self, query: str, *values: object) -> Sequence[tuple[object, ...]]:
+    def rows(self, query: str, *values: object) -> Sequence[tuple[Any, ...]]:
         """Of the database."""
         with psycopg.connect(self.one.local_url) as connection:
             return connection.execute(query.encode(), values).fetchall()

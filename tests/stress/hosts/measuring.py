@@ -32,23 +32,27 @@ PROVIDER_PORT = 9000
 LAYOUTS = {1: {"h1": 1}, 2: {"h1": 1, "h2": 1}, 4: {"h1": 2, "h2": 2}}  # workers a host
 APPENDERS = (1, 2, 4)
 TICKS = os.sysconf("SC_CLK_TCK")
-_UNDER_WAY = """SELECT count(*), count(*) FILTER (WHERE wait_event_type = 'Lock') FROM pg_stat_activity
-WHERE state = 'active' AND query LIKE '%append_events%' AND pid <> pg_backend_pid()"""
+_APPENDING = "state = 'active' AND query LIKE '%append_events%'"
+_UNDER_WAY = f"""SELECT count(*) FILTER (WHERE {_APPENDING}),
+count(*) FILTER (WHERE {_APPENDING} AND wait_event_type = 'Lock'), count(*)
+FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 _SIZES = """SELECT n.nspname || '.' || c.relname, pg_table_size(c.oid), pg_indexes_size(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname IN ('log', 'views') AND c.relkind = 'r' ORDER BY pg_total_relation_size(c.oid) DESC"""
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
-    """Of the appends seen under way, how many waited."""
+class Seen:
+    """Looks at the server while it worked."""
 
-    seen: int
-    for_the_head: int
+    appends: int  # under way, all looks together
+    waiting: int  # of these, for the head
+    connections: int  # at most
 
     def __str__(self) -> str:
-        share = f"{self.for_the_head / self.seen:.0%}" if self.seen else "none"
-        return f"{share} of {self.seen:,} appends seen waited for the head"
+        share = f"{self.waiting / self.appends:.0%}" if self.appends else "none"
+        waited = f"{share} of {self.appends:,} appends seen waited for the head"
+        return f"{waited}, {self.connections} connections at most"
 
 
 def measure(net: Network, folder: Path) -> list[str]:
@@ -80,19 +84,19 @@ def _requests(one: Cluster, workers: int) -> str:
     time.sleep(2.0)  # the balancer looks twice a second, and believes the second look
     _wrk(one, 1)
     before = _spent(one, layout)
-    requests, errors, waits = _wrk(one, SECONDS)
+    requests, errors, seen = _wrk(one, SECONDS)
     after = _spent(one, layout)
     for host in layout:
         end(one.services.running[host])
     service, server = (1000 * (then - now) / max(1, requests) for now, then in zip(before, after, strict=True))
     return (
         f"{workers} workers on {len(layout)} hosts: {requests / SECONDS:,.0f} requests/s, {errors} errors; "
-        f"a request takes {service:.2f} ms of their processors and {server:.2f} ms of PostgreSQL's; {waits}; "
+        f"a request takes {service:.2f} ms of their processors and {server:.2f} ms of PostgreSQL's; {seen}; "
         f"load {os.getloadavg()[0]:.1f}"
     )
 
 
-def _wrk(one: Cluster, seconds: int) -> tuple[int, int, Waits]:
+def _wrk(one: Cluster, seconds: int) -> tuple[int, int, Seen]:
     case = Case(name="hosts", clients=CLIENTS)
     sent = {"BODY": case.body, "HEADERS": f"authorization: Bearer {one.tokens['load']}"}
     command = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT)]
@@ -100,24 +104,24 @@ def _wrk(one: Cluster, seconds: int) -> tuple[int, int, Waits]:
     with subprocess.Popen(
         inside("clients", [*command, address]), env={**os.environ, **sent}, stdout=subprocess.PIPE, text=True
     ) as running:
-        waits = _watched(one, running)
+        seen = _watched(one, running)
         assert running.stdout is not None
         found = re.search(r"^LOAD (.*)$", running.stdout.read(), re.MULTILINE)
     if found is None:
         raise RuntimeError("wrk said nothing")
     said = json.loads(found[1])
-    return int(said["requests"]), int(said["errors"]), waits
+    return int(said["requests"]), int(said["errors"]), seen
 
 
-def _watched(one: Cluster, *running: subprocess.Popen[Any]) -> Waits:
-    """Look at the appends under way until these processes have ended."""
-    waiting = seen = 0
+def _watched(one: Cluster, *running: subprocess.Popen[Any]) -> Seen:
+    """Look at the server until these processes have ended."""
+    seen = Seen(0, 0, 0)
     with psycopg.connect(one.local_url, autocommit=True, application_name="looking") as connection:
         while any(process.poll() is None for process in running):
-            ((active, locked),) = connection.execute(_UNDER_WAY).fetchall()
-            waiting, seen = waiting + locked, seen + active
+            ((appends, waiting, connections),) = connection.execute(_UNDER_WAY.encode()).fetchall()
+            seen = Seen(seen.appends + appends, seen.waiting + waiting, max(seen.connections, connections))
             time.sleep(0.02)
-    return Waits(seen, waiting)
+    return seen
 
 
 def _appends(one: Cluster, count: int) -> str:
@@ -129,12 +133,12 @@ def _appends(one: Cluster, count: int) -> str:
         subprocess.Popen(inside("db", [sys.executable, *words]), cwd=ROOT, env=env, stdout=subprocess.PIPE)
         for _ in range(count)
     ]
-    waits = _watched(one, *running)
+    seen = _watched(one, *running)
     done = sum(int(process.communicate()[0]) for process in running)
     server = 1e6 * (_spent(one, ())[1] - before) / max(1, done)
     return (
         f"{count} processes that only append: {done / SECONDS:,.0f} appends/s of 5 events; "
-        f"an append takes {server:.0f} us of PostgreSQL's processors; {waits}; load {os.getloadavg()[0]:.1f}"
+        f"an append takes {server:.0f} us of PostgreSQL's processors; {seen}; load {os.getloadavg()[0]:.1f}"
     )
 
 

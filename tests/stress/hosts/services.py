@@ -15,9 +15,9 @@ import psycopg
 from model_orchestrator.domain.seed_catalogue import SEED
 
 from .clients import LIMITED
-from .network import ADDRESSES, HOSTS, PORT, Network
+from .network import ADDRESSES, HOSTS, PORT, Network, inside
 from .postgres import HostedPostgres
-from .processes import PYTHON_PATH, ROOT, Processes, bare_environment, inside
+from .processes import PYTHON_PATH, ROOT, Processes, bare_environment
 
 APPLICATION = "orchestrator_app"  # the role that serves; it owns nothing
 LIMIT = 60  # requests a minute: of the model that has a limit, and of the key that has one
