@@ -24,7 +24,7 @@ export PROMPT DATABASE
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test test-browser check lock prices weights bench bench-gateway evaluate stress soak e2e wheel clean
+.PHONY: help run serve test test-browser check lock prices weights bench bench-gateway evaluate stress soak hosts e2e wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.* ## (.*)/make \1\t\2/' | expand -t 20
@@ -145,6 +145,12 @@ stress: .venv/dev ## prove that money cannot leak: make stress ARGS="--rounds 3"
 
 soak: .venv/dev ## load the service for ten minutes, and compare its books: make soak ARGS="--seconds 60"
 	@$(BIN)/python -m tests.stress.soak $(ARGS)
+
+hosts: .venv/dev ## cut, kill, freeze and deploy three hosts on one PostgreSQL: make hosts ARGS="--parts faults"
+	@for tool in haproxy wrk; do command -v $$tool >/dev/null || if [ "$$(id -u)" = 0 ]; then \
+		apt-get -qq update && apt-get -qq install -y $$tool >/dev/null; \
+		else echo "$$tool is missing: install the package $$tool" >&2; exit 1; fi; done
+	@$(BIN)/python -m tests.stress.hosts $(ARGS)
 
 e2e: .venv/e2e ## ask two real local models, alone, as a chain and as an ensemble
 	@$(BIN)/pytest -q tests/e2e

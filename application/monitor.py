@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from ..domain.breaker import BreakerState
+from ..domain.errors import StoreTooNew
 from ..domain.events import AttemptFailed, AttemptLost, AttemptStarted, RunEvent
 from ..domain.periods import period_key
 from ..domain.units import MILLION, Timestamp
@@ -89,7 +90,7 @@ class Activity:
     def tell(self, entry: RecordedEvent, event: Any) -> None:
         """The event among the latest."""
         says = ""
-        if entry.type in _RUN_EVENTS:
+        if event is not None and entry.type in _RUN_EVENTS:
             (told,) = trail([(entry.version, entry.recorded_at, event)])
             says = told.says
         self.latest.append(Happened(entry.position, entry.recorded_at, entry.stream, entry.type, says))
@@ -167,19 +168,26 @@ class Monitor:
     async def _follow(self) -> None:
         try:
             async for entry in self._store.tail(after=self._activity.position):
-                event = self._log.decode(entry)
+                event = self._known(entry)
                 self._activity.count(entry, event)
                 self._activity.tell(entry, event)
                 self._news.set()
         finally:
             self._news.set()
 
+    def _known(self, entry: RecordedEvent) -> Any | None:
+        """The event; None for one of a newer release, which is shown by its type alone."""
+        try:
+            return self._log.decode(entry)
+        except StoreTooNew:
+            return None
+
     async def _catch_up(self) -> None:
         """What the last minute and the latest events were before the tail begins."""
         activity = self._activity = Activity(position=await self._store.head())
         before, since = activity.position + 1, self._clock.now() - MINUTE
         for entry in reversed(await self._store.read_backwards(before=before, limit=SHOWN)):
-            activity.tell(entry, self._log.decode(entry))
+            activity.tell(entry, self._known(entry))
         calls: list[RecordedEvent] = []
         while page := await self._store.read_backwards(before=before, limit=A_PAGE, types=_CALLS):
             calls += [entry for entry in page if entry.recorded_at > since]
@@ -187,7 +195,7 @@ class Monitor:
             if page[-1].recorded_at <= since or len(page) < A_PAGE:
                 break
         for entry in reversed(calls):
-            activity.count(entry, self._log.decode(entry))
+            activity.count(entry, self._known(entry))
 
     async def _frame(self) -> Frame:
         now = self._clock.now()

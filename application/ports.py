@@ -286,6 +286,10 @@ class EventStore(Protocol):
     async def cached(self, owner: str, fingerprint: bytes, *, now: Timestamp) -> CacheEntry | None:
         """The entry, unless it has expired by `now`."""
 
+    @property
+    def level(self) -> int:
+        """The level of events that is written here, as far as this process knows; it only rises."""
+
     async def content_secret(self) -> bytes:
         """The database's own key for fingerprints of texts: 32 random bytes, made once."""
 
@@ -397,6 +401,9 @@ class RunLog(Protocol):
 
     def encode(self, event: RunEvent) -> tuple[str, int, str]:
         """The type, schema version and canonical JSON that the event is stored as."""
+
+    def writes(self, event: type[RunEvent]) -> bool:
+        """Whether events of a type may be recorded yet: one that is new with this release, from `db finalize` on."""
 
     async def append(
         self,

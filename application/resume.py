@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..domain.errors import InvalidRequest
+from ..domain.errors import InvalidRequest, StoreTooNew
 from ..domain.events import AttemptReconciled, Evidence, ModelCalled
 from ..domain.request import Request
 from ..domain.run import AttemptStatus, Run, RunStatus
@@ -109,10 +109,16 @@ class ListedAttempt:
 
 
 async def lost_attempts(store: EventStore, log: RunLog, *, pending_only: bool = True) -> list[ListedAttempt]:
-    """Attempts that are lost, in the order their runs were; only those whose cost is unknown, unless asked for all."""
+    """Attempts that are lost, in the order their runs were; only those whose cost is unknown, unless asked for all.
+
+    Those of runs that only a newer release can read are left to it.
+    """
     found = []
     for run_id in (await survey(store)).lost:
-        logged = await load_run(log, run_id)
+        try:
+            logged = await load_run(log, run_id)
+        except StoreTooNew:
+            continue
         for attempt in logged.run.attempts:
             if attempt.status is not AttemptStatus.LOST or (pending_only and attempt.is_settled):
                 continue

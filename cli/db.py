@@ -1,4 +1,4 @@
-"""`db`: upgrade, back up, restore and vacuum the database, or show how it stands."""
+"""`db`: upgrade, finalize, back up, restore and vacuum the database, or show how it stands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..infrastructure.store.sqlite_upkeep import Copied
 
 app = typer.Typer(
-    help="Upgrade, back up, restore and vacuum the database, or show how it stands.",
+    help="Upgrade, finalize, back up, restore and vacuum the database, or show how it stands.",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -58,6 +58,27 @@ def show_status(database: Database = None, config: Config = None, as_json: AsJso
         advice = "a newer release wrote it: install that one" if newer else "run: model-orchestrator db upgrade"
         say(f"this release needs schema {now.newest}; {advice}")
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: model-orchestrator db finalize --database postgresql://me@host/orchestrator")
+def finalize(
+    database: Database = None,
+    config: Config = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Even while processes that may be of an older release use it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """End a rolling deploy: from now on workers write what is new with this release, which an older one cannot read."""
+    from ..infrastructure.database_url import masked
+    from ..infrastructure.store.finalizing import finalize
+
+    url = _url(database, config)
+    done = finalize(url, anyway=anyway)
+    was = "stood there already" if done.before == done.now else f"stood at {done.before}"
+    say(f"{masked(url)} is at level {done.now} of events; it {was}")
+    if as_json:
+        print_json({"database": masked(url), "level_before": done.before, "level": done.now})
 
 
 @app.command(epilog="Example: model-orchestrator db backup /backups/monday.db")
@@ -141,6 +162,7 @@ def _lines(now: DatabaseStatus) -> list[tuple[str, str]]:
         ("server", now.server),
         ("size", f"{now.size:,} bytes"),
         ("schema", f"{now.revision or 'none'} (newest: {now.newest})"),
+        ("level", "unknown" if now.level is None else f"{now.level} (newest: {now.newest_level})"),
         ("events", "unknown" if now.events is None else f"{now.events:,}"),
         ("durability", ", ".join(f"{name}={value}" for name, value in now.durability.items())),
     ]
@@ -153,6 +175,8 @@ def _document(now: DatabaseStatus) -> dict[str, Any]:
         "size_bytes": now.size,
         "schema": now.revision,
         "newest_schema": now.newest,
+        "level": now.level,
+        "newest_level": now.newest_level,
         "events": now.events,
         "durability": now.durability,
         "warnings": list(now.warnings),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -57,7 +58,7 @@ from ..application.world import Caller, StartRun, World, dataset_of
 from ..domain import fast_replace, routing
 from ..domain.api_key import LOCAL
 from ..domain.catalogue import Catalogue
-from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound
+from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound, StoreTooNew
 from ..domain.events import FeedbackGiven, OnUnknown, RoutingDecided, RunRescored
 from ..domain.request import Request, prompt_request
 from ..domain.run import RunStatus
@@ -342,14 +343,15 @@ class Orchestrator:
             status, message = "completed", ""
             try:
                 await self.resume(run_id, on_unknown=on_unknown)
-            except InvalidRequest as error:
+            except (InvalidRequest, StoreTooNew) as error:  # the latter: only a newer release can go on with it
                 status, message = "left_alone", str(error)
             except RunFailure as error:
                 status, message = "failed", str(error)
             done.append({"run_id": run_id, "status": status, "message": message})
         leases = self._worlds.opened_leases()
         for run_id in [one for one in found.open_attempts if one not in found.running]:
-            await mark_crashed(self.log, leases, run_id)
+            with suppress(StoreTooNew):
+                await mark_crashed(self.log, leases, run_id)
         lost_for = Duration(round(self.settings.settle_lost_after * 3600 * MILLION))
         settled = await settle_assumed(self.store, self.log, self._clock, by="local", lost_for=lost_for)
         await self.alerts.after_each({one.run.id: None for one in settled}, self.log)

@@ -10,6 +10,7 @@ import msgspec
 from ..domain import events
 from ..domain.events import BudgetEvent, CatalogueEvent, ContentEvent, KeyEvent, RunEvent, SealEvent
 from ..domain.units import Usd, plain
+from .event_levels import lowered, newest
 from .upcasters import upcast
 
 Event = RunEvent | CatalogueEvent | BudgetEvent | ContentEvent | SealEvent | KeyEvent
@@ -71,10 +72,16 @@ _encoder = msgspec.json.Encoder(enc_hook=_to_json, order="deterministic")
 _decoders: dict[str, msgspec.json.Decoder[Any]] = {}
 
 
-def encode(event: Event) -> tuple[str, int, str]:
-    """Type name, schema version and payload."""
+def encode(event: Event, level: int | None = None) -> tuple[str, int, str]:
+    """Type name, schema version and payload, as this release or a level has them.
+
+    Raises LookupError for an event that the level does not have.
+    """
     name = type(event).__name__
-    return name, SCHEMA_VERSIONS[name], _encoder.encode(event).decode()
+    version, payload = SCHEMA_VERSIONS[name], _encoder.encode(event).decode()
+    if level is not None and level < newest():
+        version, payload = lowered(name, version, payload, level)
+    return name, version, payload
 
 
 def decode(type_name: str, schema_version: int, payload: str) -> Any:

@@ -29,6 +29,7 @@ from ..domain.request import Request
 from ..domain.units import Timestamp
 from .content_codec import manifest_from_json, manifest_json, message_from_json, message_json, request_json
 from .event_codec import Event, decode, encode
+from .event_levels import is_written
 
 
 class StoredRunLog:
@@ -85,7 +86,11 @@ class StoredRunLog:
 
     def encode(self, event: RunEvent) -> tuple[str, int, str]:
         """The type, schema version and canonical JSON that the event is stored as."""
-        return encode(event)
+        return encode(event, self.store.level)
+
+    def writes(self, event: type[RunEvent]) -> bool:
+        """Whether events of a type may be recorded in this database yet."""
+        return is_written(event.__name__, self.store.level)
 
     async def keep_request(
         self, run_id: str, request: Request, subject: str | None
@@ -147,7 +152,7 @@ class StoredRunLog:
         return self._secret
 
     def _envelope(self, event: Event, now: Timestamp, correlation: str, cause: str | None) -> NewEvent:
-        name, schema_version, payload = encode(event)
+        name, schema_version, payload = encode(event, self.store.level)
         return NewEvent(
             event_id=uuid_utils.uuid7().bytes,
             type=name,

@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from model_orchestrator.application.ports import Append, BudgetLimit, Expected, StreamAppend
+from model_orchestrator.application.ports import Append, Appended, BudgetLimit, Expected, StreamAppend
 from model_orchestrator.application.resume import left_alone, reconcile, settle_assumed, survey
 from model_orchestrator.application.runs import LoggedRun
-from model_orchestrator.domain.events import PriceListPublished
+from model_orchestrator.domain.errors import ErrorKind
+from model_orchestrator.domain.events import AttemptLost, PriceListPublished, RunCancelled
 from model_orchestrator.domain.run import AttemptStatus, RunStatus
 from model_orchestrator.domain.units import MILLION, Duration, Timestamp, Usd, picodollars
 from model_orchestrator.infrastructure.bootstrap import Orchestrator
@@ -33,6 +35,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "ensemble": {"strategy": "ensemble", "models": ["gpt-4o-mini", "claude-haiku-3.5"]},
     "judged": {"strategy": "cheapest", "scorer": "judge:claude-haiku-3.5"},
 }
+LOST = AttemptLost(attempt=1, kind=ErrorKind.CRASH, status=None, detail=None, provider_request_id=None, latency=None)
 CALLS = {"cheapest": 1, "fallback": 2, "ensemble": 2, "judged": 2}
 
 
@@ -216,6 +219,31 @@ def test_money_of_a_lost_attempt_is_held_until_it_is_known_and_settled_once() ->
     most = the_run().run.attempts[0].started.max_cost
     assert most is not None
     assert asyncio.run(scenario()) == [(picodollars(most), 0), (0, picodollars(most)), (0, 100_000_000)]
+
+
+@BOTH_DATABASES
+def test_a_run_that_only_a_newer_release_can_read_is_left_to_it(database: str) -> None:
+    """The others are resumed; asking the service for it is worth trying again, on a host of that release."""
+
+    async def note(run_id: str, position: int) -> None:
+        async with Orchestrator() as orchestrator:
+            lost, cancelled = orchestrator.log.new_events(run_id, [LOST, RunCancelled(by="x", cost=None, released=())])
+            unknown = replace(cancelled, type="RunNoted", payload="{}")
+            streams = (StreamAppend(run_id, position, (lost, unknown)),)
+            assert isinstance(await orchestrator.store.append(Append(streams=streams)), Appended)
+
+    ended(worker(run=STRATEGIES["cheapest"], after_append=1))
+    theirs = the_run()
+    asyncio.run(note(theirs.run.id, theirs.run.version))
+    ended(worker(run=STRATEGIES["cheapest"], after_append=1))
+    lease_is_free()
+    done = command("runs", "resume", "--all", "--json")
+    assert done.code == 0
+    statuses = {one["run_id"]: one["status"] for one in done.document}
+    assert statuses.pop(theirs.run.id) == "left_alone"
+    assert list(statuses.values()) == ["completed"]
+    assert "does not know" in command("runs", "show", theirs.run.id).complaint
+    assert command("attempts", "list", "--lost", "--json").code == 0
 
 
 @pytest.mark.parametrize(

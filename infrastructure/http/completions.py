@@ -19,7 +19,7 @@ from ...domain.errors import InvalidRequest, OrchestratorError
 from ..telemetry.parent import child_of
 from .asgi import JSON, Headers, Receive, Scope, Send, break_off, header, respond
 from .authentication import Identity
-from .failure import Failure, Refused
+from .failure import STOPPING, Failure, Refused, is_open
 from .guard import check_json
 from .request_body import ClientLeft, read_body
 from .runs_under_way import RunTask
@@ -61,16 +61,19 @@ class Completions:
         if asked.stream:
             await stream.run(scope)
         else:
-            await self._whole(*started, receive, send)
+            await self._whole(*started, receive, send, has_key="idempotency_key" in options)
 
-    async def _whole(self, run_id: str, task: RunTask, departure: Departure, receive: Receive, send: Send) -> None:
+    async def _whole(
+        self, run_id: str, task: RunTask, departure: Departure, receive: Receive, send: Send, *, has_key: bool
+    ) -> None:
         """The answer in one piece."""
-        if not await is_there(task, departure, receive):
+        if not await is_there(task, None if has_key else departure, receive):
             return
         try:
             result = outcome(task, run_id)
         except OrchestratorError as error:
-            await fail(send, self._wire, self._service.failure(error), maybe(run_id, error))
+            again = has_key and is_open(error)
+            await fail(send, self._wire, self._service.failure(error), maybe(run_id, error), again=again)
         else:
             await respond(send, 200, self._wire.whole(result), [JSON, *about(result)])
 
@@ -107,6 +110,7 @@ class _Stream:
         self._task.add_done_callback(lambda task: self._pieces.put_nowait(None))
         self._receive = receive
         self._is_repeat_possible = "idempotency_key" in options
+        self._has_left = False
         self._has_begun = False  # the status is sent: what fails from now on is an event
         self._is_open = False  # the protocol's first event is sent
 
@@ -116,11 +120,11 @@ class _Stream:
         try:
             while (piece := await self._next()) is not None:
                 await self._write(self._opening() + self._writer.delta(piece))
-            if self._departure.is_known:
+            if self._has_left:
                 return
             await self._end()
         except TimeoutError:  # the client takes nothing any more
-            self._departure.leave()
+            self._leave()
             await break_off(scope)
         finally:
             watch.cancel()
@@ -130,18 +134,19 @@ class _Stream:
         try:
             result = outcome(self._task, self._run_id)
         except OrchestratorError as error:
-            await self._fail(self._service.failure(error), maybe(self._run_id, error))
+            again = self._is_repeat_possible and is_open(error)
+            await self._fail(self._service.failure(error), maybe(self._run_id, error), again=again)
         except Exception:
             await self._fail(UNEXPECTED, self._run_id)
             raise
         else:
             await self._write(self._writer.closing(result), more=False)
 
-    async def _fail(self, failure: Failure, run_id: str | None) -> None:
+    async def _fail(self, failure: Failure, run_id: str | None, *, again: bool = False) -> None:
         if self._has_begun:
             await self._write(self._writer.failed(failure), more=False)
         else:
-            await fail(self._send, self._wire, failure, run_id)
+            await fail(self._send, self._wire, failure, run_id, again=again)
 
     async def _next(self) -> str | None:
         """All the text that is there, once there is some; None at the end. Says meanwhile that the stream lives."""
@@ -178,18 +183,28 @@ class _Stream:
     async def _until_left(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._departure.leave()
+        self._leave()
         self._pieces.put_nowait(None)
 
+    def _leave(self) -> None:
+        """The client is gone; the run goes on for one that can come back for it."""
+        self._has_left = True
+        if not self._is_repeat_possible:
+            self._departure.leave()
 
-async def is_there(task: RunTask, departure: Departure, receive: Receive) -> bool:
-    """Wait for the run; False where the client left before it ended."""
+
+async def is_there(task: RunTask, departure: Departure | None, receive: Receive) -> bool:
+    """Wait for the run; False where the client left before it ended.
+
+    Without a departure the run is not told: the client has a key, and can come back for what becomes of it.
+    """
     watch = asyncio.ensure_future(receive())
     try:
         await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return True
-        departure.leave()
+        if departure is not None:
+            departure.leave()
         return False
     finally:
         watch.cancel()
@@ -199,7 +214,7 @@ def outcome(task: RunTask, run_id: str) -> OrchestrationResult:
     """The result of a run that is over. Raises RunFailure, and Refused where the service stopped before its end."""
     if task.cancelled():
         text = f"the service stopped before {run_id} ended: `model-orchestrator runs resume {run_id}` goes on with it"
-        raise Refused(503, "stopping", text, run_id=run_id)
+        raise Refused(503, STOPPING, text, run_id=run_id)
     return task.result()
 
 
@@ -221,18 +236,20 @@ def about(result: OrchestrationResult) -> Headers:
     return [(name, value.encode("ascii", "replace")) for name, value in said]
 
 
-async def fail(send: Send, wire: ErrorShape, failure: Failure, run_id: str | None = None) -> None:
-    """Answer with an error."""
-    await respond(send, failure.status, wire.error(failure), [JSON, *failure_headers(failure, run_id)])
+async def fail(
+    send: Send, wire: ErrorShape, failure: Failure, run_id: str | None = None, *, again: bool = False
+) -> None:
+    """Answer with an error. `again`: the same request goes on with the run, and pays nothing twice."""
+    await respond(send, failure.status, wire.error(failure), [JSON, *failure_headers(failure, run_id, again=again)])
 
 
-def failure_headers(failure: Failure, run_id: str | None = None) -> Headers:
+def failure_headers(failure: Failure, run_id: str | None = None, *, again: bool = False) -> Headers:
     """When to try again; and not to, where the run's calls may have been billed: a retry would pay once more."""
     headers: Headers = []
     if failure.retry_after is not None:
         headers.append((b"retry-after", str(failure.retry_after).encode()))
     if (failure.run_id or run_id) is not None:
         headers.append((b"x-run-id", (failure.run_id or run_id or "").encode()))
-        if failure.status != 429:
+        if failure.status != 429 and not again:
             headers.append((b"x-should-retry", b"false"))
     return headers

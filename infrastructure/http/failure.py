@@ -33,6 +33,7 @@ STATUS = {  # of a run that ended without an answer
     ErrorKind.CONTENT: 409,
 }
 STORE_FAILED = "the database cannot be used now: ask again in a moment; the service's log says why"  # and where it is
+STOPPING = "stopping"  # the kind of a refusal: the worker takes no run any more
 UPSTREAM_FAILED = 502  # every other kind: what a provider did
 
 
@@ -78,6 +79,12 @@ def failure_of(error: OrchestratorError) -> Failure:
         return Failure(status=503, kind=error.kind, message=STORE_FAILED, retry_after=1)
     status = 404 if isinstance(error, RunNotFound) else 500 if isinstance(error, ConfigurationError) else 400
     return Failure(status=status, kind=error.kind if status != 400 else InvalidRequest.kind, message=str(error))
+
+
+def is_open(error: OrchestratorError) -> bool:
+    """Whether the run may go on elsewhere: the same request with the same key then gets what becomes of it."""
+    stopping = isinstance(error, Refused) and error.failure.kind == STOPPING
+    return stopping or isinstance(error, StoreError) or error.kind == ErrorKind.TAKEN_OVER
 
 
 def _retry_after(status: int, error: RunFailure) -> int | None:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ...domain.errors import ConfigurationError, StoreUnavailable
 from ..database_url import masked
+from ..event_levels import newest
 from ..migrations.revisions import NEWEST
 from .file_lock import FileLock
+from .level import FILE_LEVEL, level_of
 from .opening import sqlite_path
 from .sqlite_connection import connect_reader, translated
 from .sqlite_schema import bring_up_to_date
@@ -29,6 +31,8 @@ class DatabaseStatus:
     revision: str | None  # of its schema; None: there is none yet
     newest: str  # the one this release works with
     events: int | None  # the log's head; None where the schema is not this release's
+    level: int | None = None  # of events; None where the schema is not this release's
+    newest_level: int = 1  # the one that this release reads and, once the database is finalized, writes
     durability: dict[str, str]  # the settings that decide whether a commit survives a power cut
     warnings: tuple[str, ...] = ()
 
@@ -77,6 +81,8 @@ def _file_status(url: str, path: Path, connection: sqlite3.Connection) -> Databa
         events=head[0] if head else None,
         # A writer that cannot have FULL refuses to open, see sqlite_connection.
         durability={"journal_mode": journal, "synchronous": "full"},
+        level=None if head is None else level_of(next((row[0] for row in connection.execute(FILE_LEVEL)), None)),
+        newest_level=newest(),
     )
 
 

@@ -24,6 +24,7 @@ from ...application.ports import (
 from ...domain.errors import StoreError, StoreUnavailable
 from ...domain.events import Money
 from ...domain.units import Timestamp
+from ..event_levels import newest
 from .append_checks import check_key
 from .append_rules import Account, Funds, Head, Known, LogRow, Prepared, apply
 from .chain import GENESIS
@@ -234,6 +235,11 @@ class MemoryStore:
         """The entry, unless it has expired by `now`."""
         entry = self._open_log().cached.get((owner, fingerprint))
         return entry if entry is not None and entry.expires_at > now else None
+
+    @property
+    def level(self) -> int:
+        """All that this release can write: no other reads it."""
+        return newest()
 
     async def content_secret(self) -> bytes:
         """The store's own key for fingerprints of texts: 32 random bytes, made once."""

@@ -24,6 +24,7 @@ from .file_lock import FileLock
 from .opening import sqlite_path
 from .postgres_connection import Connection as PostgresConnection
 from .postgres_connection import connect, schema_revision, translated, unavailable
+from .postgres_levels import raise_level
 from .sqlite_connection import connect_writer
 
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -49,6 +50,9 @@ def upgrade_postgres(url: str) -> None:
         )
     try:
         command.upgrade(alembic_config(url), "head")
+        if revision is None:  # a new database: no older release reads it
+            with connect(url) as connection:
+                raise_level(connection)
     except (psycopg.Error, DBAPIError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, psycopg.Error):

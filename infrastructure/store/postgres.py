@@ -27,8 +27,10 @@ from . import postgres_reader as read
 from .append_checks import check_append, check_key
 from .fork_safety import watch
 from .group_commit import GroupCommit
+from .level import KnownLevel
 from .postgres_connection import Connection, check_schema
 from .postgres_keys import PostgresKeys
+from .postgres_levels import stored_level
 from .postgres_listener import Listener
 from .postgres_pipeline import PostgresPipeline
 from .postgres_reader import ReadConnections
@@ -54,6 +56,8 @@ class PostgresStore:
             self._reads.close()
             raise
         self._pipeline = PostgresPipeline(url)
+        self._levels = KnownLevel()
+        self._look_at_level()
         self._wakeups = Wakeups()
         self._secret: bytes | None = None  # once read
         self._listener = Listener(url, self._wakeups.ring)
@@ -64,6 +68,8 @@ class PostgresStore:
     async def append(self, append: Append) -> AppendResult:
         """Make it durable, then return. Raises EventIdReused, StoreUnavailable."""
         check_append(append)
+        if self._levels.is_stale:
+            await asyncio.to_thread(self._look_at_level)
         sealed = await self._sealed(append) if self._sealing.concerns(append) else Sealed(append)
         result = await self._commits.append(sealed.append)
         if isinstance(result, Appended):
@@ -118,6 +124,11 @@ class PostgresStore:
         """Appends of this process that are not durable yet."""
         return self._commits.callers
 
+    @property
+    def level(self) -> int:
+        """The level of events that is written; looked up again before an append."""
+        return self._levels.level
+
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist. Raises ConfigurationError where the key they are encrypted under is not set."""
         return await self._read(lambda c: self._sealing.open(read.contents(c, refs), PostgresKeys(c)))
@@ -169,6 +180,10 @@ class PostgresStore:
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         return await asyncio.to_thread(self._reads.run, query)
+
+    def _look_at_level(self) -> None:
+        if self._levels.is_stale:
+            self._levels.found(self._reads.run(stored_level))
 
     def _close(self) -> None:
         self._writer.close()

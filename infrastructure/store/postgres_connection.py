@@ -11,15 +11,16 @@ from psycopg import conninfo
 
 from ...domain.errors import ConfigurationError, StoreCorrupted, StoreError, StoreTooNew, StoreUnavailable
 from ..database_url import masked
+from ..event_levels import newest
 from ..migrations.revisions import NEWEST, REVISIONS
 
 OLDEST_SERVER = 15
 UPGRADE = "run: model-orchestrator db upgrade"
+APPLICATION = "model-orchestrator"  # and a slash, and the newest level of events that the release reads
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 # What a connection does where the address does not say: notice within half a minute that its server is gone.
 _DEFAULTS = {
-    "application_name": "model-orchestrator",
     "connect_timeout": "10",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -27,8 +28,11 @@ _DEFAULTS = {
     "tcp_user_timeout": "30000",
 }
 LOCK_TIMEOUT = 30_000  # milliseconds; whoever cannot have the log's head for so long is told so
-# A commit that returns before its log is on disk is none.
-_SETTINGS = "SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', %s, false)"
+# A commit that returns before its log is on disk is none. Where a host is gone, the server too is to notice within half
+# a minute, and give back what its sessions held; by itself it would look after two hours.
+_SETTINGS = """SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', %s, false),
+set_config('idle_in_transaction_session_timeout', %s, false), set_config('tcp_keepalives_idle', '10', false),
+set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '4', false)"""
 _SCHEMA_MISSING = ("3F000", "42P01", "42883")  # schema, table, function
 _CORRUPTED = ("XX001", "XX002")  # data, index
 _COMING_BACK = (None, "57P01", "57P02", "57P03", "53300")  # no answer, shut down, crashed, starting, all seats taken
@@ -38,13 +42,16 @@ class Unreachable(StoreUnavailable):
     """The server does not answer now and may soon; nothing was written."""
 
 
-def connect(url: str) -> Connection:
-    """A connection in autocommit mode whose commits are durable. Raises StoreUnavailable, ConfigurationError."""
+def connect(url: str, *, idle: int = 0) -> Connection:
+    """A connection in autocommit mode whose commits are durable. Raises StoreUnavailable, ConfigurationError.
+
+    `idle` are the milliseconds for which it may leave a transaction standing; 0: any.
+    """
     parameters = _parameters(url)
     with translated(url):
-        connection = psycopg.connect(**{**_DEFAULTS, **parameters}, autocommit=True, prepare_threshold=None)
+        connection = psycopg.connect(**{**_defaults(), **parameters}, autocommit=True, prepare_threshold=None)
         try:
-            _check_session(url, connection)
+            _check_session(url, connection, idle)
         except BaseException:
             connection.close()
             raise
@@ -57,6 +64,8 @@ def check_schema(url: str, connection: Connection) -> None:
     if revision is None:
         raise StoreUnavailable(f"{masked(url)} has no event log yet; {UPGRADE}")
     if revision not in REVISIONS:
+        if NEWEST in _older_that_work(connection):
+            return
         raise StoreTooNew(
             f"{masked(url)} has schema {revision}, this release knows up to {NEWEST}: install a newer release"
         )
@@ -70,6 +79,12 @@ def schema_revision(connection: Connection) -> str | None:
         return None
     rows = connection.execute("SELECT version_num FROM log.alembic_version").fetchall()
     return str(rows[0][0]) if rows else None
+
+
+def _older_that_work(connection: Connection) -> list[str]:
+    """Schemas whose releases go on working with this newer one, as its upgrade said."""
+    rows = connection.execute("SELECT value FROM log.meta WHERE key = 'works_with'").fetchall()
+    return bytes(rows[0][0]).decode().split(",") if rows else []
 
 
 @contextmanager
@@ -92,6 +107,10 @@ def unavailable(url: str, error: psycopg.Error) -> StoreError:
     return kind(f"{masked(url)}: {_said(error)}")
 
 
+def _defaults() -> dict[str, str]:
+    return {"application_name": f"{APPLICATION}/{newest()}", **_DEFAULTS}
+
+
 def _said(error: psycopg.Error) -> str:
     text = error.diag.message_primary or str(error).strip() or type(error).__name__
     return " ".join(text.split())
@@ -106,10 +125,10 @@ def _parameters(url: str) -> dict[str, Any]:
         ) from None
 
 
-def _check_session(url: str, connection: Connection) -> None:
+def _check_session(url: str, connection: Connection, idle: int) -> None:
     if connection.info.server_version < OLDEST_SERVER * 10_000:
         version = connection.info.server_version // 10_000
         raise StoreUnavailable(f"{masked(url)} is PostgreSQL {version}: version {OLDEST_SERVER} or later is needed")
-    (row,) = connection.execute(_SETTINGS, (str(LOCK_TIMEOUT),)).fetchall()
+    (row,) = connection.execute(_SETTINGS, (str(LOCK_TIMEOUT), str(idle))).fetchall()
     if row[0] != "on":
         raise StoreUnavailable(f"{masked(url)} does not accept synchronous_commit=on")

@@ -21,6 +21,7 @@ from .stream_names import span_of
 Row = tuple[Any, ...]
 T = TypeVar("T")
 MOST_KEPT = 8  # idle connections; asyncio's threads are six on two cores, and one that finds none opens its own
+IDLE = 5_000  # milliseconds after which a host that stands still no longer holds up the others
 
 HEAD: LiteralString = "SELECT position FROM log.log_head"
 BUDGETS: LiteralString = 'SELECT scope, period, "limit" FROM log.budgets ORDER BY 1, 2'
@@ -78,7 +79,7 @@ class ReadConnections:
                 raise StoreUnavailable("the event store is closed: open a new one")
             if self._idle:
                 return self._idle.pop(), True
-        return connect(self._url), False
+        return connect(self._url, idle=IDLE), False
 
     def _give(self, connection: Connection) -> None:
         with self._lock:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..database_url import masked
+from ..event_levels import newest
 from ..migrations.revisions import NEWEST
 from .database import DatabaseStatus
 from .postgres_connection import Connection, connect, schema_revision, translated
+from .postgres_levels import stored_level
 
 _DURABILITY = ("synchronous_commit", "fsync", "full_page_writes", "data_checksums")
 _SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
@@ -30,6 +32,8 @@ def postgres_status(url: str) -> DatabaseStatus:
             revision=revision,
             newest=NEWEST,
             events=_head(connection) if revision == NEWEST else None,
+            level=stored_level(connection) if revision == NEWEST else None,
+            newest_level=newest(),
             durability={name: settings[name] for name in _DURABILITY if name in settings},
             warnings=tuple(_warnings(settings)),
         )

@@ -29,6 +29,7 @@ from .append_rules import Prepared
 from .file_lock import FileLock
 from .fork_safety import watch
 from .group_commit import GroupCommit, Upkeep
+from .level import KnownLevel
 from .sealing import Sealed, Sealing
 from .sqlite_connection import translated
 from .sqlite_reader import END, DataVersion, SqliteReader
@@ -53,6 +54,7 @@ class SqliteStore:
         self.path = path
         self._writer = SqliteWriter(path, lock, clock=clock)
         self._reader = SqliteReader(path)
+        self._levels = KnownLevel()
         self._sealing = Sealing(content_keys)
         self._wakeups = Wakeups()
         self._secret: bytes | None = None  # once read
@@ -120,6 +122,13 @@ class SqliteStore:
     def appending(self) -> int:
         """Appends of this process that are not durable yet."""
         return self._commits.callers
+
+    @property
+    def level(self) -> int:
+        """The level of events that is written."""
+        if self._levels.is_stale:
+            self._levels.found(self._reader.level())
+        return self._levels.level
 
     async def contents(self, refs: Sequence[str]) -> dict[str, StoredContent]:
         """The texts that still exist. Raises ConfigurationError where the key they are encrypted under is not set."""

@@ -13,6 +13,7 @@ from ...application.ports import Balance, CacheEntry, ContentKey, IdempotencyCla
 from ...domain.errors import StoreUnavailable
 from ...domain.events import Money
 from ...domain.units import Timestamp
+from .level import FILE_LEVEL, level_of
 from .sealing import Row as StoredRow
 from .sqlite_connection import connect_reader, translated
 from .sqlite_erasure import KEY_COLUMNS, content_key
@@ -143,6 +144,11 @@ class SqliteReader:
         """The stored secret, if any."""
         rows = self._rows("SELECT value FROM meta WHERE key = 'content_secret'")
         return bytes(rows[0][0]) if rows else None
+
+    def level(self) -> int:
+        """The level of events that the file stands at."""
+        rows = self._rows(FILE_LEVEL)
+        return level_of(bytes(rows[0][0]) if rows else None)
 
     def data_version(self) -> DataVersion:
         """Differs after any commit of another connection, in this process or not; reads no page of the log."""

@@ -9,8 +9,10 @@ import sqlite3
 from pathlib import Path
 
 from ...domain.errors import StoreCorrupted, StoreTooNew
+from ..event_levels import newest
 from ..migrations.revisions import NEWEST, REVISIONS
 from .file_lock import FileLock
+from .level import KEY
 from .sqlite_connection import connect_reader, connect_writer, create_private
 
 _STAMP = """
@@ -82,6 +84,8 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+    if not done:  # a new file: no older release reads it
+        connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (KEY, str(newest()).encode()))
 
 
 def revision_sql(name: str) -> str:

@@ -44,7 +44,8 @@ class Starting:
         if prefers or not given.wait:
             run_id = await self._recorded(run_id, task, identity, options.get("idempotency_key"))
             return _accepted(run_id, {"preference-applied": "respond-async"} if prefers else {})
-        if not await is_there(task, departure, request.receive):
+        has_key = "idempotency_key" in options
+        if not await is_there(task, None if has_key else departure, request.receive):
             raise ClientLeft
         result = outcome(task, run_id)
         return json_reply(result.to_dict(), headers={name.decode(): one.decode() for name, one in about(result)})

@@ -172,6 +172,21 @@ def test_nothing_new_starts_for_a_client_who_left(tmp_path: Path, upstream: Gate
     assert upstream.calls == 1
 
 
+def test_a_client_with_a_key_may_leave_and_come_back(tmp_path: Path, upstream: GatedUpstream) -> None:
+    """The run is not ended for it: a balancer cuts connections that no client gave up."""
+    body = chat("fallback:openai", orchestration={"threshold": 1.0})
+    with serving(tmp_path, upstream) as service:
+        for streams in (False, True):
+            key = f"mine-{streams}"
+            with closing(service.connect()) as line:
+                line.sendall(request_bytes(body | {"stream": streams}, key))
+                upstream.wait_for_call()
+            upstream.open()
+            again = service.post(CHAT, body, idempotency_key=key)
+            assert again.status == 200
+            assert len(again.json["orchestration"]["models_tried"]) > 1, "the chain went on"
+
+
 def test_what_is_too_much_is_refused_at_once_and_later_admitted(tmp_path: Path, upstream: GatedUpstream) -> None:
     with serving(tmp_path, upstream, toml="[service]\nmax_runs = 1") as service, closing(service.connect()) as line:
         line.sendall(request_bytes(chat("gpt-4o-mini")))
@@ -236,13 +251,31 @@ def test_where_the_database_is_stays_in_the_log(tmp_path: Path, capfd: pytest.Ca
                 assert capfd.readouterr().err.count("db.internal") == 1
 
 
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_request_with_a_key_may_be_sent_again_when_the_database_is_back(tmp_path: Path, streams: bool) -> None:
+    """It goes on with its run; without a key it would make another, and pay again."""
+
+    async def fail(*given: Any, **named: Any) -> Any:
+        raise StoreUnavailable("no connection")
+
+    with serving(tmp_path) as service:
+        assert service.post(CHAT, chat()).status == 200
+        service.service.orchestrator.store.append = fail  # type: ignore[method-assign]
+        without = service.post(CHAT, chat(stream=streams))
+        with_key = service.post(CHAT, chat(stream=streams), idempotency_key="mine")
+    assert (without.status, without.headers["x-should-retry"]) == (503, "false")
+    assert (with_key.status, with_key.headers["retry-after"]) == (503, "1")
+    assert "x-should-retry" not in with_key.headers
+
+
 # ---- how a client sees it ----
 
 
-def request_bytes(body: dict[str, Any]) -> bytes:
+def request_bytes(body: dict[str, Any], key: str | None = None) -> bytes:
     data = json.dumps(body).encode()
     head = f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(data)}"
-    return head.encode() + b"\r\n\r\n" + data
+    named = "" if key is None else f"\r\nidempotency-key: {key}"
+    return f"{head}{named}\r\n\r\n".encode() + data
 
 
 def read_until(stream: Any, text: str) -> str:

@@ -19,6 +19,7 @@ from model_orchestrator.domain.errors import (
     StoreUnavailable,
 )
 from model_orchestrator.domain.units import Duration
+from model_orchestrator.infrastructure.migrations.revisions import NEWEST
 from model_orchestrator.infrastructure.store import postgres as postgres_module
 from model_orchestrator.infrastructure.store import postgres_connection
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
@@ -226,6 +227,15 @@ def test_a_newer_schema_is_left_alone(postgres_url: str) -> None:
     error = refusal(postgres_url)
     assert isinstance(error, StoreTooNew)
     assert "9999_from_the_future" in str(error)
+
+
+def test_a_newer_schema_that_this_release_can_live_with_is_used(postgres_url: str) -> None:
+    """So a worker of the release before can start again in the middle of a rolling deploy."""
+    stamp(postgres_url, "9999_from_the_future")
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("INSERT INTO log.meta VALUES ('works_with', %s)", (f"0003_content_keys,{NEWEST}".encode(),))
+    store = PostgresStore(postgres_url)
+    store._close()
 
 
 def test_an_older_schema_asks_for_the_upgrade(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,10 +29,10 @@ def proxied_url(proxy: CutProxy, postgres_url: str) -> str:
     return f"{postgres_url.partition('?')[0]}?host={proxy.folder}"
 
 
-def backends(url: str, name: str = "model-orchestrator") -> int:
+def backends(url: str) -> int:
     with psycopg.connect(url) as connection:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
-        row = connection.execute(query, (name,)).fetchone()
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'model-orchestrator%'"
+        row = connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])
 

@@ -1,0 +1,1 @@
+"""Many hosts on one PostgreSQL: real network namespaces, a load balancer, and everything that happens to hosts."""
