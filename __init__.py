@@ -13,12 +13,7 @@ if TYPE_CHECKING:
     from model_orchestrator.domain.confidence import ConfidenceDetector
     from model_orchestrator.domain.errors import InvalidRequest, OrchestratorError, RunFailure
     from model_orchestrator.domain.synthesis import ScoreWeights, synthesize_responses
-    from model_orchestrator.infrastructure.bootstrap import (
-        Orchestrator,
-        route_to_model,
-        run_orchestration,
-        run_orchestration_async,
-    )
+    from model_orchestrator.infrastructure.bootstrap import Orchestrator
     from model_orchestrator.infrastructure.by_strategy import (
         run_ensemble,
         run_ensemble_async,
@@ -26,6 +21,11 @@ if TYPE_CHECKING:
         run_with_fallback_async,
     )
     from model_orchestrator.infrastructure.settings import Settings
+    from model_orchestrator.infrastructure.shared_orchestrator import (
+        route_to_model,
+        run_orchestration,
+        run_orchestration_async,
+    )
 
 __all__ = [
     "ComplexityAnalyzer",
@@ -65,11 +65,11 @@ _HOMES = {
     "RunFailure": "model_orchestrator.domain.errors",
     "ScoreWeights": "model_orchestrator.domain.synthesis",
     "Settings": "model_orchestrator.infrastructure.settings",
-    "route_to_model": "model_orchestrator.infrastructure.bootstrap",
+    "route_to_model": "model_orchestrator.infrastructure.shared_orchestrator",
     "run_ensemble": "model_orchestrator.infrastructure.by_strategy",
     "run_ensemble_async": "model_orchestrator.infrastructure.by_strategy",
-    "run_orchestration": "model_orchestrator.infrastructure.bootstrap",
-    "run_orchestration_async": "model_orchestrator.infrastructure.bootstrap",
+    "run_orchestration": "model_orchestrator.infrastructure.shared_orchestrator",
+    "run_orchestration_async": "model_orchestrator.infrastructure.shared_orchestrator",
     "run_with_fallback": "model_orchestrator.infrastructure.by_strategy",
     "run_with_fallback_async": "model_orchestrator.infrastructure.by_strategy",
     "synthesize_responses": "model_orchestrator.domain.synthesis",

@@ -8,7 +8,6 @@ import platform
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -482,35 +481,3 @@ def _decided(command: StartRun, world: World) -> RoutingDecided:
         max_cost=command.max_cost,
     )
     return routing.decide(with_forecast(inputs, world.router))
-
-
-def run_orchestration(
-    prompt: str | None = None, *, database: str | None = None, config: Path | None = None, **options: Unpack[RunOptions]
-) -> OrchestrationResult:
-    """Answer a prompt, blocking; works inside a running event loop too. Takes what `Orchestrator.run` takes.
-
-    `database` and `config` are as the CLI has them. All calls of a process share its stores and connections.
-    """
-    from .portal import shared_portal
-
-    settings = Settings.load(config, database_url=database)
-    return shared_portal().call(settings, lambda orchestrator: orchestrator.run(prompt, **options))
-
-
-async def run_orchestration_async(
-    prompt: str | None = None, *, database: str | None = None, config: Path | None = None, **options: Unpack[RunOptions]
-) -> OrchestrationResult:
-    """Answer a prompt from async code, sharing the process's stores and connections. Cancelling it cancels the run."""
-    from .portal import shared_portal
-
-    settings = Settings.load(config, database_url=database)
-    return await shared_portal().call_async(settings, lambda orchestrator: orchestrator.run(prompt, **options))
-
-
-def route_to_model(prompt: str, *, config: Path | None = None, **options: Unpack[RunOptions]) -> str:
-    """The name of the cheapest model that can answer, by the expected cost of this prompt; nothing is called.
-
-    Raises InvalidRequest, and RunFailure where no usable model can answer.
-    """
-    plan = Orchestrator(Settings.load(config)).plan(prompt, **options)
-    return plan.calls[0].model

@@ -8,7 +8,7 @@ from typing import Unpack
 from ..application.result import OrchestrationResult
 from ..application.run_options import RunOptions
 from ..domain.errors import InvalidRequest
-from .bootstrap import run_orchestration, run_orchestration_async
+from .shared_orchestrator import run_orchestration, run_orchestration_async
 
 
 def run_with_fallback(

@@ -31,8 +31,9 @@ def proxied_url(proxy: CutProxy, postgres_url: str) -> str:
 
 def backends(url: str) -> int:
     with psycopg.connect(url) as connection:
-        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'model-orchestrator%'"
-        row = connection.execute(query).fetchone()
+        mine = "datname = current_database() AND application_name LIKE 'model-orchestrator%'"
+        query = f"SELECT count(*) FROM pg_stat_activity WHERE {mine}"
+        row = connection.execute(query.encode()).fetchone()
     assert row is not None
     return int(row[0])
 
