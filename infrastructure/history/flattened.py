@@ -12,13 +12,13 @@ from ...projections.attempts import ESCALATIONS as ESCALATION_TABLE
 from ...projections.costs import RUN_COSTS
 from ...projections.runs import RUNS as RUN_TABLE
 from ..read_models.folding import REFUSALS
-from ..read_models.lean_codec import LogRow, fact_of
+from ..read_models.lean_codec import LogRow, event_of
 from ..read_models.registry import BY_NAME
 from .schema import ATTEMPTS, ESCALATIONS, RUNS, Column
 
 Row = tuple[Any, ...]
 FOLDS = (BY_NAME["attempts"], BY_NAME["runs"])
-TYPES = frozenset(type_ for fold in FOLDS for type_ in fold.types)
+TYPES = frozenset(type_ for fold in FOLDS for type_ in fold.adds)
 _ADDED = ("started", "cost_usd", "upto")
 _NO_CALL = (0, 0, 0, 0, None, None)
 
@@ -43,10 +43,12 @@ def flattened(rows: Iterable[LogRow], upto: int) -> dict[str, list[Row]]:
     """The rows of the runs that begin among these events, by kind. Raises ProjectionStopped."""
     calls, runs = (fold.zero() for fold in FOLDS)
     for row in rows:
+        _, run, version, type_, _, at, _ = row
         try:
+            event = event_of(row)
             for fold, batch in zip(FOLDS, (calls, runs), strict=True):
-                if row[3] in fold.types:
-                    fold.add(batch, fact_of(row))
+                if (add := fold.adds.get(type_)) is not None:
+                    add(batch, run, version, at, event)
         except REFUSALS as error:
             raise ProjectionStopped(
                 f"the event at position {row[0]} ({row[3]}) cannot be exported: {error}; "
