@@ -44,6 +44,8 @@ def flattened(rows: Iterable[LogRow], upto: int) -> dict[str, list[Row]]:
     calls, runs = (fold.zero() for fold in FOLDS)
     for row in rows:
         _, run, version, type_, _, at, _ = row
+        if type_ not in TYPES:
+            continue
         try:
             event = event_of(row)
             for fold, batch in zip(FOLDS, (calls, runs), strict=True):
