@@ -107,13 +107,14 @@ prices: .venv/dev ## renew the snapshot of public prices
 weights: .venv/dev ## train the shipped weights again: make weights DATA=folder
 	@OMP_NUM_THREADS=1 $(BIN)/python -m model_orchestrator.infrastructure.learning.shipped "$(DATA)"
 
-bench: .venv/dev ## measure: make bench ARGS="--peers"
+bench: .venv/dev ## measure everything, some twenty minutes: make bench ARGS="--peers"
 	@$(if $(findstring --peers,$(ARGS)),$(MAKE) --no-print-directory .venv/peers/eventsourcing/bin/python)
-	@$(BIN)/python -m tests.benchmarks.bench_start
 	@$(BIN)/python -m tests.benchmarks.bench_clients
 	@$(BIN)/python -m tests.benchmarks.bench_store $(filter --peers,$(ARGS))
 	@$(BIN)/python -m tests.benchmarks.bench_projections $(ARGS)
 	@$(BIN)/python -m tests.benchmarks.bench_monitor
+	@$(BIN)/python -m tests.benchmarks.bench_growth
+	@$(MAKE) --no-print-directory bench-gateway ARGS="$(ARGS)"
 
 bench-gateway: .venv/dev ## measure the service under load: make bench-gateway ARGS="--peers"
 	@command -v wrk >/dev/null || if [ "$$(id -u)" = 0 ]; then apt-get -qq update && apt-get -qq install -y wrk >/dev/null; \
