@@ -1,4 +1,4 @@
-"""A log file of many made-up runs, written past the store: no real hashes, golden payloads with figures put in."""
+"""A log of many made-up runs, written past the store: no real hashes, golden payloads with figures put in."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
+
+import psycopg
 
 from model_orchestrator.infrastructure.event_codec import SCHEMA_VERSIONS
 from model_orchestrator.infrastructure.store.database import upgrade
+from model_orchestrator.infrastructure.store.sqlite_transaction import COLUMNS
 
 GOLDEN = Path(__file__).parent.parent / "infrastructure" / "golden_events"
 DAY = 86_400_000_000
@@ -45,6 +49,17 @@ def fill(path: Path, runs: int, *, days: int = 90, seed: int = 4) -> int:
         connection.execute("UPDATE log_head SET position = ?", (position,))
         connection.execute("COMMIT")
     return int(position)
+
+
+def fill_server(url: str, runs: int, *, days: int = 90, seed: int = 4) -> int:
+    """The same of a new database on PostgreSQL."""
+    upgrade(url)
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        with cursor.copy(cast(Any, f"COPY log.events ({COLUMNS}) FROM STDIN")) as copy:
+            for event in _events(0, runs, days, random.Random(seed)):
+                copy.write_row(event)
+        cursor.execute("UPDATE log.log_head SET position = (SELECT max(position) FROM log.events) RETURNING position")
+        return int(cursor.fetchall()[0][0])
 
 
 def _events(position: int, runs: int, days: int, rng: random.Random) -> Iterator[Row]:
