@@ -107,7 +107,7 @@ class StoredReadModels:
     def _found(self, query: Callable[..., Sql], asked: Mapping[str, Any]) -> Iterator[RunRow]:
         with self._asking("attempts", "runs") as (tables, names, _):
             search = self._search(tables.dialect)
-            found = query(names["runs"], names["attempts"], tables.dialect, search=search, **asked)
+            found = query(tables, names["runs"], names["attempts"], search=search, **asked)
             for row in tables.stream(*found):
                 yield RunRow(*row)
 

@@ -110,6 +110,7 @@ def test_rows_say_what_the_domain_says(events: list[Event], step: int) -> None:
 
 CHAT, TEAM = Compare(CALL_FIELDS["category"], Op.EQUAL, "chat"), Compare(CALL_FIELDS["tag"], Op.EQUAL, "a", "team")
 OF_MINI = Compare(CALL_FIELDS["model"], Op.EQUAL, MINI)
+on_models: st.SearchStrategy[Condition] = st.sampled_from([EVERYTHING, OF_MINI, Not(OF_MINI)])
 words_only: st.SearchStrategy[Condition] = st.sampled_from([EVERYTHING, CHAT, Not(CHAT)])
 some_conditions: st.SearchStrategy[Condition] = st.recursive(
     st.sampled_from([EVERYTHING, CHAT, TEAM, Unknown(CALL_FIELDS["tag"], "team")]),
@@ -141,9 +142,9 @@ def test_roll_ups_and_rows_give_the_same_report(events: list[Event], data: st.Da
         ]  # no roll-up keeps the number: from the attempts
         assert rolled == costs(tables, names["attempts"], by=by, ranges=ranges, conditions=every)
         stats = model_report(tables, names["attempts"], names["runs"], span=ranges[0], conditions=plain)
-        from_rows = [*plain, Unknown(CALL_FIELDS["tag"], "none")]
+        from_rows: list[Condition] = [*plain, Unknown(CALL_FIELDS["tag"], "none")]
         assert stats == model_report(tables, names["attempts"], names["runs"], span=ranges[0], conditions=from_rows)
-        of_model = [data.draw(st.sampled_from([EVERYTHING, OF_MINI, Not(OF_MINI)]))]
+        of_model: list[Condition] = [data.draw(on_models)]
         stats = model_report(tables, names["attempts"], names["runs"], span=ALWAYS, conditions=of_model)
         from_rows = [*of_model, Unknown(CALL_FIELDS["tag"], "none")]
         assert stats == model_report(tables, names["attempts"], names["runs"], span=ALWAYS, conditions=from_rows)
