@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -127,6 +127,12 @@ class Monitor:
 
         With `early`, new events are shown before what they change is asked for: in the last frame's place.
         """
+        with self._models.kept():
+            async with aclosing(self._frames(interval, early)) as frames:
+                async for frame in frames:
+                    yield frame
+
+    async def _frames(self, interval: float, early: bool) -> AsyncGenerator[Frame, None]:
         await self._catch_up()
         following = asyncio.create_task(self._follow())
         frame: Frame | None = None

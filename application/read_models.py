@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -56,6 +57,9 @@ class ReadModels(Protocol):
     Raises StoreError, ProjectionStopped where the log holds an event that cannot be folded, InvalidRequest for a field
     that the question cannot be asked by.
     """
+
+    def kept(self) -> AbstractContextManager[None]:
+        """While it lasts, questions that follow each other need not connect anew."""
 
     def costs(
         self, *, by: Sequence[str] = (), ranges: Sequence[Range] = (ALWAYS,), conditions: Sequence[Condition] = ()

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from ..domain.errors import InvalidRequest
 from ..domain.filters import MODEL_FIELDS, Condition, conjuncts, touched
 from . import model_stats as stats
+from . import model_totals as totals
 from .attempt_columns import ATTEMPTS
 from .attempts import ESCALATIONS
 from .buckets import quantile
 from .cost_report import CostRow, Range, base_columns, costs
 from .dimensions import DIMENSIONS, WORDS
 from .filter_sql import Columns, json_tag, where
-from .grains import BASE, pieces
+from .grains import BASE, BEGINNING, END, pieces
 from .projection import Names, Tables, kept
 from .run_report import cache_savings
 
@@ -120,9 +121,15 @@ Counted = tuple[str, str, str, str, int]  # model, money, measure, label, count
 
 
 def _counts(tables: Tables, names: Names, span: Range, conditions: Sequence[Condition]) -> Iterator[Counted]:
-    simple = not any(key is not None for one in conditions for _, key in touched(one))
+    asked = [field for one in conditions for field in touched(one)]
+    grains = kept(tables, stats.GRAINS)
+    always = span[0] <= BEGINNING and span[1] >= END
+    if grains and always and all(key is None and name in totals.WORDS for name, key in asked):
+        yield from _total_counts(tables, names, conditions)
+        return
+    simple = all(key is None for _, key in asked)
     rolled = where(conditions if simple else (), Columns(dialect=tables.dialect, of=_WORDS))
-    for piece in pieces((span,), kept(tables, stats.GRAINS) if simple else ()):
+    for piece in pieces((span,), grains if simple else ()):
         place = (piece.since, piece.until)
         if piece.grain == BASE:
             yield from _base_counts(tables, names, place, conditions)
@@ -134,6 +141,17 @@ def _counts(tables: Tables, names: Names, span: Range, conditions: Sequence[Cond
         )
         for row in tables.execute(query, (*place, *rolled.parameters)):
             yield row[0], row[1], row[2], row[3], int(row[4])
+
+
+def _total_counts(tables: Tables, names: Names, conditions: Sequence[Condition]) -> Iterator[Counted]:
+    """Of the whole log, whatever its length."""
+    which = where(conditions, Columns(dialect=tables.dialect, of={word: f"c.{word}" for word in totals.WORDS}))
+    query = (
+        f"SELECT c.model, c.money, c.measure, c.label, sum(c.count) FROM {names(totals.MODEL_TOTALS.table.name)} c "
+        f"WHERE {which.text} GROUP BY 1, 2, 3, 4"
+    )
+    for row in tables.execute(query, which.parameters):
+        yield row[0], row[1], row[2], row[3], int(row[4])
 
 
 def _base_counts(tables: Tables, names: Names, place: Range, conditions: Sequence[Condition]) -> Iterator[Counted]:

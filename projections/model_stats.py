@@ -26,7 +26,10 @@ _FIGURES = itemgetter(
 
 
 def _of_attempts(rows: Sequence[Row]) -> Sums:
-    found = [(at - at % DAY, *others) for at, *others in map(_FIGURES, rows)]
+    found = [
+        (at - at % DAY, dim, status, latency, first_token, confidence, error)
+        for at, dim, status, latency, first_token, confidence, error in map(_FIGURES, rows)
+    ]
     counts: Counter[Key] = Counter(
         [(day, dim, LATENCY, it) for day, dim, status, it, _, _, _ in found if it is not None and status == "answered"]
     )

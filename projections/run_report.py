@@ -9,6 +9,7 @@ from ..domain.filters import AllOf, AnyOf, Compare, Condition, Field, Kind, Not,
 from .attempt_columns import ATTEMPTS
 from .attempts import ESCALATIONS
 from .costs import RUN_COSTS
+from .dear_runs import few_from
 from .filter_sql import Columns, Sql, filter_sql, grouping, json_tag, where
 from .grains import BASE, BEGINNING, END, pieces
 from .projection import Names, Tables, kept
@@ -88,9 +89,9 @@ _KNOWN_COST = (
 
 
 def runs(
+    tables: Tables,
     runs: Names,
     attempts: Names,
-    dialect: str,
     *,
     search: Callable[[str], Sql] | None = None,
     span: Range = ALWAYS,
@@ -103,19 +104,27 @@ def runs(
 
     With `after`, only runs that come after that place in the order. Raises InvalidRequest as `where` does.
     """
-    which = from_runs(runs, attempts, dialect, search=search, span=span, conditions=conditions)
+    least = few_from(tables, attempts, conditions)
+    by_cost = least is not None
+    which = from_runs(runs, attempts, tables.dialect, search=search, span=span, conditions=conditions, by_cost=by_cost)
     chosen = ", ".join((*_RUN_COLUMNS.values(), "r.tags", _KNOWN_COST.format(table=attempts(ATTEMPTS.name))))
     order = "ASC" if oldest_first else "DESC"
-    beyond = "" if after is None else f" AND (r.run_at, r.run) {'>' if oldest_first else '<'} (?, ?)"
+    beyond = " AND c.cost >= ?" if by_cost else ""
+    beyond += "" if after is None else f" AND (r.run_at, r.run) {'>' if oldest_first else '<'} (?, ?)"
     ordered = f"ORDER BY r.run_at {order}, r.run {order}{'' if limit is None else ' LIMIT ?'}"
-    parameters = (*which.parameters, *(after or ()), *(() if limit is None else (limit,)))
+    parameters = (
+        *which.parameters,
+        *(() if least is None else (least,)),
+        *(after or ()),
+        *(() if limit is None else (limit,)),
+    )
     return Sql(f"SELECT {chosen} {which.text}{beyond} {ordered}", parameters)
 
 
 def dearest_runs(
+    tables: Tables,
     runs: Names,
     attempts: Names,
-    dialect: str,
     *,
     search: Callable[[str], Sql] | None = None,
     span: Range = ALWAYS,
@@ -128,7 +137,7 @@ def dearest_runs(
     `after` is the cost and the id of a run: those behind it. Read along the index of costs.
     Raises InvalidRequest as `where` does.
     """
-    which = from_runs(runs, attempts, dialect, search=search, span=span, conditions=conditions, by_cost=True)
+    which = from_runs(runs, attempts, tables.dialect, search=search, span=span, conditions=conditions, by_cost=True)
     chosen = ", ".join((*_RUN_COLUMNS.values(), "r.tags", _KNOWN_COST.format(table=attempts(ATTEMPTS.name))))
     behind = "" if after is None else " AND (c.cost, c.run) < (?, ?)"
     text = f"SELECT {chosen} {which.text} AND c.cost IS NOT NULL{behind} ORDER BY c.cost DESC, c.run DESC LIMIT ?"

@@ -53,10 +53,10 @@ _FIGURES = itemgetter(*(_AT[name] for name in ("run_at", *KEYS, "saved", "confid
 
 def _counts(rows: Sequence[Row]) -> Sums:
     sums: Sums = {}
-    for at, *words, cached_model, owner, saved, confidence in map(_FIGURES, rows):
+    for at, category, strategy, money, status, cached_model, owner, saved, confidence in map(_FIGURES, rows):
         micros, rest = (0, 0) if saved is None else divmod(saved, MILLION)
         one = (1, micros, rest, confidence or 0, 0 if confidence is None else 1)
-        key = (at - at % DAY, *words, cached_model or "", owner)
+        key = (at - at % DAY, category, strategy, money, status, cached_model or "", owner)
         known = sums.get(key)
         sums[key] = one if known is None else tuple(map(add, known, one))
     return sums

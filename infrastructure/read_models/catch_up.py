@@ -47,9 +47,8 @@ class CatchUp:
         """Bring the live tables of the named read models, or of all, up to the head. Stops at a poison silently."""
         wanted = _named(names)
         head = self._head()
-        self._drop_foreign(head)
-        entries = self._entries(wanted, live=True)
-        if any(entry.checkpoint < head for entry in entries):
+        found = _chosen(self._own(), wanted, live=True)
+        if len(found) < len(wanted) or any(entry.checkpoint < head for entry in found):
             self._advance(wanted, head, live=True, progress=progress)
 
     def rebuild(self, names: Iterable[str] | None = None, progress: Progress | None = None) -> None:
@@ -59,7 +58,7 @@ class CatchUp:
         """
         wanted = _named(names)
         head = self._head()
-        self._drop_foreign(head)
+        self._own()
         self._advance(wanted, head, live=False, progress=progress)
         stopped = self.state.write(lambda tables: self._swap(tables, wanted, head), swap=True)
         for entry in stopped:
@@ -77,16 +76,15 @@ class CatchUp:
     def _head(self) -> int:
         return self.log.head() if self.upto is None else self.upto
 
-    def _drop_foreign(self, head: int) -> None:
-        """Throw away what was folded from another log, such as the one before a backup was restored."""
+    def _own(self) -> list[Entry]:
+        """The generations folded from this log; others, as of before a backup was restored, are thrown away."""
         with self.state.reading() as tables:
             entries = Registry(tables, self.state.schema).entries()
-        foreign = [entry for entry in entries if self._is_foreign(entry, head)]
+        chains = {position: self.log.chain(position) for position in {entry.checkpoint for entry in entries} - {0}}
+        foreign = [entry for entry in entries if entry.checkpoint and chains[entry.checkpoint] != entry.chain]
         if foreign:
             self.state.write(lambda tables: self._drop(tables, foreign), swap=True)
-
-    def _is_foreign(self, entry: Entry, head: int) -> bool:
-        return entry.checkpoint > 0 and self.log.chain(entry.checkpoint) != entry.chain
+        return [entry for entry in entries if entry not in foreign]
 
     def _drop(self, tables: Tables, foreign: Sequence[Entry]) -> None:
         registry = Registry(tables, self.state.schema)
@@ -97,19 +95,16 @@ class CatchUp:
     def _entries(self, wanted: Sequence[Projection], *, live: bool) -> list[Entry]:
         """The generations of one kind, made where there is none."""
         with self.state.reading() as tables:
-            found = self._chosen(tables, wanted, live)
+            found = _chosen(Registry(tables, self.state.schema).entries(), wanted, live=live)
         if len(found) == len(wanted):
             return found
         return self.state.write(lambda tables: self._created(tables, wanted, live))
 
     def _created(self, tables: Tables, wanted: Sequence[Projection], live: bool) -> list[Entry]:
+        registry = Registry(tables, self.state.schema)
         for projection in wanted:
-            Registry(tables, self.state.schema).create(projection, live=live)
-        return self._chosen(tables, wanted, live)
-
-    def _chosen(self, tables: Tables, wanted: Sequence[Projection], live: bool) -> list[Entry]:
-        entries = Registry(tables, self.state.schema).entries()
-        return [entry for entry in entries if entry.live is live and entry.projection in wanted]
+            registry.create(projection, live=live)
+        return _chosen(registry.entries(), wanted, live=live)
 
     # ---- steps ------------------------------------------------------------------------------------------------------
 
@@ -166,6 +161,10 @@ class CatchUp:
                     registry.advance(current, current.checkpoint, current.chain, (poison.position, poison.type, why))
 
         self.state.write(work)
+
+
+def _chosen(entries: Iterable[Entry], wanted: Sequence[Projection], *, live: bool) -> list[Entry]:
+    return [entry for entry in entries if entry.live is live and entry.projection in wanted]
 
 
 def _named(names: Iterable[str] | None) -> list[Projection]:

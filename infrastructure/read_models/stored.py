@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ...application.ports import EventStore
@@ -24,7 +24,7 @@ from ...projections.run_report import ALWAYS, AttemptRow, Place, Range, RunCount
 from ...projections.usage_report import CachedAnswers, ObservedUsage
 from ..store.memory import MemoryStore
 from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
-from .log_source import LogSource, MemoryLog, open_log
+from .log_source import LogSource, MemoryLog, OpenLogs
 from .proof import projection_problems
 from .registry import PROJECTIONS, Registry
 from .standing import lag_of, status_of
@@ -51,7 +51,14 @@ class StoredReadModels:
         self._store = store
         self.tell: Tell = lambda text: None
         self._state: State = open_state(url)
+        self._logs = OpenLogs(url, store)
         self._until: Timestamp | None = None  # None: now
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """While it lasts, questions share connections."""
+        with self._state.kept(), self._logs.kept():
+            yield
 
     def costs(
         self, *, by: Sequence[str] = (), ranges: Sequence[Range] = (ALWAYS,), conditions: Sequence[Condition] = ()
@@ -100,7 +107,7 @@ class StoredReadModels:
     def _found(self, query: Callable[..., Sql], asked: Mapping[str, Any]) -> Iterator[RunRow]:
         with self._asking("attempts", "runs") as (tables, names, _):
             search = self._search(tables.dialect)
-            found = query(names["runs"], names["attempts"], tables.dialect, search=search, **asked)
+            found = query(tables, names["runs"], names["attempts"], search=search, **asked)
             for row in tables.stream(*found):
                 yield RunRow(*row)
 
@@ -160,7 +167,7 @@ class StoredReadModels:
     def metered(self) -> Metered:
         """What a page of metrics counts."""
         with self._state.kept():
-            with closing(self._open_log()) as log:
+            with self._logs.borrowed() as log:
                 events = log.head()
             with self._state.reading() as tables:
                 lag = lag_of(Registry(tables, self._state.schema).entries(), events)
@@ -183,7 +190,7 @@ class StoredReadModels:
 
     def status(self) -> list[ProjectionStatus]:
         """How each read model stands; folds nothing."""
-        with closing(self._open_log()) as log:
+        with self._logs.borrowed() as log:
             head = log.head()
         with self._state.reading() as tables:
             entries = Registry(tables, self._state.schema).entries()
@@ -195,12 +202,12 @@ class StoredReadModels:
 
     def rebuild(self, names: Sequence[str] | None = None, progress: Progress | None = None) -> None:
         """Build anew, or go on with it, beside the live tables. Raises ProjectionStopped."""
-        with closing(self._open_log()) as log:
+        with self._logs.borrowed() as log:
             self._catch_up(log, processes=os.cpu_count() or 1).rebuild(names, progress)
 
     def catch_up(self, *names: str) -> None:
         """Fold what is new into the named read models, or all. A poison event stops its own only, silently."""
-        with self._state.kept(), closing(self._open_log()) as log:
+        with self._state.kept(), self._logs.borrowed() as log:
             behind = self._behind(log, names)
             if behind > FAR_BEHIND:
                 self.tell(f"read models are {behind:,} events behind: folding them first")
@@ -209,7 +216,7 @@ class StoredReadModels:
     def problems(self) -> list[str]:
         """Where a live read model is not what the log comes to, a line each; those that are behind are no problem."""
         url = None if isinstance(self._store, MemoryStore) else self._url
-        with closing(self._open_log()) as log:
+        with self._logs.borrowed() as log:
             return projection_problems(log, self._state, url, os.cpu_count() or 1)
 
     def _search(self, dialect: str) -> Callable[[str], Sql]:
@@ -244,6 +251,3 @@ class StoredReadModels:
             entries = [one for one in Registry(tables, self._state.schema).entries() if one.live]
         known = {one.name: head if one.stopped_at else one.checkpoint for one in entries}
         return head - min((known.get(name, 0) for name in names), default=0)
-
-    def _open_log(self) -> LogSource:
-        return MemoryLog(self._store) if isinstance(self._store, MemoryStore) else open_log(self._url)

@@ -1,13 +1,14 @@
 """How soon `monitor` shows an event: `python -m tests.benchmarks.bench_monitor [DATABASE_URL]`.
 
-From the commit of another store to the end of drawing the frame that has it, on a log of 100,000 runs (or the database
-named, as it is). It must be under 100 ms.
+From the commit of another store to the end of drawing the frame that has it, on a log of 100,000 runs: in a file and on
+a server, or of the database named, as it is. It must be under 100 ms.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import os
 import sys
 import tempfile
 import time
@@ -25,10 +26,11 @@ from model_orchestrator.infrastructure.event_codec import encode
 from model_orchestrator.infrastructure.settings import Settings
 from model_orchestrator.infrastructure.store.opening import open_store
 from tests.contracts.appends import appended, new_event, on_stream
+from tests.postgres import start_server
 from tests.read_models import of_category
 from tests.scenario import MINI, asked
 
-from .filled_log import fill
+from .filled_log import fill, fill_server
 
 RUNS, EVENTS, WIDTH = 100_000, 40, 140
 
@@ -80,13 +82,21 @@ def report(name: str, taken: list[float]) -> None:
 
 
 def main(url: str | None = None) -> None:
+    """Of a file and of a server, or of the database named."""
     if url is not None:
         report(url.partition(":")[0], asyncio.run(measure(url)))
         return
-    with tempfile.TemporaryDirectory() as folder:
+    print(f"load {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_FOLDER")) as folder:
         path = Path(folder) / "log.db"
         fill(path, RUNS)
         report("sqlite", asyncio.run(measure(f"sqlite:///{path}")))
+        server = start_server(Path(folder) / "server")
+        try:
+            fill_server(server.get_uri(), RUNS)
+            report("postgresql", asyncio.run(measure(server.get_uri())))
+        finally:
+            server.cleanup()
 
 
 if __name__ == "__main__":

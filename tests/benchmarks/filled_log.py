@@ -7,10 +7,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
+
+import psycopg
 
 from model_orchestrator.infrastructure.event_codec import SCHEMA_VERSIONS
-from model_orchestrator.infrastructure.store.chain import chain_hash, hash_fields
+from model_orchestrator.infrastructure.store.chain import GENESIS, chain_hash, hash_fields
 from model_orchestrator.infrastructure.store.database import upgrade
+from model_orchestrator.infrastructure.store.sqlite_transaction import COLUMNS
 
 GOLDEN = Path(__file__).parent.parent / "infrastructure" / "golden_events"
 DAY = 86_400_000_000
@@ -26,6 +30,7 @@ STRATEGIES = ("cheapest", "cheapest", "fallback", "auto")
 TEAMS = ("search", "billing", "web")
 
 Row = tuple[object, ...]
+_LAST = "SELECT position, recorded_at, chain_hash FROM {} ORDER BY position DESC LIMIT 1"
 
 
 def golden(type_: str) -> str:
@@ -42,11 +47,21 @@ def fill(path: Path, runs: int, *, days: int = 90, seed: int = 4) -> int:
         marks = ", ".join("?" * 14)
         events = _events(head, runs, days, random.Random(seed + head[0]))
         connection.executemany(f"INSERT INTO events VALUES ({marks})", events)
-        last = "SELECT position, recorded_at, chain_hash FROM events ORDER BY position DESC LIMIT 1"
-        head = connection.execute(last).fetchone()
+        head = connection.execute(_LAST.format("events")).fetchone()
         connection.execute("UPDATE log_head SET position = ?, recorded_at = ?, chain_hash = ?", head)
         connection.execute("COMMIT")
     return int(head[0])
+
+
+def fill_server(url: str, runs: int, *, days: int = 90, seed: int = 4) -> int:
+    """The same of a new database on PostgreSQL."""
+    upgrade(url)
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        with cursor.copy(cast(Any, f"COPY log.events ({COLUMNS}) FROM STDIN")) as copy:
+            for event in _events((0, 0, GENESIS), runs, days, random.Random(seed)):
+                copy.write_row(event)
+        cursor.execute(f"UPDATE log.log_head SET (position, recorded_at, chain_hash) = ({_LAST.format('log.events')})")
+        return int(cursor.execute("SELECT position FROM log.log_head").fetchall()[0][0])
 
 
 def _events(head: tuple[int, int, bytes], runs: int, days: int, rng: random.Random) -> Iterator[Row]:

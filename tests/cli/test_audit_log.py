@@ -131,7 +131,7 @@ def test_read_models_are_compared_with_the_events(runs: Database) -> None:
     """Unless it is to be quick; a rebuild heals them."""
     assert command("runs", "list").code == 0
     state = open_state(runs.url)
-    state.write(lambda tables: tables.execute(f"UPDATE {state.schema}run_costs_v2_1 SET cost = cost + 1"))
+    state.write(lambda tables: tables.execute(f"UPDATE {state.schema}run_costs_v3_1 SET cost = cost + 1"))
     found = command("audit", "verify")
     assert found.code == 1
     first = found.stdout.splitlines()[0]

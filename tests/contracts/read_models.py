@@ -31,6 +31,7 @@ from model_orchestrator.infrastructure.read_models.registry import Registry
 from model_orchestrator.infrastructure.read_models.state import State, open_state
 from model_orchestrator.infrastructure.read_models.stored import StoredReadModels
 from model_orchestrator.infrastructure.store.opening import open_store
+from model_orchestrator.projections import dear_runs
 
 from ..read_models import cancelled, completed, from_cache, of_category, reconciled, run_failed, tables_of
 from ..scenario import HAIKU, MINI, answered, asked, costed, escalated, failed, lost, scored
@@ -281,6 +282,32 @@ class ReadModelsContract:
         assert found("status in (failed, cancelled)") == ["run-2", "run-3"]
         assert found("status in (failed, cancelled)", "tag:team = web") == ["run-3"]
         assert found("provider = unknown") == []
+
+    def test_runs_of_a_cost_are_the_same_however_few_they_are(
+        self, url: str, models: StoredReadModels, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By the index of costs or by time: in the same order, and pages go on at the same run."""
+        fill(url)
+
+        def found(*texts: str, **asked: Any) -> list[str]:
+            conditions = [parse_filters(texts, RUN_FIELDS, CALENDAR)]
+            return [row.run for row in models.runs(conditions=conditions, **asked)]
+
+        def every() -> list[list[str]]:
+            (newest, *_) = models.runs(conditions=[parse_filters(["cost > 0.1"], RUN_FIELDS, CALENDAR)])
+            return [
+                found("cost > 0.1"),
+                found("cost >= 0.21", oldest_first=True),
+                found("cost > 0.1", limit=1),
+                found("cost > 0.1", after=(newest.started_at, newest.run)),
+                found("cost = 0.21", "category = chat"),
+                found("cost > 0.1", "cost < 1"),
+            ]
+
+        few = every()
+        assert few == [["run-4", "run-1"], ["run-1", "run-4"], ["run-4"], ["run-1"], ["run-1"], ["run-1"]]
+        monkeypatch.setattr(dear_runs, "FEW", 0)
+        assert every() == few
 
     def test_no_tag_is_mistaken_for_sql(self, url: str, models: StoredReadModels) -> None:
         value = """a'b"c?%s\\"""

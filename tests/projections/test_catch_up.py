@@ -82,16 +82,3 @@ def test_who_has_to_wait_for_much_folding_is_told(tmp_path: Path, monkeypatch: p
     assert [text.split(" events")[0] for text in told] == ["read models are 26"]
     assert len(list(models.runs())) == 4
     assert len(told) == 1
-
-
-def test_worker_processes_fold_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from model_orchestrator.infrastructure.read_models import catch_up
-    from model_orchestrator.infrastructure.read_models.log_source import open_log
-
-    url = f"sqlite:///{tmp_path / 'log.db'}"
-    fill(url)
-    monkeypatch.setattr(catch_up, "FAR_BEHIND", 10)
-    by_processes, here = SqliteState(tmp_path / "due.db"), SqliteState(None)
-    CatchUp(open_log(url), by_processes, url, processes=2, step=3).live()
-    CatchUp(open_log(url), here).live()
-    assert tables_of(by_processes) == tables_of(here)

@@ -32,8 +32,10 @@ from model_orchestrator.infrastructure.read_models.state import SqliteState
 from model_orchestrator.projections.cost_report import costs
 from model_orchestrator.projections.model_report import model_report
 from model_orchestrator.projections.projection import Row, Tables
+from model_orchestrator.projections.run_report import ALWAYS
 
 from ..read_models import BEGIN, Event, ListedLog, logs, rows_of, tables_of
+from ..scenario import MINI
 
 NAMES = [one.name for one in PROJECTIONS]
 APART = 7 * 3600 * 1_000_000  # microseconds from one event to the next: several days and months in a log
@@ -107,6 +109,8 @@ def test_rows_say_what_the_domain_says(events: list[Event], step: int) -> None:
 
 
 CHAT, TEAM = Compare(CALL_FIELDS["category"], Op.EQUAL, "chat"), Compare(CALL_FIELDS["tag"], Op.EQUAL, "a", "team")
+OF_MINI = Compare(CALL_FIELDS["model"], Op.EQUAL, MINI)
+on_models: st.SearchStrategy[Condition] = st.sampled_from([EVERYTHING, OF_MINI, Not(OF_MINI)])
 words_only: st.SearchStrategy[Condition] = st.sampled_from([EVERYTHING, CHAT, Not(CHAT)])
 some_conditions: st.SearchStrategy[Condition] = st.recursive(
     st.sampled_from([EVERYTHING, CHAT, TEAM, Unknown(CALL_FIELDS["tag"], "team")]),
@@ -138,8 +142,12 @@ def test_roll_ups_and_rows_give_the_same_report(events: list[Event], data: st.Da
         ]  # no roll-up keeps the number: from the attempts
         assert rolled == costs(tables, names["attempts"], by=by, ranges=ranges, conditions=every)
         stats = model_report(tables, names["attempts"], names["runs"], span=ranges[0], conditions=plain)
-        from_rows = [*plain, Unknown(CALL_FIELDS["tag"], "none")]
+        from_rows: list[Condition] = [*plain, Unknown(CALL_FIELDS["tag"], "none")]
         assert stats == model_report(tables, names["attempts"], names["runs"], span=ranges[0], conditions=from_rows)
+        of_model: list[Condition] = [data.draw(on_models)]
+        stats = model_report(tables, names["attempts"], names["runs"], span=ALWAYS, conditions=of_model)
+        from_rows = [*of_model, Unknown(CALL_FIELDS["tag"], "none")]
+        assert stats == model_report(tables, names["attempts"], names["runs"], span=ALWAYS, conditions=from_rows)
 
 
 def cost_of(run: Run) -> int | None:
