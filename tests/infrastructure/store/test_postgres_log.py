@@ -34,7 +34,8 @@ from model_orchestrator.infrastructure.store import postgres_connection
 from model_orchestrator.infrastructure.store.dataset_tables import open_dataset_tables
 from model_orchestrator.infrastructure.store.key_rotation import rotate
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
-from model_orchestrator.infrastructure.store.postgres_batch import APPEND, Batch
+from model_orchestrator.infrastructure.store.postgres_batch import Batch
+from model_orchestrator.infrastructure.store.postgres_calls import APPEND
 from model_orchestrator.infrastructure.store.postgres_writer import PostgresWriter
 from model_orchestrator.infrastructure.store.verify import verify_log
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream, whole_log
