@@ -272,7 +272,7 @@ def test_a_commit_on_one_loop_leaves_what_another_loop_queued_meanwhile_to_the_t
     results: list[int] = []
 
     def other() -> None:
-        results.append(position(asyncio.run(group.append(2))))
+        results.append(position(asyncio.run(asyncio.wait_for(group.append(2), 10))))
 
     async def scenario() -> None:
         threading.Thread(target=let_go).start()
