@@ -1,9 +1,10 @@
 """Many callers, one durable commit: a disk is bounded by commits a second, so callers share them.
 
 Callers queue. At the end of its turn the event loop commits all that came in it, in one batch and on the loop itself,
-as long as the disk is quick and nobody else writes: no thread is switched to, and no caller is woken from outside.
-Otherwise one thread takes everything that waits and commits it as one batch; meanwhile the next batch gathers. Nothing
-waits for a timer. The queue is bounded: whoever finds it full waits at the door, in order of arrival.
+as long as the disk is quick or the caller alone, and nobody else writes: no thread is switched to, and no caller is
+woken from outside. Otherwise one thread takes everything that waits and commits it as one batch; meanwhile the next
+batch gathers. Nothing waits for a timer. The queue is bounded: whoever finds it full waits at the door, in order of
+arrival.
 
 Callers may live in several event loops and threads. A cancelled caller stops waiting; its append stays queued and may
 become durable, and nobody else notices.
@@ -24,10 +25,9 @@ from ...application.ports import AppendResult
 from ...domain.errors import StoreUnavailable
 from .append_rules import Outcome
 from .commit_pace import CommitPace, Stopwatch
+from .seats import Delivery, Seat, answer, sit
 
 T = TypeVar("T")  # an append as its engine wants it
-Delivery = Outcome | BaseException | None
-Seat = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Delivery]"]  # of a caller, in its own event loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class GroupCommit(Generic[T]):
 
     async def append(self, append: T) -> AppendResult:
         """The outcome of the append once it is durable. Raises what the store says of it."""
-        seat = _seat()
+        seat = sit()
         # No lock while there is room: the writer's thread may hold it and wait for Python's own, which this one has.
         if not self._closed and not self._door and len(self._queue) + self._reserved < self._max_queue:
             self._put(append, seat)
@@ -106,12 +106,12 @@ class GroupCommit(Generic[T]):
             if not self._door and len(self._queue) + self._reserved < self._max_queue:
                 self._put(append, seat)
                 return None
-            gate = _seat()
+            gate = sit()
             self._door.append(gate)
             return gate
 
     def _put(self, append: T, seat: Seat) -> None:
-        """Queue the append, then look who is busy: whoever is says when that ends, and then looks at the queue."""
+        """Queue the append, then look who is busy; whoever is says first that he is no more, then looks here."""
         self._queue.append((append, seat))
         loop = seat[0]
         if not self._busy and loop not in self._flushes:
@@ -139,7 +139,7 @@ class GroupCommit(Generic[T]):
     def _open_door(self) -> None:
         """Promise every free place to whoever waits longest."""
         while self._door and (self._closed or len(self._queue) + self._reserved < self._max_queue):
-            self._reserved += _deliver([(self._door.popleft(), None)])
+            self._reserved += answer([(self._door.popleft(), None)])
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
@@ -162,7 +162,7 @@ class GroupCommit(Generic[T]):
         with self._state:
             if self._busy or not self._queue:
                 return
-            if self._append_inline is None or not self._pace.is_quick():
+            if self._append_inline is None or not self._pace.on_loop(len(self._queue)):
                 self._wake_writer()
                 return
             batch = self._take_batch()
@@ -241,7 +241,7 @@ class GroupCommit(Generic[T]):
         outcomes: Sequence[Delivery],
         here: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        _deliver([(seat, outcome) for (_, seat), outcome in zip(batch, outcomes, strict=True)], here)
+        answer([(seat, outcome) for (_, seat), outcome in zip(batch, outcomes, strict=True)], here)
         self._after_commit()
 
     # ---- the end ----
@@ -265,32 +265,3 @@ class GroupCommit(Generic[T]):
 
 def _nothing() -> None:
     pass
-
-
-def _seat() -> Seat:
-    loop = asyncio.get_running_loop()
-    return loop, loop.create_future()
-
-
-def _deliver(deliveries: Sequence[tuple[Seat, Delivery]], here: asyncio.AbstractEventLoop | None = None) -> int:
-    """Wake the callers in their own loops, with one call a loop other than this one; how many could be."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Delivery], Delivery]]] = {}
-    for (loop, future), outcome in deliveries:
-        loops.setdefault(loop, []).append((future, outcome))
-    woken = 0
-    for loop, part in loops.items():
-        if loop is here:
-            _resolve(part)
-        else:
-            try:
-                loop.call_soon_threadsafe(_resolve, part)
-            except RuntimeError:  # that loop was closed: nobody waits there any more
-                continue
-        woken += len(part)
-    return woken
-
-
-def _resolve(deliveries: Sequence[tuple[asyncio.Future[Delivery], Delivery]]) -> None:
-    for future, outcome in deliveries:
-        if not future.done():
-            future.set_result(outcome)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, reduce
-from itertools import chain, compress, repeat
-from operator import or_
-from typing import Any, assert_never
+from collections.abc import Sequence
+from typing import assert_never
 
 from ...application.ports import (
     Append,
@@ -37,107 +33,11 @@ from . import postgres_arrays as pg
 from .append_checks import ordered
 from .append_rules import Outcome
 from .chain import event_hash
+from .postgres_calls import APPEND_WITH_KEYS, EVENT, KEY, OPTIONAL, STREAM, Call, Row, append_call, encoded
 
-Row = tuple[Any, ...]
 _EXPECTED = {Expected.ANY: -1, Expected.NONE: -2, Expected.EXISTS: -3}
 _AT_END = -4  # less the position the log must end at
 _APPENDED, _CONFLICT, _REFUSED, _DUPLICATE, _TAKEN = 0, 1, 2, 3, 5
-
-Encoder = Callable[[Any], bytes]
-Columns = dict[str, Encoder]  # lists of the function by name, and how each is encoded
-_STREAM: Columns = {"s_append": pg.int4s, "s_stream": pg.int4s, "s_expected": pg.int8s, "s_events": pg.int4s}
-_EVENT: Columns = {
-    "e_id": pg.byteas,
-    "e_type": pg.texts,
-    "e_schema": pg.int4s,
-    "e_occurred": pg.int8s,
-    "e_causation": pg.texts,
-    "e_correlation": pg.texts,
-    "e_actor": pg.texts,
-    "e_payload": pg.texts,
-    "e_hash": pg.byteas,
-}
-_CONTENT: Columns = {
-    "c_append": pg.int4s,
-    "c_ref": pg.texts,
-    "c_stream": pg.texts,
-    "c_subject": pg.texts,
-    "c_salt": pg.byteas,
-    "c_body": pg.byteas,
-}
-_CLAIM: Columns = {
-    "k_append": pg.int4s,
-    "k_owner": pg.texts,
-    "k_key": pg.texts,
-    "k_fingerprint": pg.byteas,
-    "k_run": pg.texts,
-}
-_ENTRY: Columns = {
-    "a_append": pg.int4s,
-    "a_owner": pg.texts,
-    "a_fingerprint": pg.byteas,
-    "a_run": pg.texts,
-    "a_attempt": pg.int4s,
-    "a_expires": pg.int8s,
-}
-_BALANCE: Columns = {
-    "b_append": pg.int4s,
-    "b_kind": pg.texts,
-    "b_scope": pg.texts,
-    "b_period": pg.texts,
-    "b_money": pg.texts,
-    "b_at": pg.int8s,
-    "b_held": pg.numerics,
-    "b_spent": pg.numerics,
-}
-_KEY: Columns = {
-    "x_append": pg.int4s,
-    "x_id": pg.byteas,
-    "x_owner": pg.texts,
-    "x_subject": pg.texts,
-    "x_wrapped_by": pg.byteas,
-    "x_wrapped": pg.byteas,
-}
-_OIDS: dict[Encoder, int] = {
-    pg.int4s: pg.INT4_ARRAY,
-    pg.int8s: pg.INT8_ARRAY,
-    pg.texts: pg.TEXT_ARRAY,
-    pg.byteas: pg.BYTEA_ARRAY,
-    pg.numerics: pg.NUMERIC_ARRAY,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of one of the database's functions that append, with the lists that have something."""
-
-    name: str  # of the prepared statement
-    statement: str
-    types: tuple[int, ...]
-    formats: tuple[int, ...]
-
-    @classmethod
-    def of(cls, function: str, columns: Columns) -> Call:
-        """The function with the number of appends, the streams and these lists; those left out are empty."""
-        types = (pg.INT4, pg.TEXT_ARRAY, *(_OIDS[encoder] for encoder in columns.values()))
-        formats = (1, 1, *(0 if encoder is pg.numerics else 1 for encoder in columns.values()))
-        places = ", ".join(f"{name} => ${n}" for n, name in enumerate(("appends", "streams", *columns), 1))
-        statement = f"SELECT status, first, last, at, versions, refused, taken FROM log.{function}({places})"
-        families = "".join(dict.fromkeys(name[0] for name in columns))
-        return cls(f"{function}_{families}", statement, types, formats)
-
-
-@cache
-def _call(with_lists: tuple[bool, ...]) -> Call:
-    """A call with those of _OPTIONAL that have something."""
-    columns = dict(chain.from_iterable(one.items() for one in compress(_OPTIONAL, with_lists)))
-    return Call.of("append_events_v1", _STREAM | _EVENT | columns)
-
-
-_OPTIONAL = (_CONTENT, _CLAIM, _ENTRY, _BALANCE)
-_EVERYTHING = reduce(or_, _OPTIONAL, _STREAM | _EVENT)
-APPEND = _call((True,) * len(_OPTIONAL))
-_WITH_KEYS = Call.of("append_with_keys_v1", _EVERYTHING | _KEY | {"erased": pg.texts})
 
 
 class Batch:
@@ -177,18 +77,18 @@ class Batch:
         """The call that can do all of it, and its arguments."""
         optional = (self._content_rows, self._claim_rows, self._entry_rows, self._balance_rows)
         with_keys = bool(self._key_rows or self._erased)
-        call = _WITH_KEYS if with_keys else _call(tuple(map(bool, optional)))
+        call = APPEND_WITH_KEYS if with_keys else append_call(tuple(map(bool, optional)))
         arguments = [
             struct.pack(">i", len(self.appends)),
             pg.texts(tuple(self._streams)),
-            *_encoded(_STREAM, self._stream_rows),
-            *_encoded(_EVENT, self._event_rows),
+            *encoded(STREAM, self._stream_rows),
+            *encoded(EVENT, self._event_rows),
         ]
-        for columns, rows in zip(_OPTIONAL, optional, strict=True):
+        for columns, rows in zip(OPTIONAL, optional, strict=True):
             if rows or with_keys:
-                arguments += _encoded(columns, rows)
+                arguments += encoded(columns, rows)
         if with_keys:
-            arguments += (*_encoded(_KEY, self._key_rows), pg.texts(self._erased))
+            arguments += (*encoded(KEY, self._key_rows), pg.texts(self._erased))
         return call, arguments
 
     def results(self, answer: Sequence[bytes | None]) -> list[Outcome]:
@@ -283,8 +183,3 @@ def _balance_row(number: int, change: BalanceChange) -> Row:
         case BudgetLimit():
             return number, "limit", change.scope, change.period, None, None, change.limit, 0
     assert_never(change)
-
-
-def _encoded(columns: Columns, rows: Sequence[Row]) -> list[bytes]:
-    lists = zip(*rows, strict=True) if rows else repeat(())
-    return [encode(values) for encode, values in zip(columns.values(), lists, strict=False)]

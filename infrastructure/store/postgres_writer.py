@@ -14,7 +14,8 @@ from ...application.ports import Append
 from ...domain.errors import EventIdReused, StoreError, StoreUnavailable
 from ..database_url import masked
 from .append_rules import Outcome
-from .postgres_batch import Batch, Call
+from .postgres_batch import Batch
+from .postgres_calls import Call
 from .postgres_connection import Connection, Unreachable, connect, translated, unavailable
 
 PATIENCE = 20.0  # seconds in which a lost server may come back

@@ -21,7 +21,7 @@ import pytest
 from model_orchestrator.application.ports import EventStore
 from model_orchestrator.infrastructure.store import database
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
-from model_orchestrator.infrastructure.store.postgres_batch import APPEND
+from model_orchestrator.infrastructure.store.postgres_calls import APPEND
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream, whole_log
 from tests.contracts.store_process import go, start
 from tests.postgres import PostgresServer, database_name, socket_dir, start_server
