@@ -142,10 +142,13 @@ def _make_rows(connection: Any, folder: Folder, kind: str) -> None:
     rows = f"SELECT * FROM read_parquet({listed(files)}, hive_partitioning = false)"
     if late:
         connection.execute(
-            f"CREATE TABLE late_{kind} AS SELECT run, max(upto) AS upto "
-            f"FROM read_parquet({listed(late)}, hive_partitioning = false) GROUP BY run"
+            f"CREATE TABLE late_{kind} AS SELECT stream_position, max(upto) AS upto "
+            f"FROM read_parquet({listed(late)}, hive_partitioning = false) GROUP BY stream_position"
         )
-        rows += f" r WHERE NOT EXISTS (SELECT 1 FROM late_{kind} l WHERE l.run = r.run AND l.upto > r.upto)"
+        rows += (
+            f" r WHERE NOT EXISTS (SELECT 1 FROM late_{kind} l "
+            "WHERE l.stream_position = r.stream_position AND l.upto > r.upto)"
+        )
     connection.execute(f"CREATE VIEW {kind} AS {rows}")
 
 
