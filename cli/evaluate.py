@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..domain.errors import InvalidRequest, RunNotFound
+from .asked import From
 from .options import AsJson, Config, Database
 from .output import print_json, say
 
@@ -78,8 +80,14 @@ def routing(
 
 @app.command(epilog="Example: model-orchestrator evaluate confidence --dataset FILE --model gpt-4o-mini-2024-07-18")
 def confidence(
-    dataset: Dataset,
     model: Annotated[str, typer.Option("--model", help="Whose answers are scored.")],
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="An imported set, or a file of recorded outcomes.")
+    ] = None,
+    from_log: Annotated[
+        bool, typer.Option("--from-log", help="The confidences that runs recorded, by the log's labels.")
+    ] = False,
+    history: From = None,
     second: Second = None,
     policy: Policy = None,
     weights: Weights = None,
@@ -90,6 +98,12 @@ def confidence(
     config: Config = None,
 ) -> None:
     """Judge the confidence in a model's answers: does it tell right from wrong, and is it to be believed?"""
+    if dataset is None:
+        _check_recorded(from_log, history, second, policy, weights)
+        _report(_recorded(history, model, config, database), predictions, chart, as_json)
+        return
+    if from_log or history is not None:
+        raise InvalidRequest("say what to judge by: --dataset, --from-log, or --from DIR")
     from ..application.evaluation.confidence import evaluate_confidence
 
     asked, settings = _asked(policy, weights, config, database)
@@ -164,6 +178,32 @@ def ensemble(
     _report(_scored(found, asked, scorer, members), predictions, chart, as_json)
 
 
+def _check_recorded(
+    from_log: bool, history: Path | None, second: str | None, policy: str | None, weights: Path | None
+) -> None:
+    if from_log is (history is not None):
+        raise InvalidRequest("say what to judge by: --dataset, --from-log, or --from DIR")
+    if second or policy or weights:
+        raise InvalidRequest("recorded confidences are judged as they are: leave out --second, --policy and --weights")
+
+
+def _recorded(history: Path | None, model: str, config: Path | None, database: str | None) -> Evaluation:
+    """By what runs recorded, of the log or of a history folder."""
+    from ..infrastructure.recorded_confidences import evaluate_folder_confidence, evaluate_log_confidence
+    from ..infrastructure.settings import Settings
+    from .events import history_folder
+
+    if history is not None:
+        history_folder(history)
+        return evaluate_folder_confidence(history, model)
+    from ..infrastructure.store.opening import is_there
+
+    url = Settings.load(config, database_url=database).database_url
+    if not is_there(url):
+        raise RunNotFound("there is no database yet: nothing was recorded")
+    return evaluate_log_confidence(url, model)
+
+
 def _asked(
     policy: str | None, weights: Path | None, config: Path | None, database: str | None
 ) -> tuple[EvaluatedPolicy, Settings]:
@@ -196,7 +236,6 @@ def _data(dataset: str, settings: Settings) -> RecordedSet:
 
 
 def _method(method: str | None) -> Method | None:
-    from ..domain.errors import InvalidRequest
     from ..domain.events import Method
 
     if method not in (None, Method.VOTE, Method.SCORE):

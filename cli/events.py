@@ -50,7 +50,8 @@ def export(
     elif done.last == done.before:
         print(f"{folder}: nothing is new since position {done.last:,}")
     else:
-        print(f"{folder}: {done.last - done.before:,} events more, up to position {done.last:,}")
+        more = done.last - done.before
+        print(f"{folder}: {more:,} event{'s' * (more > 1)} more, up to position {done.last:,}")
 
 
 def history_folder(path: Path) -> Folder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...domain.catalogue import ModelName
 from ...domain.errors import InvalidRequest
@@ -45,8 +45,27 @@ def evaluate_confidence(
     """What a scorer's confidence tells of the model's answers. Raises InvalidRequest."""
     if second == model:
         raise InvalidRequest(f"{model} is beside itself: the second answer is another model's")
-    right, costs = data.right(model), data.costs(model)
+    right = data.right(model)
     confidences = confidences_of(data, scorer, model, second)
+    references = (
+        Row(name=ANSWER_LENGTH, figures=_by_length(data.texts(model), right)),
+        Row(name=PROMPT_LENGTH, figures=_by_length(data.questions(), right)),
+    )
+    asked = {"model": model, **({} if second is None else {"second": second})}
+    return _evaluation(data, asked, scorer.version, confidences, references)
+
+
+def evaluate_recorded_confidence(
+    data: RecordedSet, scorer: str, model: ModelName, confidences: Sequence[float]
+) -> Evaluation:
+    """What the confidences tell that runs recorded of the model's answers, one for each. Raises InvalidRequest."""
+    return _evaluation(data, {"model": model}, scorer, confidences, ())
+
+
+def _evaluation(
+    data: RecordedSet, asked: Mapping[str, str], scorer: str, confidences: Sequence[float], references: Sequence[Row]
+) -> Evaluation:
+    right, costs = data.right(asked["model"]), data.costs(asked["model"])
     scored = Scored(confidences, right)
     measured = Measured(lambda counts: {**scored.figures(counts), "quality": mean(right, counts)}, len(right))
     always = {"quality": mean(right)} | ({} if costs is None else {"usd_per_1000": 1000 * mean(costs)})
@@ -54,18 +73,14 @@ def evaluate_confidence(
     return Evaluation(
         kind="confidence",
         data=data,
-        asked={"model": model, **({} if second is None else {"second": second})},
+        asked=asked,
         policy=Row(
-            name=scorer.version,
+            name=scorer,
             figures={**always, **measured.figures},
             intervals=measured.intervals(),
             points=_reliability(confidences, right),
         ),
-        references=(
-            Row(name=ANSWER_LENGTH, figures=_by_length(data.texts(model), right)),
-            Row(name=PROMPT_LENGTH, figures=_by_length(data.questions(), right)),
-            Row(name=BASE_RATE, figures=Scored(same, right).figures(None)),
-        ),
+        references=(*references, Row(name=BASE_RATE, figures=Scored(same, right).figures(None))),
         predictions=[{"id": one.id, "confidence": c} for one, c in zip(data.examples, confidences, strict=True)],
         notes=("usd_per_1000 is what the model's own answers cost",) if costs else (),
     )

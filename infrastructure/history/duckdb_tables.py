@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from .folder import Folder
 from .schema import KINDS, Kind, duckdb
 
 MEMORY = "2GB"  # what DuckDB may take; beyond that it uses a temporary file
+EVERY = "every_"  # before a kind: all of its rows, those too that later ones replace
 A_FETCH = 1000  # rows
 _TYPES = {Kind.TEXT: "VARCHAR", Kind.INTEGER: "BIGINT", Kind.TAGS: "MAP(VARCHAR, VARCHAR)"}
 _DIMENSION = "concat_ws(chr(31), strategy, category, run_money, owner, {model})"
@@ -34,18 +35,22 @@ class DuckTables:
 
     dialect = "duckdb"
 
-    def __init__(self, connection: Any, folder: Folder) -> None:
+    def __init__(self, connection: Any, folder: Folder, views: Mapping[str, Mapping[str, str]]) -> None:
+        """`views` by name, of the rows of each kind."""
         self._connection = connection
         self._folder = folder
+        self._waiting = dict(views)
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """The rows. Raises StoreCorrupted for a file that cannot be read, StoreUnavailable where memory is short."""
         with translated(self._folder):
+            self._make(sql)
             return _plain(self._connection.execute(sql, list(parameters)).fetchall())
 
     def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
         """The rows as they are fetched."""
         with translated(self._folder):
+            self._make(sql)
             cursor = self._connection.cursor().execute(sql, list(parameters))
         while rows := self._fetched(cursor):
             yield from rows
@@ -53,6 +58,13 @@ class DuckTables:
     def _fetched(self, cursor: Any) -> list[Row]:
         with translated(self._folder):
             return _plain(cursor.fetchmany(A_FETCH))
+
+    def _make(self, sql: str) -> None:
+        """Make the views of the kinds that a question is the first to name."""
+        for kind in [kind for kind, views in self._waiting.items() if any(name in sql for name in (kind, *views))]:
+            _make_rows(self._connection, self._folder, kind)
+            for name, query in self._waiting.pop(kind).items():
+                self._connection.execute(f"CREATE VIEW {name} AS {query}")
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """A history is not written to."""
@@ -83,6 +95,7 @@ def duckdb_on(folder: Folder, threads: int | None = None) -> Iterator[Any]:
             connection.execute("SET integer_division = true")
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET parquet_metadata_cache = true")
+            connection.execute("SET enable_external_file_cache = false")  # the system keeps files already
             connection.execute("SET preserve_insertion_order = false")
             yield connection
 
@@ -105,11 +118,9 @@ def translated(folder: Folder) -> Iterator[None]:
 @contextmanager
 def history_tables(folder: Folder, attempts: Names, runs: Names, threads: int | None = None) -> Iterator[DuckTables]:
     """The tables of the read models `attempts` and `runs` by these names, as the folder's last position has them."""
-    with duckdb_on(folder, threads) as connection:
-        for kind in ("runs", "attempts", "escalations"):
-            _make_rows(connection, folder, kind)
-        views = {
-            attempts(ATTEMPT_TABLE.name): "SELECT * FROM attempts",
+    views = {
+        "attempts": {attempts(ATTEMPT_TABLE.name): "SELECT * FROM attempts"},
+        "escalations": {
             attempts(ESCALATION_TABLE.name): (
                 f"SELECT *, {_DIMENSION.format(model='from_model')} AS from_dim, "
                 f"{_DIMENSION.format(model='to_model')} AS to_dim FROM escalations"
@@ -119,6 +130,8 @@ def history_tables(folder: Folder, attempts: Names, runs: Names, threads: int | 
                 "'' AS provider, run_money AS money, '' AS status, owner FROM escalations"
                 for model in ("from_model", "to_model")
             ),
+        },
+        "runs": {
             attempts(RUN_COSTS.name): (
                 "SELECT run, attempts, open, lost, cost, charged AS money, model FROM runs WHERE attempts > 0"
             ),
@@ -126,10 +139,10 @@ def history_tables(folder: Folder, attempts: Names, runs: Names, threads: int | 
             runs(RUN_TAGS.name): (
                 "SELECT run, unnest(map_keys(tags)) AS key, unnest(map_values(tags)) AS value FROM runs"
             ),
-        }
-        for name, query in views.items():
-            connection.execute(f"CREATE VIEW {name} AS {query}")
-        yield DuckTables(connection, folder)
+        },
+    }
+    with duckdb_on(folder, threads) as connection:
+        yield DuckTables(connection, folder, views)
 
 
 def _make_rows(connection: Any, folder: Folder, kind: str) -> None:
@@ -137,19 +150,24 @@ def _make_rows(connection: Any, folder: Folder, kind: str) -> None:
     files, late = folder.files(kind), folder.late_files(kind)
     if not files:
         columns = (f"CAST(NULL AS {_TYPES.get(one.kind, 'VARCHAR')}) AS {one.name}" for one in KINDS[kind])
-        connection.execute(f"CREATE VIEW {kind} AS SELECT {', '.join(columns)} WHERE false")
+        connection.execute(f"CREATE VIEW {EVERY}{kind} AS SELECT {', '.join(columns)} WHERE false")
+        connection.execute(f"CREATE VIEW {kind} AS SELECT * FROM {EVERY}{kind}")
         return
-    rows = f"SELECT * FROM read_parquet({listed(files)}, hive_partitioning = false)"
+    connection.execute(f"CREATE VIEW {EVERY}{kind} AS SELECT * FROM read_parquet({listed(files)})")
+    rows = f"SELECT * FROM {EVERY}{kind}"
     if late:
         connection.execute(
-            f"CREATE TABLE late_{kind} AS SELECT run, max(upto) AS upto "
-            f"FROM read_parquet({listed(late)}, hive_partitioning = false) GROUP BY run"
+            f"CREATE TABLE late_{kind} AS SELECT stream_position, max(upto) AS upto "
+            f"FROM read_parquet({listed(late)}) GROUP BY stream_position"
         )
-        rows += f" r WHERE NOT EXISTS (SELECT 1 FROM late_{kind} l WHERE l.run = r.run AND l.upto > r.upto)"
+        rows += (
+            f" r WHERE NOT EXISTS (SELECT 1 FROM late_{kind} l "
+            "WHERE l.stream_position = r.stream_position AND l.upto > r.upto)"
+        )
     connection.execute(f"CREATE VIEW {kind} AS {rows}")
 
 
 def listed(files: Sequence[str]) -> str:
-    """Files as a list of SQL."""
+    """What read_parquet is told of files; their rows have a day of their own."""
     quoted = (file.replace("'", "''") for file in files)
-    return "[" + ", ".join(f"'{file}'" for file in quoted) + "]"
+    return "[" + ", ".join(f"'{file}'" for file in quoted) + "], hive_partitioning = false"

@@ -19,7 +19,7 @@ from .schema import ATTEMPTS, ESCALATIONS, RUNS, Column
 Row = tuple[Any, ...]
 FOLDS = (BY_NAME["attempts"], BY_NAME["runs"])
 TYPES = frozenset(type_ for fold in FOLDS for type_ in fold.adds)
-_ADDED = ("started", "cost_usd", "upto")
+_ADDED = ("started", "cost_usd", "stream_position", "upto")
 _NO_CALL = (0, 0, 0, 0, None, None)
 
 
@@ -42,8 +42,11 @@ _RUN_AT = 2  # in rows of attempts and escalations
 def flattened(rows: Iterable[LogRow], upto: int) -> dict[str, list[Row]]:
     """The rows of the runs that begin among these events, by kind. Raises ProjectionStopped."""
     calls, runs = (fold.zero() for fold in FOLDS)
+    begun: dict[str, int] = {}
     for row in rows:
-        _, run, version, type_, _, at, _ = row
+        position, run, version, type_, _, at, _ = row
+        if version == 1:
+            begun[run] = position
         if type_ not in TYPES:
             continue
         try:
@@ -53,23 +56,25 @@ def flattened(rows: Iterable[LogRow], upto: int) -> dict[str, list[Row]]:
                     add(batch, run, version, at, event)
         except REFUSALS as error:
             raise ProjectionStopped(
-                f"the event at position {row[0]} ({row[3]}) cannot be exported: {error}; "
+                f"the event at position {position} ({type_}) cannot be exported: {error}; "
                 "install a release that can read it"
             ) from None
     for fold, batch in zip(FOLDS, (calls, runs), strict=True):
         fold.prepare(batch)
     costs = {row[0]: _OF_COSTS(row) for row in calls.run_costs}
     return {
-        "runs": list(_run_rows(runs.rows, costs, upto)),
-        "attempts": [(*(it := _OF_ATTEMPT(row)), it[_RUN_AT], it[_ATTEMPT_COST], upto) for row in calls.rows],
-        "escalations": [(*_OF_ESCALATION(row), upto) for row in calls.escalated],
+        "runs": [(*row, begun[row[0]], upto) for row in _run_rows(runs.rows, costs)],
+        "attempts": [
+            (*row, row[_RUN_AT], row[_ATTEMPT_COST], begun[row[0]], upto) for row in map(_OF_ATTEMPT, calls.rows)
+        ],
+        "escalations": [(*row, begun[row[0]], upto) for row in map(_OF_ESCALATION, calls.escalated)],
     }
 
 
-def _run_rows(rows: Iterable[Row], costs: dict[str, Row], upto: int) -> Iterator[Row]:
+def _run_rows(rows: Iterable[Row], costs: dict[str, Row]) -> Iterator[Row]:
     for row in rows:
         picked = _OF_RUN((*row, *costs.get(row[0], _NO_CALL)))
-        yield (*picked, picked[1], picked[_RUN_COST], upto)
+        yield (*picked, picked[1], picked[_RUN_COST])
 
 
 def run_at(kind: str, row: Row) -> int:

@@ -16,7 +16,7 @@ from ...projections.run_report import RunRow
 from ..catalogue_json import catalogue_from_json
 from ..read_models.registry import BY_NAME
 from ..read_models.stored import Snapshot, StoredReadModels
-from .duckdb_tables import history_tables
+from .duckdb_tables import EVERY, history_tables
 from .folder import Folder
 
 
@@ -58,17 +58,13 @@ class FolderReadModels(StoredReadModels):
         return refuse
 
     def _found(self, query: Callable[..., Sql], asked: Mapping[str, Any]) -> Iterator[RunRow]:
-        """Where only the first runs are asked for, and nothing of them, the time they lie in is found first."""
+        """Where only the first run or the last is asked for, when that began is found first."""
         with self._asking("attempts", "runs") as (tables, names, _):
-            limit, first = asked.get("limit"), asked.get("oldest_first")
-            if limit is not None and first is not None and not asked["conditions"] and asked["after"] is None:
-                order = "ASC" if first else "DESC"
-                ends = tables.execute(
-                    f"SELECT min(run_at), max(run_at) FROM (SELECT run_at FROM runs WHERE run_at >= ? AND run_at < ? "
-                    f"ORDER BY run_at {order} LIMIT ?)",
-                    (*asked["span"], limit),
-                )[0]
-                asked = {**asked, "span": (ends[0] or 0, (ends[1] or 0) + 1)}
+            if asked["limit"] == 1 and "oldest_first" in asked and not asked["conditions"] and asked["after"] is None:
+                end = "min" if asked["oldest_first"] else "max"
+                when = f"SELECT {end}(run_at) FROM {EVERY}runs WHERE run_at >= ? AND run_at < ?"
+                ((at,),) = tables.execute(when, asked["span"])
+                asked = {**asked, "span": (at or 0, (at or 0) + 1)}
             found = query(names["runs"], names["attempts"], tables.dialect, search=self._search(""), **asked)
             for row in tables.stream(*found):
                 yield RunRow(*row)

@@ -64,7 +64,7 @@ def _rows(part: FolderPart) -> Iterator[tuple[str, str, int, int, str]]:
     marks = ", ".join("?" * len(TYPES))
     query = (
         "SELECT stream, type, schema_version, epoch_us(recorded_at), payload FROM "
-        f"read_parquet({listed(part.folder.files('events'))}, hive_partitioning = false) "
+        f"read_parquet({listed(part.folder.files('events'))}) "
         f"WHERE stream_position BETWEEN ? AND ? AND stream >= ? AND stream < ? AND type IN ({marks}) "
         "ORDER BY stream, version"
     )

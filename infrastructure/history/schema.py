@@ -94,6 +94,7 @@ charged          text     the kinds of money that the calls showed, by comma
 model            text     of the last call
 started          time!    run_at as a time
 cost_usd         money    cost in US dollars
+stream_position  integer! the position of the run's first event
 upto             integer! the position of the log up to which the row is true
 """)
 
@@ -142,6 +143,7 @@ latency_bucket   integer  of the log buckets that quantiles are read from
 first_token_bucket integer likewise
 started          time!    run_at as a time
 cost_usd         money    cost in US dollars
+stream_position  integer! the position of the run's first event
 upto             integer! the position of the log up to which the row is true
 """)
 
@@ -157,6 +159,7 @@ owner            text!    of the run
 from_model       text!    whose answer was not enough
 to_model         text!    who was asked next
 reason           text!    why
+stream_position  integer! the position of the run's first event
 upto             integer! the position of the log up to which the row is true
 """)
 

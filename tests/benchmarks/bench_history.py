@@ -199,9 +199,10 @@ def main() -> None:
         case ["backtest", folder]:
             backtest(Path(folder))
         case given:
-            runs, with_events = [*map(int, given), 10_000_000, 1_000_000][:2] if len(given) != 1 else (int(given[0]), 0)
-            with tempfile.TemporaryDirectory() as folder:
-                compare(Path(folder), runs, with_events)
+            many = int(given[0]) if given else 10_000_000
+            with_events = int(given[1]) if len(given) > 1 else 1_000_000
+            with tempfile.TemporaryDirectory() as place:
+                compare(Path(place), many, with_events)
 
 
 def compare(folder: Path, runs: int, with_events: int) -> None:
@@ -211,9 +212,8 @@ def compare(folder: Path, runs: int, with_events: int) -> None:
     _step("multiply", base, flat, str(runs), "rows")
     for name in REPORTS:
         _step("report", flat, name)
-    if with_events:
-        _step("multiply", base, full, str(with_events), "events")
-        _step("backtest", full)
+    _step("multiply", base, full, str(with_events), "events")
+    _step("backtest", full)
 
 
 def _step(*words: str) -> None:

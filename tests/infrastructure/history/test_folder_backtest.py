@@ -97,7 +97,7 @@ def test_only_the_runs_meant_are_played(both: tuple[str, Path]) -> None:
     url, folder = both
     day = 86_400_000_000
     end = Timestamp(int(END.timestamp()) * 1_000_000)
-    times = {"since": end - 5 * day, "until": end - day}
+    times: dict[str, Any] = {"since": end - 5 * day, "until": end - day}
     assert _of_folder(url, folder, **times) == _of_log(url, **times) != _of_log(url)
     meant = (parse_filters(("category = chat",), RUN_FIELDS, Calendar(end, UTC)),)
     orchestrator = Orchestrator(_settings(url))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -55,35 +55,37 @@ def _conditions(texts: tuple[str, ...], fields: Any) -> tuple[Condition, ...]:
     return (parse_filters(texts, fields, CALENDAR),)
 
 
-def _questions() -> dict[str, Ask]:
-    found: dict[str, Ask] = {}
+def _asking(method: str, *, listed: bool = False, **asked: Any) -> Ask:
+    def ask(models: ReadModels) -> object:
+        found = getattr(models, method)(**asked)
+        return list(found) if listed else found
+
+    return ask
+
+
+def _questions() -> Iterator[tuple[str, Ask]]:
     for span in SPANS:
         for texts in TEXTS if span is SPANS[0] else TEXTS[:3]:
-            name = f"{span} {texts}"
-            calls = {"conditions": _conditions(texts, CALL_FIELDS)}
-            runs = {"span": span}
+            name, calls = f"{span} {texts}", _conditions(texts, CALL_FIELDS)
             for by in BY if texts in ((), TEXTS[1]) else BY[:2]:
-                found[f"costs {by} {name}"] = lambda m, by=by, s=span, c=calls: m.costs(
-                    by=by, ranges=(s, SPANS[0]), **c
-                )
-            found[f"attempts {name}"] = lambda m, s=span, c=calls: list(m.attempts(span=s, **c))
+                yield f"costs {by} {name}", _asking("costs", by=by, ranges=(span, SPANS[0]), conditions=calls)
+            yield f"attempts {name}", _asking("attempts", listed=True, span=span, conditions=calls)
             if any(text.startswith(("latency", "status = lost")) for text in texts):
                 continue
-            runs["conditions"] = _conditions(texts, RUN_FIELDS)
-            found[f"runs {name}"] = lambda m, a=runs: list(m.runs(**a))
-            found[f"dearest {name}"] = lambda m, a=runs: list(m.dearest_runs(limit=7, **a))
-            found[f"usage {name}"] = lambda m, a=runs: m.observed_usage(bounds=(50, 500), **a)
-            found[f"cached {name}"] = lambda m, a=runs: m.cached_answers(**a)
+            runs = _conditions(texts, RUN_FIELDS)
+            yield f"runs {name}", _asking("runs", listed=True, span=span, conditions=runs)
+            yield f"dearest {name}", _asking("dearest_runs", listed=True, limit=7, span=span, conditions=runs)
+            yield f"usage {name}", _asking("observed_usage", bounds=(50, 500), span=span, conditions=runs)
+            yield f"cached {name}", _asking("cached_answers", span=span, conditions=runs)
             if "cost" not in str(texts):
-                models = {"span": span, "conditions": _conditions(texts, MODEL_FIELDS)}
-                found[f"models {name}"] = lambda m, a=models: m.model_stats(**a)
-        found[f"counts {span}"] = lambda m, s=span: m.run_counts(by=COUNTED, ranges=(s,))
+                models = _conditions(texts, MODEL_FIELDS)
+                yield f"models {name}", _asking("model_stats", span=span, conditions=models)
+        yield f"counts {span}", _asking("run_counts", by=COUNTED, ranges=(span,))
         for first in (True, False):
-            found[f"first {first} {span}"] = lambda m, s=span, f=first: list(m.runs(span=s, limit=3, oldest_first=f))
-    return found
+            yield f"first {first} {span}", _asking("runs", listed=True, span=span, limit=1, oldest_first=first)
 
 
-QUESTIONS = _questions()
+QUESTIONS = dict(_questions())
 
 
 def assert_same(url: str, folder: Path, questions: dict[str, Ask]) -> None:
