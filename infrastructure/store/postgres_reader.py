@@ -20,7 +20,7 @@ from .stream_names import span_of
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
-MOST_KEPT = 4  # idle connections
+MOST_KEPT = 8  # idle connections: a small host has 6 threads to use them, and a new one costs milliseconds
 IDLE = 5_000  # milliseconds after which a host that stands still no longer holds up the others
 
 _EVENTS: LiteralString = (
@@ -36,8 +36,9 @@ _BALANCES: LiteralString = (
 class ReadConnections:
     """Connections that reads borrow; at most MOST_KEPT stay open for the next ones."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, durable: bool = True) -> None:
         self._url = url
+        self._durable = durable
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._closed = False
@@ -75,7 +76,7 @@ class ReadConnections:
                 raise StoreUnavailable("the event store is closed: open a new one")
             if self._idle:
                 return self._idle.pop(), True
-        return connect(self._url, idle=IDLE), False
+        return connect(self._url, idle=IDLE, durable=self._durable), False
 
     def _give(self, connection: Connection) -> None:
         with self._lock:
