@@ -104,8 +104,8 @@ def one_run_a_key(books: Books) -> Iterator[Row]:
     twice = [run for run in again if not any(is_late(books.runs[run], entry) for entry in books.runs[run].events)]
     yield Row(
         "a key sent to three hosts at once pays once",
-        f"{len(told):,} keys, {len(twins):,} requests, {said(differ, 'with two answers')}, {said(twice, 'paid twice')}, "
-        f"{len(again) - len(twice)} once more for a call that was lost",
+        f"{len(told):,} keys, {len(twins):,} requests, {said(differ, 'with two answers')}, "
+        f"{said(twice, 'paid twice')}, {len(again) - len(twice)} once more for a call that was lost",
         bool(told) and not differ and not twice and len(books.marks) == len(books.runs),
     )
 

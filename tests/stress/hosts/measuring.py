@@ -158,7 +158,7 @@ def _family(pid: int) -> float:
 def _own(pid: int) -> float:
     try:
         return sum(int(one) for one in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]) / TICKS
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ended just now
         return 0.0
 
 
