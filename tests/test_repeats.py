@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,8 @@ from model_orchestrator.application.ports import Answer, ModelCall
 from model_orchestrator.application.world import Caching
 from model_orchestrator.domain.errors import InvalidRequest, RunFailure
 from model_orchestrator.domain.events import AnsweredFromCache, RunCompleted
-from model_orchestrator.domain.units import Duration
+from model_orchestrator.domain.units import MILLION, Duration, Timestamp
+from model_orchestrator.infrastructure.clock import SystemClock
 from model_orchestrator.infrastructure.simulate.faults import Fault
 from model_orchestrator.infrastructure.simulate.server import SimulatorOptions
 
@@ -64,6 +66,22 @@ def test_the_same_key_and_request_is_one_run(database: str, provider: RunningSim
     assert len({result.run_id for result in results}) == 1
     assert len({(result.response, result.cost, result.confidence) for result in results}) == 1
     assert sorted(result.metadata["repeat"] for result in results) == [False] + [True] * 19
+
+
+def test_a_repeat_takes_no_negative_time_where_a_clock_is_behind(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts that work on one run need not agree on the time."""
+
+    async def ask() -> Any:
+        async with Orchestrator(settings(database)) as one:
+            first = await one.run(PROMPT, idempotency_key="k")
+        monkeypatch.setattr(SystemClock, "now", lambda clock: Timestamp(time.time_ns() // 1000 - 300 * MILLION))
+        async with Orchestrator(settings(database)) as behind:
+            await behind.feedback(first.run_id, "good")
+            return await behind.run(PROMPT, idempotency_key="k")
+
+    assert 0 <= asyncio.run(ask()).latency < 60
 
 
 @pytest.mark.parametrize(

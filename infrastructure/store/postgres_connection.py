@@ -30,7 +30,7 @@ _DEFAULTS = {
 LOCK_TIMEOUT = 30_000  # milliseconds; whoever cannot have the log's head for so long is told so
 # A commit that returns before its log is on disk is none. Where a host is gone, the server too is to notice within half
 # a minute, and give back what its sessions held; by itself it would look after two hours.
-_SETTINGS = """SELECT set_config('synchronous_commit', 'on', false), set_config('lock_timeout', %s, false),
+_SETTINGS = """SELECT set_config('synchronous_commit', %s, false), set_config('lock_timeout', %s, false),
 set_config('idle_in_transaction_session_timeout', %s, false), set_config('tcp_keepalives_idle', '10', false),
 set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '4', false)"""
 _SCHEMA_MISSING = ("3F000", "42P01", "42883")  # schema, table, function
@@ -42,16 +42,17 @@ class Unreachable(StoreUnavailable):
     """The server does not answer now and may soon; nothing was written."""
 
 
-def connect(url: str, *, idle: int = 0) -> Connection:
+def connect(url: str, *, idle: int = 0, durable: bool = True) -> Connection:
     """A connection in autocommit mode whose commits are durable. Raises StoreUnavailable, ConfigurationError.
 
-    `idle` are the milliseconds for which it may leave a transaction standing; 0: any.
+    `idle` are the milliseconds for which it may leave a transaction standing; 0: any. One that is not durable returns
+    from a commit before its log is on disk: for what is disposable.
     """
     parameters = _parameters(url)
     with translated(url):
         connection = psycopg.connect(**{**_defaults(), **parameters}, autocommit=True, prepare_threshold=None)
         try:
-            _check_session(url, connection, idle)
+            _check_session(url, connection, idle, "on" if durable else "off")
         except BaseException:
             connection.close()
             raise
@@ -125,10 +126,10 @@ def _parameters(url: str) -> dict[str, Any]:
         ) from None
 
 
-def _check_session(url: str, connection: Connection, idle: int) -> None:
+def _check_session(url: str, connection: Connection, idle: int, commits: str) -> None:
     if connection.info.server_version < OLDEST_SERVER * 10_000:
         version = connection.info.server_version // 10_000
         raise StoreUnavailable(f"{masked(url)} is PostgreSQL {version}: version {OLDEST_SERVER} or later is needed")
-    (row,) = connection.execute(_SETTINGS, (str(LOCK_TIMEOUT), str(idle))).fetchall()
-    if row[0] != "on":
-        raise StoreUnavailable(f"{masked(url)} does not accept synchronous_commit=on")
+    (row,) = connection.execute(_SETTINGS, (commits, str(LOCK_TIMEOUT), str(idle))).fetchall()
+    if row[0] != commits:
+        raise StoreUnavailable(f"{masked(url)} does not accept synchronous_commit={commits}")

@@ -1,4 +1,9 @@
-"""Leases on PostgreSQL, by the database's clock."""
+"""Leases on PostgreSQL, by the database's clock.
+
+Their commits are not waited for until they are on disk. The server's log is written in order, so the lease of a run is
+there before the first event that is appended under it; what a crash of the server can take back is a renewal, which the
+next one makes good, or a release, and then the lease runs out.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import Any, LiteralString
 from weakref import WeakKeyDictionary
@@ -27,7 +27,7 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from ...domain.errors import StoreUnavailable
-from .postgres_connection import Connection, connect, translated, unavailable
+from .postgres_connection import Connection, connect, unavailable
 from .postgres_reader import ReadConnections
 
 Parameters = Mapping[str, Any] | Sequence[Any]
@@ -108,14 +108,7 @@ class PostgresPipeline:
         broken.close()
 
     async def _open(self) -> _Link:
-        return _Link(await asyncio.to_thread(_connected, self._url), asyncio.get_running_loop())
-
-
-def _connected(url: str) -> Connection:
-    connection = connect(url)
-    with translated(url):
-        connection.execute("SET synchronous_commit = off")
-    return connection
+        return _Link(await asyncio.to_thread(partial(connect, self._url, durable=False)), asyncio.get_running_loop())
 
 
 class _Broken(Exception):

@@ -80,14 +80,14 @@ def _ready(command: Sequence[str], environment: dict[str, str]) -> subprocess.Po
 async def append_for(store: EventStore, callers: int, events: int, seconds: float) -> dict[str, object]:
     """Callers that each append one new run after the other."""
     latencies: list[int] = []
-    await appended(store, _append(events))  # connects, and prepares what is prepared once
+    await appended(store, an_append(events))  # connects, and prepares what is prepared once
     print("ready", flush=True)
     sys.stdin.readline()
     began, cpu = time.perf_counter(), time.process_time()
 
     async def call() -> None:
         while (begin := time.perf_counter()) - began < seconds:
-            await appended(store, _append(events))
+            await appended(store, an_append(events))
             latencies.append(round(1e6 * (time.perf_counter() - begin)))
 
     await asyncio.gather(*(call() for _ in range(callers)))
@@ -95,7 +95,7 @@ async def append_for(store: EventStore, callers: int, events: int, seconds: floa
     return {"seconds": took, "cpu_seconds": time.process_time() - cpu, "latencies": latencies}
 
 
-def _append(events: int) -> Append:
+def an_append(events: int) -> Append:
     """A run's first events, with ids as the product draws them."""
     run = f"run-{uuid_utils.uuid7()}"
     return Append(streams=(StreamAppend(run, Expected.NONE, tuple(_event(run) for _ in range(events))),))

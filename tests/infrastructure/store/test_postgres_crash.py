@@ -19,9 +19,11 @@ import psycopg
 import pytest
 
 from model_orchestrator.application.ports import EventStore
+from model_orchestrator.domain.units import Duration
 from model_orchestrator.infrastructure.store import database
 from model_orchestrator.infrastructure.store.postgres import PostgresStore
 from model_orchestrator.infrastructure.store.postgres_calls import APPEND
+from model_orchestrator.infrastructure.store.postgres_leases import PostgresLeases
 from tests.contracts.appends import appended, assert_sound, new_event, on_stream, whole_log
 from tests.contracts.store_process import go, start
 from tests.postgres import PostgresServer, database_name, socket_dir, start_server
@@ -133,6 +135,33 @@ def test_a_commit_that_does_not_wait_would_be_noticed(url: str, watched: psycopg
         store._writer._opened(APPEND).execute("SET synchronous_commit = off")
         assert await unflushed(store, watched) > 0
         await store.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_lease_waits_for_no_disk_and_is_on_it_before_what_is_appended_under_it(
+    url: str, watched: psycopg.Connection[Any]
+) -> None:
+    """It costs no flush of its own: the append's is behind it in the server's log."""
+
+    def moments() -> tuple[int, int]:
+        query = "SELECT pg_current_wal_insert_lsn() - '0/0', pg_current_wal_flush_lsn() - '0/0'"
+        ((written, flushed),) = watched.execute(query).fetchall()
+        return int(written), int(flushed)
+
+    async def scenario() -> None:
+        store, leases = PostgresStore(url), PostgresLeases(url)
+        await appended(store, on_stream("a"))
+        waited = 0
+        for number in range(20):
+            await leases.acquire(f"run-{number}", worker="w", epoch=1, ttl=Duration(60_000_000))
+            taken, flushed = moments()
+            waited += flushed >= taken
+            await appended(store, on_stream("a"))
+            assert moments()[1] >= taken
+        assert waited < 20
+        await store.aclose()
+        await leases.aclose()
 
     asyncio.run(scenario())
 

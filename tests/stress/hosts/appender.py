@@ -1,7 +1,6 @@
 """Appends as fast as it can: `python -m tests.stress.hosts.appender URL SECONDS CALLERS`; prints how many were durable.
 
-An append is five events of 400 bytes of payload and a text, about what a run writes before its call leaves, and again
-after it.
+An append is five events of 400 bytes of payload, about what a run writes before its call leaves, and again after it.
 """
 
 from __future__ import annotations
@@ -9,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from uuid import uuid4
 
 from model_orchestrator.infrastructure.store.opening import open_store
-from tests.benchmarks.bench_store import an_append
+from tests.benchmarks.append_load import an_append
 from tests.contracts.appends import appended
+
+EVENTS = 5
 
 
 async def main(url: str, seconds: float, callers: int) -> int:
@@ -24,7 +24,7 @@ async def main(url: str, seconds: float, callers: int) -> int:
     async def call() -> int:
         count = 0
         while time.monotonic() < until:
-            await appended(store, an_append(f"bench-{uuid4()}"))
+            await appended(store, an_append(EVENTS))
             count += 1
         return count
 

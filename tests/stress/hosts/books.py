@@ -39,6 +39,7 @@ class Books:
     balances: Sequence[Balance]
     head: int
     event_ids: Sequence[str]  # in order of position
+    ahead: int  # seconds by which the hosts' clocks are ahead of the machine's
     money: Audit  # as `make stress` compares the books
 
     def calls_by_mark(self) -> dict[str, list[Call]]:
@@ -62,7 +63,7 @@ class Books:
         return total(call.billed for call in self.calls if call.billed is not None and call.mark in marks)
 
 
-async def read_books(url: str, folder: Path, limit: Usd) -> Books:
+async def read_books(url: str, folder: Path, limit: Usd, *, ahead: int) -> Books:
     """All of it, once nothing is under way any more; `limit` is the budget of everybody."""
     calls = list(calls_of(folder / "provider.jsonl"))
     ledger = Ledger()
@@ -88,7 +89,7 @@ async def read_books(url: str, folder: Path, limit: Usd) -> Books:
         ids = [row[0].hex() for row in connection.execute("SELECT event_id FROM log.events ORDER BY position")]
         ((head,),) = connection.execute("SELECT position FROM log.log_head").fetchall()
     asked = asked_of(folder / "clients.jsonl")
-    return Books(asked, calls, runs, marks, texts, balances, head, ids, money)
+    return Books(asked, calls, runs, marks, texts, balances, head, ids, ahead, money)
 
 
 def day_of(moment: Timestamp) -> str:

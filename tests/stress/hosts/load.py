@@ -16,7 +16,7 @@ from model_orchestrator.domain.units import MILLION, Usd, plain
 from tests.stress.worker import SONNET
 
 from .books import Books, answered, day_of, read_books, started_at, total_of
-from .checks import Row, rows
+from .checks import Row, rows, taken_over
 from .clocks import SKEW, Clock
 from .cluster import Cluster, cluster
 from .network import Network
@@ -49,11 +49,11 @@ def load(net: Network, folder: Path, seed: str) -> list[Row]:
         command("clients", "budgets", "set", "global", plain(WORTH), "--period", "total")
         command("clients", "budgets", "set", f"model:{SONNET}", plain(LIMITS["daily"]), "--period", "day")
         readers = {kind: _reader(one, kind) for kind in ("store", "stream")}
-        _play(one, seed)
+        unwell = _play(one, seed)
         _resume(one)
-        books = asyncio.run(read_books(one.local_url, one.folder, WORTH))
+        books = asyncio.run(read_books(one.local_url, one.folder, WORTH, ahead=clock.ahead))
         seen = {f"a reader of the {kind}": _read_by(one, kind, reader, books) for kind, reader in readers.items()}
-        return [*rows(books, LIMITS), *_days(one, books), *_log(one, books, seen)]
+        return [*rows(books, LIMITS), taken_over(books, unwell), *_days(one, books), *_log(one, books, seen)]
 
 
 def _reader(one: Cluster, kind: str) -> subprocess.Popen[bytes]:
@@ -62,16 +62,18 @@ def _reader(one: Cluster, kind: str) -> subprocess.Popen[bytes]:
     return one.all_.python("clients", "tests.stress.hosts.readers", kind, report, plan, name=f"reader-{kind}")
 
 
-def _play(one: Cluster, seed: str) -> None:
-    """The clients' time, with what happens to the hosts."""
+def _play(one: Cluster, seed: str) -> dict[str, list[tuple[float, float]]]:
+    """The clients' time, with what happens to the hosts; by host, when it was unwell."""
     plan = {"seconds": SECONDS, "patience": PATIENCE, "seed": seed, "tokens": one.tokens, "numbers": NUMBERS}
     clients = one.all_.python(
         "clients", "tests.stress.hosts.clients", str(one.folder / "clients.jsonl"), json.dumps(plan),
         name="clients",
     )  # fmt: skip
-    Timeline(one.net, one.services, one.postgres).play()
+    timeline = Timeline(one.net, one.services, one.postgres)
+    timeline.play()
     if (code := clients.wait(SECONDS + PATIENCE)) != 0:
         raise RuntimeError(f"the clients ended with {code}: {one.all_.said('clients')[-2000:]}")
+    return timeline.unwell()
 
 
 def _resume(one: Cluster) -> None:

@@ -45,14 +45,14 @@ WHERE n.nspname IN ('log', 'views') AND c.relkind = 'r' ORDER BY pg_total_relati
 class Seen:
     """Looks at the server while it worked."""
 
+    looks: int
     appends: int  # under way, all looks together
     waiting: int  # of these, for the head
     connections: int  # at most
 
     def __str__(self) -> str:
-        share = f"{self.waiting / self.appends:.0%}" if self.appends else "none"
-        waited = f"{share} of {self.appends:,} appends seen waited for the head"
-        return f"{waited}, {self.connections} connections at most"
+        busy, queue = (self.appends - self.waiting) / max(1, self.looks), self.waiting / max(1, self.looks)
+        return f"the head was held {busy:.0%} of the time, {queue:.1f} waited for it, {self.connections} connections"
 
 
 def measure(net: Network, folder: Path) -> list[str]:
@@ -115,11 +115,11 @@ def _wrk(one: Cluster, seconds: int) -> tuple[int, int, Seen]:
 
 def _watched(one: Cluster, *running: subprocess.Popen[Any]) -> Seen:
     """Look at the server until these processes have ended."""
-    seen = Seen(0, 0, 0)
+    seen = Seen(0, 0, 0, 0)
     with psycopg.connect(one.local_url, autocommit=True, application_name="looking") as connection:
         while any(process.poll() is None for process in running):
-            ((appends, waiting, connections),) = connection.execute(_UNDER_WAY.encode()).fetchall()
-            seen = Seen(seen.appends + appends, seen.waiting + waiting, max(seen.connections, connections))
+            ((appends, waiting, most),) = connection.execute(_UNDER_WAY.encode()).fetchall()
+            seen = Seen(seen.looks + 1, seen.appends + appends, seen.waiting + waiting, max(seen.connections, most))
             time.sleep(0.02)
     return seen
 
@@ -158,7 +158,7 @@ def _family(pid: int) -> float:
 def _own(pid: int) -> float:
     try:
         return sum(int(one) for one in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]) / TICKS
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it ended just now
         return 0.0
 
 

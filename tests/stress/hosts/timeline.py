@@ -9,6 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from model_orchestrator.application.leasing import LEASE
+from model_orchestrator.domain.units import MILLION
+from model_orchestrator.infrastructure.store.postgres_writer import PATIENCE
+
 from .network import Network
 from .postgres import HostedPostgres
 from .processes import kill, send
@@ -17,6 +21,7 @@ from .services import Services
 SECONDS = 135.0  # of the load
 MIDNIGHT = 76.0  # seconds after its beginning, while one host stands still
 SKEWED = "h2"  # whose clock is wrong
+SLACK = 8.0  # seconds, of a machine that has other work
 
 
 @dataclass(slots=True)
@@ -47,6 +52,24 @@ class Timeline:
             self.done[name] = time.time()
             do()
             print(f"{at:5.0f} s  {name}", file=sys.stderr, flush=True)
+
+    def unwell(self) -> dict[str, list[tuple[float, float]]]:
+        """By host, when its runs may be taken from it: from an event until the leases of before it are over.
+
+        By the machine's clock. Without its database every host is unwell, and appends go on trying for a while.
+        """
+        lease, patience = LEASE / MILLION + SLACK, PATIENCE + SLACK
+        anywhere = (self.done["PostgreSQL is restarted"], self.done["PostgreSQL is killed"] + patience + lease)
+        at = self.done
+        return {
+            "h1": [
+                (at["h1 is cut off"], at["h1 is healed"] + lease),
+                (at["a worker of h1 is killed"], at["a worker of h1 is killed"] + lease),
+                anywhere,
+            ],
+            "h2": [(at["h2 is killed"], at["h2 starts again"] + lease), anywhere],
+            "h3": [(at["h3 stands still"], at["h3 wakes"] + lease), anywhere],
+        }
 
     def _kill_a_worker(self) -> None:
         """Its parent starts another."""
