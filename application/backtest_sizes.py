@@ -15,6 +15,7 @@ from ..domain.catalogue import ModelConfig
 from ..domain.pricing import PriceCard, PriceTier
 
 Rates = PriceCard | PriceTier
+MEMORY = 100_000  # sizes whose class is kept: comparing fractions is slow
 
 
 class SizeClasses:
@@ -26,9 +27,18 @@ class SizeClasses:
         priced = [(model.price, min(expected_output, model.max_tokens)) for model in models if model.price]
         self._marks = sorted({*_crossings(priced), *_tiers(priced), *_edges(self._tight)})
         self._first: dict[tuple[int, int], int] = {}
+        self._known: dict[int, int] = {}
 
     def of(self, expected_input: int) -> int:
         """An input of the same class: the first one asked for."""
+        known = self._known.get(expected_input)
+        if known is None:
+            known = self._found(expected_input)
+            if len(self._known) < MEMORY:
+                self._known[expected_input] = known
+        return known
+
+    def _found(self, expected_input: int) -> int:
         if any(low <= expected_input <= high for low, high in self._tight):
             return expected_input
         place = bisect_left(self._marks, expected_input), bisect_right(self._marks, expected_input)

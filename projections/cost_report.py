@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import gcd
 
 from ..domain.filters import Compare, Condition, conjuncts, touched
 from ..domain.units import MILLION
@@ -147,7 +148,7 @@ def _add_base(
     if tables.dialect == "duckdb":
         whole = [one for one in found if _is_whole(one)]
         rest = [one for one in found if one not in whole]
-        for row in _by_quarter(tables, query, keys, selected, whole, which.parameters) if whole else ():
+        for row in _by_step(tables, query, keys, selected, whole, which.parameters) if whole else ():
             _add(sums, row, len(by), 1)
     for one in rest:
         for row in tables.execute(query, (*selected, one.since, one.until, *which.parameters)):
@@ -159,24 +160,25 @@ def _is_whole(piece: Piece) -> bool:
     return piece.since % QUARTER == piece.until % QUARTER == 0
 
 
-def _by_quarter(
+def _by_step(
     tables: Tables, query: str, keys: str, selected: Sequence[object], found: Sequence[Piece], met: Sequence[object]
 ) -> Iterator[Row]:
-    """The rows of many ranges in one reading: summed by quarter of an hour first, and these by range."""
+    """The rows of many ranges in one reading: summed first by the longest time that all of them are made of."""
+    step = gcd(*(bound for one in found for bound in (one.since, one.until)))
     width = len(keys.split(", "))
     groups = ", ".join(f"g{number}" for number in range(width))
     measures = ", ".join(f"m{number}" for number in range(len(MEASURES)))
     summed = ", ".join(f"sum(x.m{number})" for number in range(len(MEASURES)))
-    each = query.replace("SELECT ", f"SELECT s.run_at / {QUARTER}, ", 1)
+    each = query.replace("SELECT ", f"SELECT s.run_at / {step}, ", 1)
     each = f"{each.removesuffix(keys)}{', '.join(str(number) for number in range(1, width + 2))}"
     outer = ", ".join(str(number) for number in range(1, width + 2))
     marks = ", ".join(["(CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))"] * len(found))
     text = (
-        f"WITH x(quarter, {groups}, {measures}) AS ({each}), p(period, since, until) AS (VALUES {marks}) "
-        f"SELECT p.period, {groups}, {summed} FROM p JOIN x ON x.quarter >= p.since AND x.quarter < p.until "
+        f"WITH x(step, {groups}, {measures}) AS ({each}), p(period, since, until) AS (VALUES {marks}) "
+        f"SELECT p.period, {groups}, {summed} FROM p JOIN x ON x.step >= p.since AND x.step < p.until "
         f"GROUP BY {outer}"
     )
-    places = [place for one in found for place in (one.period, one.since // QUARTER, one.until // QUARTER)]
+    places = [place for one in found for place in (one.period, one.since // step, one.until // step)]
     span = (min(one.since for one in found), max(one.until for one in found))
     yield from tables.execute(text, (*selected, *span, *met, *places))
 
