@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from .checks import Row, table
 from .deploy import deploy
 from .load import load
 from .measuring import measure
-from .network import network
+from .network import PREFIX, network
 
 PARTS = ("measures", "faults", "deploy")
 
@@ -32,18 +33,29 @@ def main() -> int:
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     began, rows = time.monotonic(), list[Row]()
-    with network() as net, tempfile.TemporaryDirectory(prefix="hosts-", ignore_cleanup_errors=True) as name:
-        for part in given.parts.split(","):
-            folder = made((given.keep or Path(name)) / part)
-            if part == "measures":
-                print(*measure(net, folder), sep="\n", flush=True)
-                continue
-            found = load(net, folder, given.seed) if part == "faults" else deploy(net, folder, given.seed)
-            print(table(found), flush=True)
-            rows += found
+    with network() as net:
+        forget()  # what killed runs left: nobody else has a network now
+        scratch = Path(tempfile.mkdtemp(prefix=PREFIX))
+        try:
+            for part in given.parts.split(","):
+                folder = made((given.keep or scratch) / part)
+                if part == "measures":
+                    print(*measure(net, folder), sep="\n", flush=True)
+                    continue
+                found = load(net, folder, given.seed) if part == "faults" else deploy(net, folder, given.seed)
+                print(table(found), flush=True)
+                rows += found
+        finally:
+            forget()
     failed = sum(not row.holds for row in rows)
     print(f"{len(rows)} checks, {failed} failed; {time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f}")
     return 1 if failed else 0
+
+
+def forget() -> None:
+    """Remove the folders of this run and of those that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def made(folder: Path) -> Path:
