@@ -65,6 +65,6 @@ class FolderReadModels(StoredReadModels):
                 when = f"SELECT {end}(run_at) FROM {EVERY}runs WHERE run_at >= ? AND run_at < ?"
                 ((at,),) = tables.execute(when, asked["span"])
                 asked = {**asked, "span": (at or 0, (at or 0) + 1)}
-            found = query(names["runs"], names["attempts"], tables.dialect, search=self._search(""), **asked)
+            found = query(tables, names["runs"], names["attempts"], search=self._search(""), **asked)
             for row in tables.stream(*found):
                 yield RunRow(*row)
