@@ -5,8 +5,9 @@ millisecond and two waits for the interpreter, because the thread sleeps in betw
 sends it, goes on, and is called when the answer is there. Answers come in the order of the statements, so only those
 belong here that do not wait for long: whoever may, borrows a connection and a thread (`ReadConnections`).
 
-What is changed here is state that may be lost, so its commits do not wait for the disk. They reach it before any call
-that they allow: the append that says the call leaves is a later commit, and waits.
+What is changed here is state that may be lost, so its commits do not wait for the disk. A lease reaches it with the
+append that says its run began, a later commit that waits. Where the server crashes between the two and the append is
+sent again, the lease is gone until its worker's next beat; who takes the run over meanwhile raises its epoch.
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ def test_an_old_failure_to_connect_is_told_to_nobody(proxy: CutProxy, proxied_ur
         await asyncio.sleep(0)
         (opening,) = pipeline._links.values()
         gone.cancel()
-        await asyncio.wait([opening, gone])
+        await asyncio.gather(opening, gone, return_exceptions=True)
         proxy.refuse = False
         assert await pipeline.rows(ECHO, (1, "a")) == [(1, "a")]
         await pipeline.aclose()
