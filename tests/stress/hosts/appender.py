@@ -7,13 +7,25 @@ after it.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from uuid import uuid4
 
+from model_orchestrator.application.ports import Append, Content
 from model_orchestrator.infrastructure.store.opening import open_store
-from tests.benchmarks.bench_store import an_append
-from tests.contracts.appends import appended
+from tests.contracts.appends import appended, new_event, on_stream
+
+EVENTS = 5  # of one append
+PAYLOAD = '{"text":"' + "x" * 389 + '"}'  # 400 bytes
+
+
+def an_append(stream: str) -> Append:
+    """As a run writes them."""
+    content = Content(
+        ref=os.urandom(16).hex(), stream=stream, subject=None, salt=os.urandom(16), body="What is Python?"
+    )
+    return on_stream(stream, *(new_event(PAYLOAD) for _ in range(EVENTS)), contents=[content])
 
 
 async def main(url: str, seconds: float, callers: int) -> int:
