@@ -7,6 +7,7 @@ every pattern is one pass without nested quantifiers, so that a prompt of any si
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -16,6 +17,9 @@ from .vocabulary import ACTS, ASKING, NOUN_TOO, OBJECTS, TOPICS, UNSPACED
 WINDOW = 16_000  # characters read at each end
 KNOWN_WORDS = 20_000  # whose meaning is kept at hand; most prompts are made of the same few thousand
 LONGEST_STEM = 18  # letters of a word that are compared with the vocabulary
+LONGEST_WORD = (
+    40  # letters of a word that is kept at hand; no entry is as long, so a longer one is told by its beginning
+)
 
 _WORD = re.compile(r"[^\W\d_]+|[0-9][0-9.,]*")
 _SENTENCE = re.compile(r"[.!?;:\n。！？；：؟]")
@@ -74,7 +78,7 @@ def read(prompt: str) -> Reading:
         objects=frozenset(kind for sentence in sentences for word in sentence for kind in _objects().get(word, ()))
         | (unspaced & OBJECTS.keys()),
         small=any("small" in _objects().get(word, ()) for word in (sentences[0] if sentences else ())),
-        numbers=sum(map(_is_number, words if body is window else _WORD.findall(body.lower()))),
+        numbers=sum(map(_is_number, _cut(words if body is window else _WORD.findall(body.lower())))),
         notation=len(_NOTATION.findall(body)),
         latex=len(_LATEX.findall(body)),
         code=3 * len(_CODE.findall(window)) + len(_CODE_MARK.findall(window)),
@@ -136,13 +140,17 @@ def _unspaced(text: str) -> frozenset[str]:
 
 def _topics(words: tuple[str, ...], unspaced: frozenset[str]) -> dict[str, int]:
     """How many different entries of each topic the words begin with."""
-    firsts = _firsts()
+    words, firsts = _cut(words), _firsts()
     entries = {*map(_entry, words), *map(_beginning, words[:-1])}  # a pair begins as its first word does
     entries |= {_entry(f"{first}_{second}") for first, second in pairwise(words) if first in firsts}
     stems, found = _stems(), dict.fromkeys(TOPICS, 0)
     for topic in (*(stems[entry] for entry in entries if entry), *(unspaced & TOPICS.keys())):
         found[topic] += 1
     return found
+
+
+def _cut(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple([word[:LONGEST_WORD] for word in words])
 
 
 @cache

@@ -52,7 +52,7 @@ class Worlds:
         self._on_wait = on_wait
         self.logging = RunLogging(settings.log_level, settings.log_format)
         self._telemetry = RunTelemetry(self.logging, __version__)
-        self._providers: dict[str | None, tuple[str, str | None]] = {}  # by what was asked for
+        self._unasked: tuple[str, str | None] | None = None  # the provider where nobody asks for one
         self._catalogues: dict[str, Catalogue] = {}
         self._policies: dict[tuple[str, str], PolicyInForce] = {}
         self._scorer: Weights[AnswerScorer] | None = None  # the shipped one
@@ -69,9 +69,11 @@ class Worlds:
 
     def provider(self, asked: str | None) -> tuple[str, str | None]:
         """Who answers, and what to say where nobody chose."""
-        if asked not in self._providers:
-            self._providers[asked] = resolve_provider(self._settings, asked)
-        return self._providers[asked]
+        if asked:
+            return resolve_provider(self._settings, asked)
+        if self._unasked is None:
+            self._unasked = resolve_provider(self._settings, None)
+        return self._unasked
 
     def catalogue(self, provider: str) -> Catalogue:
         """The models there are for this provider."""

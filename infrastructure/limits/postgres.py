@@ -11,7 +11,8 @@ from ...domain.breaker import RULES, Breaker, BreakerRules, BreakerState
 from ...domain.units import Timestamp
 from ..store.fork_safety import watch
 from ..store.postgres_connection import Connection
-from ..store.postgres_pipeline import PostgresPipeline, Row
+from ..store.postgres_link import Row
+from ..store.postgres_pipeline import PostgresPipeline
 from ..store.postgres_reader import ReadConnections
 from . import gcra, sql
 from .booked import BookedLimiter

@@ -1,7 +1,4 @@
-"""Rate limits and breakers in NAME.state.db, for all processes of one machine; by its clock.
-
-Each call runs in a thread: another process may hold the file's lock for a moment.
-"""
+"""Rate limits and breakers in NAME.state.db, for all processes of one machine; by its clock."""
 
 from __future__ import annotations
 
@@ -148,7 +145,7 @@ class SqliteBreakers(StoredBreakers):
             wanted = f"{sql.NAMED_BREAKERS} WHERE name IN ({', '.join('?' * len(names))})"
             return {row[0]: sql.breaker(row[1:]) for row in connection.execute(wanted, names)}, self._clock()
 
-        return self._file.read(ask)  # microseconds: a thread would cost more
+        return await self._file.read(ask)
 
     async def _change(self, name: str, step: Step) -> BreakerState:
         def change(connection: sqlite3.Connection) -> BreakerState:

@@ -27,6 +27,7 @@ from .append_rules import Outcome
 from .commit_pace import CommitPace, Stopwatch
 from .seats import Delivery, Seat, answer, sit
 
+_CLOSED = "the event store is closed: open a new one"
 T = TypeVar("T")  # an append as its engine wants it
 
 
@@ -61,7 +62,8 @@ class GroupCommit(Generic[T]):
         self._upkeep = upkeep or Upkeep(lambda: False, _nothing)
         self._max_batch = max_batch
         self._max_queue = max_queue
-        self._closed = False
+        self._closed = False  # nobody comes in any more
+        self._is_over = False  # and nobody looks at the queue any more
         self._pace = CommitPace()
         self._start_empty()
 
@@ -108,6 +110,8 @@ class GroupCommit(Generic[T]):
                 return None
             gate = sit()
             self._door.append(gate)
+            if not self._busy:  # whoever filled the queue may have left with a loop that has no more turns
+                self._wake_writer()
             return gate
 
     def _put(self, append: T, seat: Seat) -> None:
@@ -143,7 +147,7 @@ class GroupCommit(Generic[T]):
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
-            raise StoreUnavailable("the event store is closed: open a new one")
+            raise StoreUnavailable(_CLOSED)
 
     def _take_batch(self) -> list[tuple[T, Seat]]:
         self._busy = True
@@ -161,6 +165,10 @@ class GroupCommit(Generic[T]):
             return
         with self._state:
             if self._busy or not self._queue:
+                return
+            if self._is_over:  # it came from another thread while the door was shut
+                refused = StoreUnavailable(_CLOSED)
+                answer([(self._queue.popleft()[1], refused) for _ in range(len(self._queue))])
                 return
             if self._append_inline is None or not self._pace.on_loop(len(self._queue)):
                 self._wake_writer()
@@ -194,8 +202,9 @@ class GroupCommit(Generic[T]):
 
     def _wake_writer(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._write, name="event-store-writer", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._write, name="event-store-writer", daemon=True)
+            thread.start()
+            self._thread = thread  # not one that could not be started
         if not self._awake:
             self._awake = True
             self._bell.put(None)
@@ -215,6 +224,7 @@ class GroupCommit(Generic[T]):
             with self._state:
                 if self._work_is_due():
                     if self._closed and not self._queue:
+                        self._is_over = True
                         return None
                     return self._take_batch()
                 self._awake = False
@@ -252,6 +262,7 @@ class GroupCommit(Generic[T]):
             self._closed = True
             self._open_door()
             if self._thread is None and not self._queue and not self._busy:
+                self._is_over = True
                 return
             self._wake_writer()
             thread = self._thread

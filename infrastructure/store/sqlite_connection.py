@@ -66,6 +66,11 @@ def _connect(target: str, *, uri: bool) -> sqlite3.Connection:
     return sqlite3.connect(target, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, uri=uri)
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether a foreign program (a shell, a backup) holds SQLite's own lock: ours hold the file lock first."""
+    return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """SQLite's and the system's errors as the store's own."""

@@ -13,7 +13,7 @@ from ...domain.units import Timestamp
 from . import sqlite_connection, wal
 from .append_rules import Outcome, Prepared, apply
 from .file_lock import FileLock
-from .sqlite_connection import connect_writer, explain
+from .sqlite_connection import connect_writer, explain, is_busy
 from .sqlite_transaction import SqliteTransaction, now
 
 CHECKPOINT_FRAMES = 1000  # pages of 4 KB: a checkpoint copies at most about 4 MB
@@ -50,7 +50,7 @@ class SqliteWriter:
                 return None
             return self._locked_append(appends, wait=False)
         except (sqlite3.Error, OSError, StoreError) as error:
-            return None if _is_busy(error) else [self._failure(error) for _ in appends]
+            return None if is_busy(error) else [self._failure(error) for _ in appends]
         finally:
             self._mutex.release()
 
@@ -74,7 +74,7 @@ class SqliteWriter:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if not (wait and _is_busy(error)):
+                if not (wait and is_busy(error)):
                     raise
                 _begin_patiently(connection)
             yield connection
@@ -148,11 +148,6 @@ class SqliteWriter:
     def after_fork(self) -> None:
         """Let them in again; the next one opens what it needs."""
         self._mutex.release()
-
-
-def _is_busy(error: Exception) -> bool:
-    """Whether a foreign program (a shell, a backup) holds SQLite's own lock: ours hold the file lock first."""
-    return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
 def _begin_patiently(connection: sqlite3.Connection) -> None:

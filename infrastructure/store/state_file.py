@@ -4,7 +4,7 @@ Made on first use; deleting the file (while no process uses it) loses nothing th
 processes take turns by a lock file of its own, so that they never wait for a commit of the log.
 
 A change takes some 15 microseconds, handing it to a thread 100: `alone` makes it in the event loop while nobody else is
-at the file. What may wait for the disk, opening it and its checkpoints, is a thread's.
+at the file. What may wait, for the disk (opening it, its checkpoints) or for a foreign program, is a thread's.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from ...domain.errors import StoreCorrupted
+from . import sqlite_connection, wal
 from .file_lock import FileLock
 from .fork_safety import watch
-from .sqlite_connection import BUSY_TIMEOUT, create_private, explain, translated
+from .sqlite_connection import create_private, explain, is_busy, translated
 
 T = TypeVar("T")
 CHECKPOINT_EVERY = 500  # changes by one opening; most write a page or two
+LONG = 2 * CHECKPOINT_EVERY  # frames that whoever opens the file copies: many openings end before their 500
 
 
 class StateFile:
@@ -40,11 +42,15 @@ class StateFile:
         watch(self)
 
     async def alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """`run`, without ever making the event loop wait."""
+        """`run`, without ever making the event loop wait.
+
+        Where a foreign program holds the file, `work` is begun again from its start, in a thread.
+        """
         if self._connection is not None and self._changes < CHECKPOINT_EVERY and self._mutex.acquire(blocking=False):
             try:
                 if self._connection is not None and (self._lock is None or self._lock.acquire(wait=False)):
-                    return self._locked(work)
+                    with suppress(_Busy):
+                        return self._locked(work)
             finally:
                 self._mutex.release()
         return await asyncio.to_thread(self.run, work)
@@ -60,42 +66,53 @@ class StateFile:
                     if self._connection is None:
                         self._path.parent.mkdir(parents=True, exist_ok=True)
                     self._lock.acquire()
-            return self._locked(work)
+            return self._locked(work, wait=True)
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` returns, which only reads: nobody who writes is waited for."""
-        with self._mutex:
-            if self._connection is not None:
-                with self._translated():
-                    return work(self._connection)
-        return self.run(work)
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns, which only reads: no other process is waited for while this one does not write."""
+        if self._connection is not None and self._mutex.acquire(blocking=False):
+            try:
+                if self._connection is not None:
+                    with suppress(_Busy), self._translated(wait=False):
+                        return work(self._connection)
+            finally:
+                self._mutex.release()
+        return await asyncio.to_thread(self.run, work)
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
         with self._mutex:
             self._close()
 
-    def _locked(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do it, then give the file lock back."""
+    def _locked(self, work: Callable[[sqlite3.Connection], T], *, wait: bool = False) -> T:
+        """Do it, then give the file lock back. Raises _Busy where only a foreign program could be waited for."""
         try:
-            with self._translated():
-                if self._connection is None:
-                    self._connection = _open(self._path, self._schema)
+            with self._translated(wait=wait):
+                connection = self._opened()
                 if self._changes >= CHECKPOINT_EVERY:
                     self._changes = 0
-                    self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._changes += 1
-                return work(self._connection)
+                return _patiently(connection, work) if wait else work(connection)
         finally:
             if self._lock is not None:
                 self._lock.release()
 
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = _open(self._path, self._schema)
+            is_long = self._lock is not None and wal.has_frames(f"{self._path}-wal", LONG)
+            self._changes = CHECKPOINT_EVERY if is_long else 0
+        return self._connection
+
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, *, wait: bool = True) -> Iterator[None]:
         """Errors with what to do about a file that can be done without."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            if not wait and is_busy(error):
+                raise _Busy from error
             explained = explain(error, self._path)
             if not isinstance(explained, StoreCorrupted):
                 raise explained from error
@@ -121,15 +138,30 @@ class StateFile:
         self._mutex.release()
 
 
+class _Busy(Exception):
+    """A foreign program (a shell, a backup) holds SQLite's own lock."""
+
+
+def _patiently(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute(f"PRAGMA busy_timeout={1000 * sqlite_connection.BUSY_TIMEOUT:.0f}")
+    try:
+        return work(connection)
+    finally:
+        connection.execute("PRAGMA busy_timeout=0")
+
+
 def _open(path: Path, schema: str) -> sqlite3.Connection:
     if str(path) != ":memory:":
         create_private(path)
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=sqlite_connection.BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+    )
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint=0")
         connection.executescript(schema)
+        connection.execute("PRAGMA busy_timeout=0")  # whoever may wait says so
     except BaseException:
         connection.close()
         raise

@@ -15,10 +15,13 @@ HEADER, FRAME_HEADER = 32, 24
 
 
 def has_frames(path: str, frames: int) -> bool:
-    """Whether the write-ahead log at `path` holds at least `frames` frames that a reader still needs to know of."""
+    """Whether the write-ahead log at `path` holds at least `frames` frames that a reader still needs to know of.
+
+    False too where it cannot be read, as when the process has no descriptor left: the commit before it is done.
+    """
     try:
         file = os.open(path, _MODE)
-    except FileNotFoundError:
+    except OSError:
         return False
     try:
         header = os.read(file, HEADER)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,17 @@ def test_the_vocabulary_is_lower_case_and_names_only_what_is_read() -> None:
             assert listed == listed.lower()
             assert all(entry.count("_") <= 1 for entry in listed.split())
     assert UNSPACED.keys() <= TOPICS.keys() | ACTS.keys() | OBJECTS.keys()
+
+
+def test_long_words_are_not_kept() -> None:
+    """A prompt may be one word of any size; what is kept at hand are words as the vocabulary has them."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(400):
+            letters = f"{number:09b}".translate({48: "x", 49: "y"}) * 1000
+            assert read(f"prove {letters} theorem").topics == read("prove x theorem").topics
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1_000_000  # the words alone are 3,600,000 bytes

@@ -406,3 +406,40 @@ def test_closing_commits_what_waits_and_refuses_what_comes() -> None:
             await group.append(9)
 
     asyncio.run(scenario())
+
+
+def test_a_full_queue_of_a_loop_that_is_gone_keeps_nobody_at_the_door() -> None:
+    engine = Engine()
+    group = GroupCommit(engine.append_batch, append_inline=engine.append_batch, max_queue=1)
+    gone = asyncio.new_event_loop()
+    left = group.append(1)
+    gone.call_soon(left.send, None)
+    gone.call_soon(gone.stop)
+    gone.run_forever()
+    gone.close()
+    left.close()
+
+    async def scenario() -> None:
+        assert position(await asyncio.wait_for(group.append(2), 10)) == 2
+        assert [number for batch in engine.batches for number in batch] == [1, 2]
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("had_thread", [False, True])
+def test_what_slips_in_while_another_thread_closes_is_refused(had_thread: bool) -> None:
+    """Between the look whether it is closed and the place in the queue."""
+
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, append_inline=None if had_thread else engine.append_batch)
+        await group.append(1)
+        await group.aclose()
+        seat = (asyncio.get_running_loop(), asyncio.get_running_loop().create_future())
+        group._put(2, seat)
+        assert isinstance(await asyncio.wait_for(seat[1], 10), StoreUnavailable)
+        assert engine.batches == [[1]]
+        assert group.callers == 0
+
+    asyncio.run(scenario())

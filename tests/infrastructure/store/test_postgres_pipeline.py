@@ -138,3 +138,129 @@ def test_each_event_loop_and_each_fork_has_a_connection_of_its_own(postgres_url:
         await pipeline.aclose()
 
     asyncio.run(scenario())
+
+
+def test_what_cannot_be_sent_or_read_fails_alone(postgres_url: str) -> None:
+    """libpq would cut a text at its first NUL, and a value nobody can read must not keep its caller waiting."""
+
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        for unfit in ("run-1\0and more", None, True, b"bytes"):
+            with pytest.raises(StoreUnavailable):
+                await pipeline.rows("SELECT %s::text", (unfit,))
+        unread = pipeline.rows("SELECT 1.5::numeric")
+        answers = await asyncio.wait_for(
+            asyncio.gather(unread, pipeline.rows(ECHO, (2, "b")), return_exceptions=True), 10
+        )
+        assert isinstance(answers[0], KeyError)
+        assert answers[1] == [(2, "b")]
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_statement_that_fails_again_and_again_costs_the_server_no_memory(postgres_url: str) -> None:
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        for _ in range(20):
+            with pytest.raises(StoreUnavailable, match="division by zero"):
+                await pipeline.rows("SELECT 1 / %s::bigint", (0,))
+        assert await pipeline.rows("SELECT count(*) FROM pg_prepared_statements") == [(2,)]
+        await pipeline.rows("DEALLOCATE ALL")
+        with pytest.raises(StoreUnavailable, match="does not exist"):
+            await pipeline.rows("SELECT 1 / %s::bigint", (1,))
+        assert await pipeline.rows("SELECT 1 / %s::bigint", (1,)) == [(1,)]
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_loop_that_was_closed_leaves_no_connection_open(postgres_url: str) -> None:
+    pipeline = PostgresPipeline(postgres_url)
+    for number in range(3):
+        assert asyncio.run(pipeline.rows(ECHO, (number, "a"))) == [(number, "a")]
+    assert backends(postgres_url) == 1
+    asyncio.run(pipeline.aclose())
+
+
+def test_closing_from_another_loop_tells_who_waits_in_this_one(postgres_url: str) -> None:
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        await pipeline.rows(ECHO, (0, ""))
+        waiting = asyncio.ensure_future(pipeline.rows("SELECT 1 FROM pg_sleep(30)"))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(asyncio.run, pipeline.aclose())
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await asyncio.wait_for(waiting, 10)
+
+    asyncio.run(scenario(), debug=True)  # which refuses what another thread does to a loop's futures
+
+
+def test_closing_while_it_connects_leaves_no_connection_open(postgres_url: str) -> None:
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        asked = asyncio.ensure_future(pipeline.rows(ECHO, (0, "")))
+        await asyncio.sleep(0)
+        await pipeline.aclose()
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await asked
+        assert backends(postgres_url) == 0
+
+    asyncio.run(scenario())
+
+
+def test_an_old_failure_to_connect_is_told_to_nobody(proxy: CutProxy, proxied_url: str) -> None:
+    """Whoever was waiting gave up: the next one tries for itself."""
+
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(proxied_url)
+        proxy.refuse = True
+        gone = asyncio.ensure_future(pipeline.rows(ECHO, (0, "")))
+        await asyncio.sleep(0)
+        (opening,) = pipeline._links.values()
+        gone.cancel()
+        await asyncio.gather(opening, gone, return_exceptions=True)
+        proxy.refuse = False
+        assert await pipeline.rows(ECHO, (1, "a")) == [(1, "a")]
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_who_tries_again_at_once_does_not_lose_the_new_connection(proxy: CutProxy, proxied_url: str) -> None:
+    """Two wait in vain; the first begins anew before the second hears of it."""
+
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(proxied_url)
+        proxy.refuse = True
+
+        async def twice() -> list[tuple[object, ...]]:
+            with pytest.raises(StoreUnavailable):
+                await pipeline.rows(ECHO, (1, "a"))
+            proxy.refuse = False
+            return await pipeline.rows(ECHO, (2, "b"))
+
+        again, other = asyncio.ensure_future(twice()), asyncio.ensure_future(pipeline.rows(ECHO, (3, "c")))
+        with pytest.raises(StoreUnavailable):
+            await other
+        assert await again == [(2, "b")]
+        await pipeline.rows(ECHO, (4, "d"))
+        assert backends(proxied_url) == 1
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_broke_for_callers_who_are_gone_is_replaced(postgres_url: str) -> None:
+    """The server said that it ends it, and its socket may still take what is sent."""
+
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        ((backend,),) = await pipeline.rows("SELECT pg_backend_pid()")
+        (opening,) = pipeline._links.values()
+        opening.result()._break(psycopg.OperationalError("said to end"))
+        ((other,),) = await asyncio.wait_for(pipeline.rows("SELECT pg_backend_pid()"), 10)
+        assert other != backend
+        await pipeline.aclose()
+
+    asyncio.run(scenario())

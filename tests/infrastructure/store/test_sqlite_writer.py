@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -245,3 +247,20 @@ def test_half_a_surrogate_fails_only_its_own_caller(path: Path) -> None:
         await store.aclose()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of descriptors there")
+def test_a_process_without_a_descriptor_left_is_told_of_its_commit(path: Path, writer: SqliteWriter) -> None:
+    """The look at the write-ahead log's length comes after the commit, and may fail."""
+    import resource
+
+    batch(writer, on_stream("a"))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        (outcome,) = batch(writer, on_stream("b"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert isinstance(outcome, Appended)

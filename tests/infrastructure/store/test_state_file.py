@@ -1,0 +1,84 @@
+"""The state file never makes the event loop wait, and its write-ahead log stays short."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from model_orchestrator.domain.errors import ErrorKind
+from model_orchestrator.infrastructure.limits.sqlite import SqliteBreakers
+from model_orchestrator.infrastructure.store import wal
+from model_orchestrator.infrastructure.store.file_lock import FileLock
+from model_orchestrator.infrastructure.store.state_file import LONG, StateFile
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS notes (text TEXT)"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.state.db"
+
+
+def note(connection: sqlite3.Connection) -> int:
+    connection.execute("INSERT INTO notes VALUES (?)", ("x" * 3000,))
+    return int(connection.execute("SELECT count(*) FROM notes").fetchone()[0])
+
+
+def until_locked(mutex: threading.Lock) -> None:
+    while not mutex.locked():
+        threading.Event().wait(0.001)
+
+
+def test_the_loop_goes_on_while_a_foreign_program_writes_the_file(path: Path) -> None:
+    async def scenario() -> None:
+        file = StateFile(path, SCHEMA)
+        await file.alone(note)
+        with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+            foreign.execute("BEGIN IMMEDIATE")
+            changed = asyncio.ensure_future(file.alone(note))
+            await asyncio.sleep(0)
+            assert not changed.done()
+            foreign.execute("COMMIT")  # which this loop would not come to, if it waited for it
+        assert await changed == 2
+        file.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_loop_goes_on_while_a_process_that_stands_still_has_the_file(path: Path) -> None:
+    """A thread waits for that process; who wants to read waits for the thread, and nobody else does."""
+
+    async def scenario() -> None:
+        breakers = SqliteBreakers(path)
+        await breakers.states(["m"])
+        elsewhere = FileLock(path.with_name(f"{path.name}.lock"))
+        elsewhere.acquire()
+        changed = asyncio.ensure_future(breakers.record("m", ErrorKind.AUTH))
+        await asyncio.to_thread(until_locked, breakers._file._mutex)
+        asked = asyncio.ensure_future(breakers.states(["m"]))
+        await asyncio.sleep(0)
+        assert not asked.done()
+        elsewhere.close()
+        await changed
+        assert (await asked).keys() == {"m"}
+        await breakers.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_openings_that_change_little_keep_the_write_ahead_log_short(path: Path) -> None:
+    """None of them is the last to close, and none comes to its own checkpoint."""
+    idle = StateFile(path, SCHEMA)
+    idle.run(note)
+    for _ in range(LONG // 10):
+        brief = StateFile(path, SCHEMA)
+        for _ in range(30):
+            brief.run(note)
+        brief.close()
+        assert not wal.has_frames(f"{path}-wal", 2 * LONG)
+    idle.close()
