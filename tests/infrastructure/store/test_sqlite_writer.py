@@ -272,9 +272,9 @@ def test_the_file_is_opened_on_the_event_loop_without_waiting(
 ) -> None:
     """A foreign program may hold all of it."""
     patience: list[float] = []
-    connect = sqlite3.connect
+    connect: Any = sqlite3.connect
 
-    def watched(*args: Any, timeout: float, **kwargs: Any) -> sqlite3.Connection:
+    def watched(*args: Any, timeout: float, **kwargs: Any) -> Any:
         patience.append(timeout)
         return connect(*args, timeout=timeout, **kwargs)
 
