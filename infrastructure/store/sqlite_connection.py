@@ -24,9 +24,9 @@ _HELP = {
 }
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path, *, wait: bool = True) -> sqlite3.Connection:
     """A connection whose COMMIT returns after the disk has the data. Raises StoreUnavailable where it cannot."""
-    connection = _connect(str(path), uri=False)
+    connection = _connect(str(path), uri=False, timeout=BUSY_TIMEOUT if wait else 0)
     try:
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         connection.execute("PRAGMA wal_autocheckpoint=0")  # checkpoints run under the file lock only
@@ -48,7 +48,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write, and so never checkpoints, not even when it is the last to close."""
-    return _connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    return _connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT)
 
 
 def create_private(path: Path) -> None:
@@ -61,9 +61,9 @@ def create_private(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _connect(target: str, *, uri: bool) -> sqlite3.Connection:
+def _connect(target: str, *, uri: bool, timeout: float) -> sqlite3.Connection:
     # Threads share a connection under a lock of ours, so sqlite3's own check is off.
-    return sqlite3.connect(target, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, uri=uri)
+    return sqlite3.connect(target, timeout=timeout, isolation_level=None, check_same_thread=False, uri=uri)
 
 
 def is_busy(error: Exception) -> bool:

@@ -69,7 +69,7 @@ class SqliteWriter:
     @contextmanager
     def _transaction(self, *, wait: bool = True) -> Iterator[sqlite3.Connection]:
         """BEGIN IMMEDIATE to COMMIT, all or nothing. The file lock is held."""
-        connection = self._opened()
+        connection = self._opened(wait=wait)
         try:
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -85,9 +85,9 @@ class SqliteWriter:
             connection.close()
             raise
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self, *, wait: bool = True) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = connect_writer(self._path)
+            self._connection = connect_writer(self._path, wait=wait)
             self._connection.execute("PRAGMA busy_timeout=0")  # whoever may wait says so
         return self._connection
 

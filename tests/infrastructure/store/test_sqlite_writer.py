@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -264,3 +265,25 @@ def test_a_process_without_a_descriptor_left_is_told_of_its_commit(path: Path, w
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert isinstance(outcome, Appended)
+
+
+def test_the_file_is_opened_on_the_event_loop_without_waiting(
+    path: Path, writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A foreign program may hold all of it."""
+    patience: list[float] = []
+    connect: Any = sqlite3.connect
+
+    def watched(*args: Any, timeout: float, **kwargs: Any) -> Any:
+        patience.append(timeout)
+        return connect(*args, timeout=timeout, **kwargs)
+
+    foreign = connect(path, isolation_level=None)
+    foreign.execute("PRAGMA locking_mode=EXCLUSIVE")
+    foreign.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    assert writer.append_inline([Prepared.of(on_stream("a"))]) is None
+    assert patience == [0]
+    foreign.execute("COMMIT")
+    foreign.close()
+    assert isinstance(batch(writer, on_stream("a"))[0], Appended)
