@@ -196,6 +196,8 @@ def test_callers_of_a_slow_disk_are_served_by_the_thread_until_it_is_quick_again
             engine.threads.clear()
             await asyncio.gather(group.append(1), group.append(2))
             on_loop.append(engine.threads == {threading.current_thread().name})
+            while group._busy:  # the thread looks after the log yet
+                await asyncio.sleep(0)
         await group.aclose()
 
     asyncio.run(scenario())
