@@ -16,14 +16,14 @@ import asyncio
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, LiteralString
 
 import psycopg
 
 from ...domain.errors import StoreCorrupted, StoreUnavailable
 from ..database_url import masked
-from .postgres_connection import Connection, connect, unavailable
+from .postgres_connection import Connection, connect, translated, unavailable
 from .postgres_link import Broken, Link, Row
 from .postgres_reader import ReadConnections
 
@@ -104,11 +104,19 @@ class PostgresPipeline:
         broken.close()
 
     async def _open(self) -> Link:
-        connection = await asyncio.to_thread(partial(connect, self._url, durable=False))
+        connection = await asyncio.to_thread(_connected, self._url)
         if self._closed:
             connection.close()
             raise StoreUnavailable(_CLOSED)
         return Link(connection, asyncio.get_running_loop())
+
+
+def _connected(url: str) -> Connection:
+    """A plan is kept with its statement, so one that was made while a table was small must not read all of it."""
+    connection = connect(url, durable=False)
+    with translated(url):
+        connection.execute("SET enable_seqscan = off")
+    return connection
 
 
 def _is_open(opening: asyncio.Future[Link]) -> bool:

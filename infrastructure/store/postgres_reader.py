@@ -25,7 +25,10 @@ IDLE = 5_000  # milliseconds after which a host that stands still no longer hold
 
 HEAD: LiteralString = "SELECT position FROM log.log_head"
 BUDGETS: LiteralString = 'SELECT scope, period, "limit" FROM log.budgets ORDER BY 1, 2'
-END_OF_FAMILY: LiteralString = "SELECT coalesce(max(position), 0) FROM log.events WHERE stream >= %s AND stream < %s"
+# `+ 0` keeps the server from walking back through the whole log by position, in search of a family that has no event.
+END_OF_FAMILY: LiteralString = (
+    "SELECT coalesce(max(position + 0), 0) FROM log.events WHERE stream >= %s AND stream < %s"
+)
 
 _EVENTS: LiteralString = (
     "SELECT position, stream, version, event_id, type, schema_version, occurred_at, recorded_at, causation_id, "

@@ -62,6 +62,12 @@ COSTS = {
     "bytes": Cost("bytes an event, log", False, ",.0f"),
     "view_bytes": Cost("bytes an event, read models", False, ",.0f"),
 }
+STARTER = """
+import resource, subprocess, sys, time
+began = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 Figures = dict[str, float]  # by the key of its cost
 
 
@@ -85,13 +91,12 @@ def process(*arguments: str) -> tuple[float, float]:
     """Seconds of a command, and the most memory that one of its processes had, in MB."""
     program = str(Path(sys.executable).parent / "model-orchestrator")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    began = time.perf_counter()
-    with subprocess.Popen([program, *arguments], env=environment, stdout=subprocess.DEVNULL) as running:
-        _, status, usage = os.wait4(running.pid, 0)
-        running.returncode = os.waitstatus_to_exitcode(status)
-    if running.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} ended with {running.returncode}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    # Linux counts what a process was before it became another program, so one that is small starts it.
+    said = subprocess.run(
+        [sys.executable, "-S", "-c", STARTER, program, *arguments], env=environment, check=True, stdout=subprocess.PIPE
+    )
+    seconds, kilobytes = said.stdout.split()
+    return float(seconds), int(kilobytes) / 1024
 
 
 async def written(url: str) -> Figures:
@@ -161,7 +166,7 @@ def pictures(logs: Sequence[tuple[int, Figures]]) -> dict[str, str]:
 
     def curve(key: str, scale: float) -> Curve:
         name = COSTS[key].name.split(",")[0].replace("`", "")
-        return Curve(name, [(log10(events), found[key] / scale) for events, found in logs])
+        return Curve(name, [(round(log10(events), 2), found[key] / scale) for events, found in logs])
 
     first = logs[0][1]
     flat = [curve(key, first[key]) for key, cost in COSTS.items() if cost.is_flat]

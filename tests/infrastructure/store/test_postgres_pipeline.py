@@ -11,6 +11,7 @@ import pytest
 
 from model_orchestrator.domain.errors import StoreUnavailable
 from model_orchestrator.infrastructure.store.postgres_pipeline import PostgresPipeline
+from model_orchestrator.infrastructure.store.postgres_reader import END_OF_FAMILY
 from tests.postgres import PostgresServer
 
 from .cut_proxy import CutProxy
@@ -261,6 +262,22 @@ def test_a_connection_that_broke_for_callers_who_are_gone_is_replaced(postgres_u
         opening.result()._break(psycopg.OperationalError("said to end"))
         ((other,),) = await asyncio.wait_for(pipeline.rows("SELECT pg_backend_pid()"), 10)
         assert other != backend
+        await pipeline.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_the_end_of_a_family_is_found_by_the_index_of_streams(postgres_url: str) -> None:
+    """However the table stood when the statement was planned, and where the family has no event at all."""
+
+    async def scenario() -> None:
+        pipeline = PostgresPipeline(postgres_url)
+        for _ in range(6):  # the sixth plan is the one that is kept
+            assert await pipeline.rows(END_OF_FAMILY, ("key-", "key.")) == [(0,)]
+        asked = cast(LiteralString, f"EXPLAIN {END_OF_FAMILY}".replace("%s", "'key-'", 1).replace("%s", "'key.'"))
+        plan = "\n".join(line for (line,) in await pipeline.rows(asked))
+        assert "uq_events_stream_version" in plan
+        assert "pk_events" not in plan
         await pipeline.aclose()
 
     asyncio.run(scenario())
