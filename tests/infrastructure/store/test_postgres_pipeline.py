@@ -12,6 +12,7 @@ import pytest
 from model_orchestrator.domain.errors import StoreUnavailable
 from model_orchestrator.infrastructure.store.postgres_pipeline import PostgresPipeline
 from model_orchestrator.infrastructure.store.postgres_reader import END_OF_FAMILY
+from tests.benchmarks.filled_log import fill_server
 from tests.postgres import PostgresServer
 
 from .cut_proxy import CutProxy
@@ -268,16 +269,23 @@ def test_a_connection_that_broke_for_callers_who_are_gone_is_replaced(postgres_u
 
 
 def test_the_end_of_a_family_is_found_by_the_index_of_streams(postgres_url: str) -> None:
-    """However the table stood when the statement was planned, and where the family has no event at all."""
+    """In a log of other events, however small it was when the statement was planned."""
 
     async def scenario() -> None:
         pipeline = PostgresPipeline(postgres_url)
         for _ in range(6):  # the sixth plan is the one that is kept
             assert await pipeline.rows(END_OF_FAMILY, ("key-", "key.")) == [(0,)]
-        asked = f"EXPLAIN {END_OF_FAMILY}".replace("%s", "'key-'", 1).replace("%s", "'key.'")
-        plan = "\n".join(line for (line,) in await pipeline.rows(asked))
+        fill_server(postgres_url, 500)
+        await pipeline.rows("ANALYZE log.events")
+        await pipeline.rows("SET plan_cache_mode = force_generic_plan")
+        await pipeline.rows(
+            "PREPARE family (text, text) AS " + END_OF_FAMILY.replace("%s", "$1", 1).replace("%s", "$2")
+        )
+        plan = "\n".join(line for (line,) in await pipeline.rows("EXPLAIN EXECUTE family ('key-', 'key.')"))
         assert "uq_events_stream_version" in plan
         assert "pk_events" not in plan
+        ((method,),) = await pipeline.rows("SELECT current_setting('enable_seqscan')")
+        assert method == "off"
         await pipeline.aclose()
 
     asyncio.run(scenario())
