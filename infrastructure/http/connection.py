@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from ..service_settings import ServiceSettings
 
+LONGEST_URL = 65_535  # bytes that httptools takes apart; a longer one would be no HTTP to it
 ASK_FOR_MORE = (b"connection", b"upgrade", b"http2-settings")  # headers that ask for another protocol
 
 
@@ -66,7 +67,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._overhead = 0
         self._wait_no_more()
-        if sum(len(name) + len(value) for name, value in self.headers) > self._limits.max_headers:
+        head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if head > self._limits.max_headers or len(self.url) > LONGEST_URL:
             self._refuse(431, "Request Header Fields Too Large")
             return
         super().on_headers_complete()

@@ -57,6 +57,16 @@ def test_a_whole_head_that_is_too_large_is_refused(service: RunningService) -> N
     assert reply.status == 431
 
 
+def test_an_address_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """Also where heads may be longer than the parser's longest address."""
+    for number, limit in enumerate((2000, 70_000)):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(f"[service]\nmax_headers = {limit}\n")
+        settings = Settings.load(file, {}, database_url=f"sqlite:///{tmp_path}/{number}.db", provider="simulated")
+        with running_service(settings) as running:
+            assert running.get(f"/runs?where={'x' * min(limit, 65_600)}").status == 431
+
+
 def test_a_head_that_does_not_come_is_not_waited_for(service: RunningService) -> None:
     """Neither a connection that says nothing, nor one that stops half-way."""
     for begun in (b"", HEAD):

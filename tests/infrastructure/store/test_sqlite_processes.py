@@ -209,7 +209,7 @@ def test_a_file_size_limit_is_met_the_same_way(tmp_path: Path) -> None:
 
 def test_checkpoints_keep_the_write_ahead_log_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It never grows far beyond the limit, whoever commits: alone or together."""
-    monkeypatch.setattr(sqlite_writer, "CHECKPOINT_FRAMES", 50)
+    monkeypatch.setattr(sqlite_writer, "CHECKPOINT_FRAMES", 200)
     path = tmp_path / "log.db"
     store = SqliteStore(path)
 
@@ -222,5 +222,5 @@ def test_checkpoints_keep_the_write_ahead_log_short(tmp_path: Path, monkeypatch:
         await store.aclose()
         return longest
 
-    assert asyncio.run(write()) < 4 * 50 * 4120
+    assert asyncio.run(write()) < 4 * 200 * 4120
     assert integrity(path) == [("ok",)]
