@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +25,11 @@ from model_orchestrator.infrastructure.store.postgres import PostgresStore
 from model_orchestrator.infrastructure.store.postgres_leases import PostgresLeases
 from model_orchestrator.infrastructure.store.postgres_listener import Listener
 from tests.contracts.appends import appended, assert_sound, on_stream, whole_log
-from tests.postgres import PostgresServer, database_name
+from tests.postgres import database_name
 
 from .cut_proxy import CutProxy
 
 # ---- lost connections ----
-
-
-@pytest.fixture
-def proxy(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> Iterator[CutProxy]:
-    with CutProxy(tmp_path_factory.mktemp("p"), postgres.socket_dir) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxied_url(proxy: CutProxy, postgres_url: str) -> str:
-    return f"{postgres_url.partition('?')[0]}?host={proxy.folder}"
 
 
 def test_a_commit_whose_answer_was_lost_is_found_and_not_repeated(proxy: CutProxy, proxied_url: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -13,22 +12,10 @@ from model_orchestrator.domain.errors import StoreUnavailable
 from model_orchestrator.infrastructure.store.postgres_pipeline import PostgresPipeline
 from model_orchestrator.infrastructure.store.postgres_reader import END_OF_FAMILY
 from tests.benchmarks.filled_log import fill_server
-from tests.postgres import PostgresServer
 
 from .cut_proxy import CutProxy
 
 ECHO = "SELECT %s::bigint, %s::text"
-
-
-@pytest.fixture
-def proxy(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> Iterator[CutProxy]:
-    with CutProxy(tmp_path_factory.mktemp("p"), postgres.socket_dir) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxied_url(proxy: CutProxy, postgres_url: str) -> str:
-    return f"{postgres_url.partition('?')[0]}?host={proxy.folder}"
 
 
 def backends(url: str) -> int:
