@@ -14,6 +14,7 @@ from .output import print_json, say
 
 if TYPE_CHECKING:
     from ..application.backtest_report import Backtest
+    from ..domain.filters import Condition
     from ..infrastructure.backtest import Asked
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
@@ -87,13 +88,9 @@ def _over_log(
     config: Path | None,
     database: str | None,
 ) -> list[Backtest]:
-    from ..application.cost_reports import span_of
-    from ..domain.filters import RUN_FIELDS
     from ..infrastructure.backtest_log import backtest_log
 
-    reading = calendar(zone)
-    start, end = span_of(reading.between(since, until))
-    meant = conditions(where, RUN_FIELDS, reading)
+    (start, end), meant = _meant(since, until, zone, where)
     orchestrator = open_orchestrator(config, database)
     orchestrator.expect_runs()
     only = None
@@ -114,24 +111,32 @@ def _over_folder(
     config: Path | None,
     database: str | None,
 ) -> list[Backtest]:
-    from ..application.cost_reports import span_of
-    from ..domain.filters import RUN_FIELDS
     from ..infrastructure.history.folder_backtest import backtest_folder
     from ..infrastructure.settings import Settings
     from .events import history_folder
 
-    reading = calendar(zone)
-    start, end = span_of(reading.between(since, until))
+    (start, end), meant = _meant(since, until, zone, where)
     return backtest_folder(
         Settings.load(config, database_url=database),
         history_folder(history),
         asked,
         since=start,
         until=end,
-        conditions=conditions(where, RUN_FIELDS, reading),
+        conditions=meant,
         scheduler=scheduler,
         tell=say,
     )
+
+
+def _meant(
+    since: str | None, until: str | None, zone: str, where: list[str] | None
+) -> tuple[tuple[int, int], tuple[Condition, ...]]:
+    """When the runs that are played began, and what else is to be true of them."""
+    from ..application.cost_reports import span_of
+    from ..domain.filters import RUN_FIELDS
+
+    reading = calendar(zone)
+    return span_of(reading.between(since, until)), conditions(where, RUN_FIELDS, reading)
 
 
 def _draw(found: list[Backtest], path: Path) -> None:
