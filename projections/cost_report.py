@@ -13,7 +13,7 @@ from .costs import COSTS, GRAINS, MEASURES
 from .dimensions import DIMENSIONS, WORDS
 from .filter_sql import Columns, Sql, grouping, json_tag, tag_of, where
 from .grains import BASE, Piece, pieces
-from .projection import HOUR, Names, Row, Tables, kept
+from .projection import HOUR, Names, Queryable, Row, kept
 
 Range = tuple[int, int]  # [since, until), microseconds
 _WORDS = {word: f"d.{word}" for word in WORDS}
@@ -55,7 +55,7 @@ _COST_AT = list(MEASURES).index("cost_micros")
 
 
 def costs(
-    tables: Tables,
+    tables: Queryable,
     names: Names,
     *,
     by: Sequence[str] = (),
@@ -87,7 +87,7 @@ def costs(
 class _Rollup:
     """Sums of whole hours, days and months, of conditions on words and on one tag at most."""
 
-    tables: Tables
+    tables: Queryable
     names: Names
     by: Sequence[str]
     found: Sequence[Piece]
@@ -126,7 +126,7 @@ class _Rollup:
 
 
 def _add_base(
-    tables: Tables,
+    tables: Queryable,
     names: Names,
     by: Sequence[str],
     found: Sequence[Piece],
@@ -161,7 +161,7 @@ def _is_whole(piece: Piece) -> bool:
 
 
 def _by_step(
-    tables: Tables, query: str, keys: str, selected: Sequence[object], found: Sequence[Piece], met: Sequence[object]
+    tables: Queryable, query: str, keys: str, selected: Sequence[object], found: Sequence[Piece], met: Sequence[object]
 ) -> Iterator[Row]:
     """The rows of many ranges in one reading: summed first by the longest time that all of them are made of."""
     step = gcd(*(bound for one in found for bound in (one.since, one.until)))

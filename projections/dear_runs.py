@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from ..domain.filters import Compare, Condition, Op, conjuncts
 from .costs import RUN_COSTS
-from .projection import Names, Tables
+from .projection import Names, Queryable
 
 FEW = 2_000  # runs, which are looked up in less time than a list takes that passes by a million others
 
 
-def few_from(tables: Tables, attempts: Names, conditions: Iterable[Condition]) -> int | None:
+def few_from(tables: Queryable, attempts: Names, conditions: Iterable[Condition]) -> int | None:
     """The picodollars that the conditions ask for, where few runs cost as much; None: as they are asked, many may."""
     least = max((one for part in conjuncts(conditions) if (one := _least(part)) is not None), default=None)
     if least is None:

@@ -17,7 +17,7 @@ from .cost_report import CostRow, Range, base_columns, costs
 from .dimensions import DIMENSIONS, WORDS
 from .filter_sql import Columns, json_tag, where
 from .grains import BASE, BEGINNING, END, pieces
-from .projection import Names, Tables, kept
+from .projection import Names, Queryable, kept
 from .run_report import cache_savings
 
 _SHOWN = ", ".join("tag:KEY" if name == "tag" else name for name in MODEL_FIELDS)
@@ -66,7 +66,7 @@ class ModelStats:
 
 
 def model_report(
-    tables: Tables, attempts: Names, runs: Names, *, span: Range, conditions: Sequence[Condition] = ()
+    tables: Queryable, attempts: Names, runs: Names, *, span: Range, conditions: Sequence[Condition] = ()
 ) -> list[ModelStats]:
     """A row a model and kind of money, sorted. Conditions are on MODEL_FIELDS.
 
@@ -120,7 +120,7 @@ def _note(one: ModelStats, measure: str, label: str, count: int) -> None:
 Counted = tuple[str, str, str, str, int]  # model, money, measure, label, count
 
 
-def _counts(tables: Tables, names: Names, span: Range, conditions: Sequence[Condition]) -> Iterator[Counted]:
+def _counts(tables: Queryable, names: Names, span: Range, conditions: Sequence[Condition]) -> Iterator[Counted]:
     asked = [field for one in conditions for field in touched(one)]
     grains = kept(tables, stats.GRAINS)
     always = span[0] <= BEGINNING and span[1] >= END
@@ -143,7 +143,7 @@ def _counts(tables: Tables, names: Names, span: Range, conditions: Sequence[Cond
             yield row[0], row[1], row[2], row[3], int(row[4])
 
 
-def _total_counts(tables: Tables, names: Names, conditions: Sequence[Condition]) -> Iterator[Counted]:
+def _total_counts(tables: Queryable, names: Names, conditions: Sequence[Condition]) -> Iterator[Counted]:
     """Of the whole log, whatever its length."""
     which = where(conditions, Columns(dialect=tables.dialect, of={word: f"c.{word}" for word in totals.WORDS}))
     query = (
@@ -154,7 +154,7 @@ def _total_counts(tables: Tables, names: Names, conditions: Sequence[Condition])
         yield row[0], row[1], row[2], row[3], int(row[4])
 
 
-def _base_counts(tables: Tables, names: Names, place: Range, conditions: Sequence[Condition]) -> Iterator[Counted]:
+def _base_counts(tables: Queryable, names: Names, place: Range, conditions: Sequence[Condition]) -> Iterator[Counted]:
     """From the rows themselves: less than a day."""
     which = where(conditions, base_columns(tables.dialect))
     for measure, (label, condition) in stats.MEASURED.items():

@@ -13,7 +13,7 @@ from operator import itemgetter
 
 from .attempt_columns import ATTEMPT_COLUMNS
 from .model_stats import CONFIDENCE, CONFIDENCE_STEP, ERROR, ESCALATED_FROM, ESCALATED_TO, FIRST_TOKEN, LATENCY
-from .projection import Key, Names, Rollup, Row, Sums, Table, Tables
+from .projection import Key, Names, Queryable, Rollup, Row, Sums, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ MODEL_TOTALS = Rollup(_TABLE, _KEYS, ("count",), _of_attempts)
 ESCALATION_TOTALS = Rollup(_TABLE, _KEYS, ("count",), _of_escalations)
 
 
-def model_totals(tables: Tables, names: Names) -> list[ModelTotal]:
+def model_totals(tables: Queryable, names: Names) -> list[ModelTotal]:
     """Those that a page of metrics counts, sorted."""
     keys, marks = ", ".join(_KEYS), ", ".join("?" * len(_METERED))
     query = f"SELECT {keys}, count FROM {names(_TABLE.name)} WHERE measure IN ({marks}) ORDER BY {keys}"

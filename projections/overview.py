@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .cost_report import CostRow, Range, costs
 from .costs import RUN_COSTS
-from .projection import Names, Tables
+from .projection import Names, Queryable
 from .runs import RUNS
 
 
@@ -43,7 +43,7 @@ _COLUMNS = (
 _UNDER_WAY = "r.status = 'running'"  # in words: there is an index of these only
 
 
-def overview(tables: Tables, attempts: Names, runs: Names, *, today: Range, most: int) -> Overview:
+def overview(tables: Queryable, attempts: Names, runs: Names, *, today: Range, most: int) -> Overview:
     """Calls of runs that started in `today`, and at most so many runs of a kind."""
     table = f"{runs(RUNS.name)} r"
     listed = f"SELECT {_COLUMNS} FROM {table} LEFT JOIN {attempts(RUN_COSTS.name)} c ON c.run = r.run"

@@ -23,22 +23,26 @@ DAY = 24 * HOUR
 A_QUERY = 500  # values of one IN list
 
 
-class Tables(Protocol):
-    """A connection inside a transaction. Parameters are written `?`."""
+class Queryable(Protocol):
+    """What questions are put to. Parameters are written `?`."""
 
     dialect: str  # sqlite, postgresql or duckdb
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """The rows, if any."""
 
+    def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
+        """The rows, as many at a time as are needed."""
+
+
+class Tables(Queryable, Protocol):
+    """A connection inside a transaction."""
+
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Many new rows."""
 
     def add(self, table: Table, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Sums: a row whose key is there has its measures added to, another is new."""
-
-    def stream(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
-        """The rows, as many at a time as are needed."""
 
 
 # Takes one event into an accumulator: its run, its version in the stream, when it was recorded, one of facts.LEAN.
@@ -180,7 +184,7 @@ def replace_rows(
         rollup.write(tables, names(rollup.table.name), changes, sweep=bool(old))
 
 
-def kept(tables: Tables, grains: Sequence[str]) -> Sequence[str]:
+def kept(tables: Queryable, grains: Sequence[str]) -> Sequence[str]:
     """The grains of time that sums are kept by: none in DuckDB, which adds the rows themselves up."""
     return () if tables.dialect == "duckdb" else grains
 
@@ -192,7 +196,7 @@ def delete_runs(tables: Tables, name: str, runs: Sequence[str]) -> None:
         tables.execute(f"DELETE FROM {name} WHERE run IN ({', '.join('?' * len(some))})", some)
 
 
-def rows_of(tables: Tables, name: str, columns: Sequence[str], column: str, values: Sequence[str]) -> list[Row]:
+def rows_of(tables: Queryable, name: str, columns: Sequence[str], column: str, values: Sequence[str]) -> list[Row]:
     """The rows whose `column` is one of the values."""
     found: list[Row] = []
     for start in range(0, len(values), A_QUERY):

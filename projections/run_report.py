@@ -12,7 +12,7 @@ from .costs import RUN_COSTS
 from .dear_runs import few_from
 from .filter_sql import Columns, Sql, filter_sql, grouping, json_tag, where
 from .grains import BASE, BEGINNING, END, pieces
-from .projection import Names, Tables, kept
+from .projection import Names, Queryable, kept
 from .runs import GRAINS, KEYS, RUN_COUNTS, RUN_TAGS, RUNS
 
 Range = tuple[int, int]  # [since, until), microseconds
@@ -89,7 +89,7 @@ _KNOWN_COST = (
 
 
 def runs(
-    tables: Tables,
+    tables: Queryable,
     runs: Names,
     attempts: Names,
     *,
@@ -122,7 +122,7 @@ def runs(
 
 
 def dearest_runs(
-    tables: Tables,
+    tables: Queryable,
     runs: Names,
     attempts: Names,
     *,
@@ -298,7 +298,7 @@ _BASE_COUNTED = (
 
 
 def run_counts(
-    tables: Tables,
+    tables: Queryable,
     names: Names,
     *,
     by: Sequence[str] = (),
@@ -331,7 +331,7 @@ def run_counts(
 
 
 def cache_savings(
-    tables: Tables, names: Names, *, span: Range, conditions: Sequence[Condition] = ()
+    tables: Queryable, names: Names, *, span: Range, conditions: Sequence[Condition] = ()
 ) -> Iterator[tuple[str, str, int, int]]:
     """Model, kind of money, answers given again, picodollars saved; nothing where a condition is on calls."""
     asked = [field for one in conditions for field in touched(one)]

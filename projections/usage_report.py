@@ -11,7 +11,7 @@ from ..domain.pricing import Usage
 from ..domain.units import MILLION
 from .attempt_columns import ATTEMPTS
 from .filter_sql import Sql
-from .projection import Names, Tables
+from .projection import Names, Queryable
 from .run_report import RUN_COST, Range, from_runs
 
 COMPLETED = Compare(RUN_FIELDS["status"], Op.EQUAL, "completed")
@@ -46,7 +46,7 @@ class CachedAnswers:
 
 
 def observed_usage(
-    tables: Tables,
+    tables: Queryable,
     attempts: Names,
     runs: Names,
     *,
@@ -96,7 +96,7 @@ def observed_usage(
 
 
 def cached_answers(
-    tables: Tables,
+    tables: Queryable,
     attempts: Names,
     runs: Names,
     *,

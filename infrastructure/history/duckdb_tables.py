@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from ...projections.attempt_columns import ATTEMPTS as ATTEMPT_TABLE
 from ...projections.attempts import ESCALATIONS as ESCALATION_TABLE
 from ...projections.costs import RUN_COSTS
 from ...projections.dimensions import DIMENSIONS
-from ...projections.projection import Names, Row, Table
+from ...projections.projection import Names, Row
 from ...projections.runs import RUN_TAGS, RUNS
 from .folder import Folder
 from .schema import KINDS, Kind, duckdb
@@ -65,14 +65,6 @@ class DuckTables:
             _make_rows(self._connection, self._folder, kind)
             for name, query in self._waiting.pop(kind).items():
                 self._connection.execute(f"CREATE VIEW {name} AS {query}")
-
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """A history is not written to."""
-        raise NotImplementedError
-
-    def add(self, table: Table, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """A history is not written to."""
-        raise NotImplementedError
 
 
 def _plain(rows: list[Row]) -> list[Row]:

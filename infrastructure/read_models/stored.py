@@ -19,7 +19,7 @@ from ...projections.filter_sql import Sql
 from ...projections.model_report import ModelStats, model_report
 from ...projections.model_totals import model_totals
 from ...projections.overview import Overview, overview
-from ...projections.projection import Names, Tables
+from ...projections.projection import Names, Queryable
 from ...projections.run_report import ALWAYS, AttemptRow, Place, Range, RunCount, RunRow
 from ...projections.usage_report import CachedAnswers, ObservedUsage
 from ..store.memory import MemoryStore
@@ -35,9 +35,9 @@ Tell = Callable[[str], None]
 
 
 class Snapshot(NamedTuple):
-    """Tables of one moment, and how each read model's are called."""
+    """Queryable of one moment, and how each read model's are called."""
 
-    tables: Tables
+    tables: Queryable
     names: dict[str, Names]
     stopped: frozenset[str] = frozenset()  # read models that cannot get past an event
 
