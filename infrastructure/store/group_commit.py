@@ -1,10 +1,10 @@
 """Many callers, one durable commit: a disk is bounded by commits a second, so callers share them.
 
-Callers queue. At the end of its turn the event loop commits all that came in it, in one batch and on the loop itself,
-as long as the disk is quick or the caller alone, and nobody else writes: no thread is switched to, and no caller is
-woken from outside. Otherwise one thread takes everything that waits and commits it as one batch; meanwhile the next
-batch gathers. Nothing waits for a timer. The queue is bounded: whoever finds it full waits at the door, in order of
-arrival.
+Callers queue. At the end of its turn, or of a few turns where several come together, the event loop commits all that
+came, in one batch and on the loop itself, as long as the disk is quick or the caller alone, and nobody else writes: no
+thread is switched to, and no caller is woken from outside. Otherwise one thread takes everything that waits and commits
+it as one batch; meanwhile the next batch gathers. Nothing waits for a timer. The queue is bounded: whoever finds it
+full waits at the door, in order of arrival.
 
 Callers may live in several event loops and threads. A cancelled caller stops waiting; its append stays queued and may
 become durable, and nobody else notices.
@@ -25,6 +25,7 @@ from ...application.ports import AppendResult
 from ...domain.errors import StoreUnavailable
 from .append_rules import Outcome
 from .commit_pace import CommitPace, Stopwatch
+from .gathering import Gathering
 from .seats import Delivery, Seat, answer, sit
 
 _CLOSED = "the event store is closed: open a new one"
@@ -65,6 +66,7 @@ class GroupCommit(Generic[T]):
         self._closed = False  # nobody comes in any more
         self._is_over = False  # and nobody looks at the queue any more
         self._pace = CommitPace()
+        self._gathering = Gathering()
         self._start_empty()
 
     def _start_empty(self) -> None:
@@ -74,7 +76,7 @@ class GroupCommit(Generic[T]):
         self._reserved = 0  # places in the queue, promised to callers from the door
         self._busy = False  # somebody commits or keeps up, and looks after the queue afterwards
         self._committing = 0  # appends in the batch under way
-        self._flushes: set[asyncio.AbstractEventLoop] = set()  # loops that look at the queue when their turn ends
+        self._flushes: set[asyncio.AbstractEventLoop] = set()  # loops that will look at the queue
         self._thread: threading.Thread | None = None
         self._awake = False  # the thread looks for work, or was rung for
         self._bell: SimpleQueue[None] = SimpleQueue()
@@ -120,7 +122,7 @@ class GroupCommit(Generic[T]):
         loop = seat[0]
         if not self._busy and loop not in self._flushes:
             self._flushes.add(loop)
-            loop.call_soon(self._flush, loop)
+            self._gathering.call(loop, self._flush)
 
     async def _wait_at(self, gate: Seat) -> None:
         try:
@@ -153,10 +155,11 @@ class GroupCommit(Generic[T]):
         self._busy = True
         batch = [self._queue.popleft() for _ in range(min(self._max_batch, len(self._queue)))]
         self._committing = len(batch)
+        self._gathering.came(len(batch))
         self._open_door()
         return batch
 
-    # ---- the end of a turn ----
+    # ---- on the loop ----
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         """Commit what came, or leave it to the writer's thread."""

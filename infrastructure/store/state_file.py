@@ -4,7 +4,8 @@ Made on first use; deleting the file (while no process uses it) loses nothing th
 processes take turns by a lock file of its own, so that they never wait for a commit of the log.
 
 A change takes some 15 microseconds, handing it to a thread 100: `alone` makes it in the event loop while nobody else is
-at the file. What may wait, for the disk (opening it, its checkpoints) or for a foreign program, is a thread's.
+at the file, and the changes of callers who come together in one transaction. What may wait, for the disk (opening it,
+its checkpoints) or for a foreign program, is a thread's.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...domain.errors import StoreCorrupted
 from . import sqlite_connection, wal
 from .file_lock import FileLock
 from .fork_safety import watch
+from .gathering import Gathering
 from .sqlite_connection import create_private, explain, is_busy, translated
 
 T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+Outcome = tuple[T] | tuple[()]  # nothing where it was not done
 CHECKPOINT_EVERY = 500  # changes by one opening; most write a page or two
 LONG = 2 * CHECKPOINT_EVERY  # frames that whoever opens the file copies: many openings end before their 500
 
@@ -39,21 +44,44 @@ class StateFile:
         self._mutex = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._changes = 0  # since the last checkpoint of this opening
+        self._gathering = Gathering()
+        self._waiting: dict[asyncio.AbstractEventLoop, list[tuple[Work[Any], asyncio.Future[Outcome[Any]]]]] = {}
         watch(self)
 
-    async def alone(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def alone(self, work: Work[T]) -> T:
         """`run`, without ever making the event loop wait.
 
         Where a foreign program holds the file, `work` is begun again from its start, in a thread.
         """
+        loop = asyncio.get_running_loop()
+        outcome: Outcome[T] = await self._with_others(loop, work)
+        return outcome[0] if outcome else await asyncio.to_thread(self.run, work)
+
+    def _with_others(self, loop: asyncio.AbstractEventLoop, work: Work[T]) -> asyncio.Future[Outcome[T]]:
+        if loop not in self._waiting:
+            self._waiting[loop] = []
+            self._gathering.call(loop, self._do_all)
+        future: asyncio.Future[Outcome[T]] = loop.create_future()
+        self._waiting[loop].append((work, future))
+        return future
+
+    def _do_all(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Do what waits in one transaction; where that cannot be, each caller does their own in a thread."""
+        waiting = [(work, future) for work, future in self._waiting.pop(loop) if not future.done()]
+        self._gathering.came(len(waiting))
+        for (_, future), outcome in zip(waiting, self._at_once([work for work, _ in waiting]), strict=True):
+            future.set_result(outcome)
+
+    def _at_once(self, works: Sequence[Work[Any]]) -> Sequence[Outcome[Any]]:
+        """Their outcomes; of none, where somebody would have to be waited for or something went wrong."""
         if self._connection is not None and self._changes < CHECKPOINT_EVERY and self._mutex.acquire(blocking=False):
             try:
                 if self._connection is not None and (self._lock is None or self._lock.acquire(wait=False)):
-                    with suppress(_Busy):
-                        return self._locked(work)
+                    with suppress(Exception):  # each finds it by itself, and is told
+                        return self._locked(partial(_together, works))
             finally:
                 self._mutex.release()
-        return await asyncio.to_thread(self.run, work)
+        return [()] * len(works)
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` returns, alone among all who use the file; each of its statements commits by itself.
@@ -134,12 +162,29 @@ class StateFile:
         self._close()
 
     def after_fork(self, *, child: bool) -> None:
-        """Let them in again; the next one opens what it needs."""
+        """Let them in again; the next one opens what it needs. A child leaves its parent's callers to the parent."""
+        if child:
+            self._waiting = {}
         self._mutex.release()
 
 
 class _Busy(Exception):
     """A foreign program (a shell, a backup) holds SQLite's own lock."""
+
+
+def _together(works: Sequence[Work[Any]], connection: sqlite3.Connection) -> Sequence[Outcome[Any]]:
+    """The outcomes, in one transaction."""
+    if len(works) == 1:
+        return [(works[0](connection),)]
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        outcomes = [(work(connection),) for work in works]
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return outcomes
 
 
 def _patiently(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -13,6 +13,7 @@ from model_orchestrator.domain.errors import EventIdReused, StoreUnavailable
 from model_orchestrator.domain.units import Timestamp
 from model_orchestrator.infrastructure.store.append_rules import Outcome
 from model_orchestrator.infrastructure.store.commit_pace import ALONE, LIMIT, MOST, PROBE, SLOW, CommitPace, Stopwatch
+from model_orchestrator.infrastructure.store.gathering import TURNS
 from model_orchestrator.infrastructure.store.group_commit import GroupCommit, Upkeep
 
 
@@ -66,6 +67,24 @@ def test_what_waits_during_a_commit_becomes_the_next_batch() -> None:
         engine.held.set()
         assert [position(result) for result in await asyncio.gather(first, *others)] == list(range(11))
         assert engine.batches == [[0], list(range(1, 11))]
+        await group.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_where_callers_come_together_a_commit_waits_some_turns_for_more() -> None:
+    async def scenario() -> None:
+        engine = Engine()
+        group = GroupCommit(engine.append_batch, append_inline=engine.append_batch)
+        await asyncio.gather(group.append(0), group.append(1))
+        early = asyncio.ensure_future(group.append(2))
+        await turns(TURNS // 2)
+        await asyncio.gather(early, group.append(3))
+        alone = asyncio.ensure_future(group.append(4))
+        await turns(TURNS + 2)
+        assert alone.done()
+        await group.append(5)  # one came alone, so this one waits for nobody
+        assert engine.batches == [[0, 1], [2, 3], [4], [5]]
         await group.aclose()
 
     asyncio.run(scenario())

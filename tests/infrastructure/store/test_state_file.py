@@ -14,6 +14,7 @@ from model_orchestrator.domain.errors import ErrorKind
 from model_orchestrator.infrastructure.limits.sqlite import SqliteBreakers
 from model_orchestrator.infrastructure.store import wal
 from model_orchestrator.infrastructure.store.file_lock import FileLock
+from model_orchestrator.infrastructure.store.gathering import TURNS
 from model_orchestrator.infrastructure.store.state_file import LONG, StateFile
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS notes (text TEXT)"
@@ -67,6 +68,57 @@ def test_the_loop_goes_on_while_a_process_that_stands_still_has_the_file(path: P
         await changed
         assert (await asked).keys() == {"m"}
         await breakers.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_callers_who_come_together_share_one_transaction(path: Path) -> None:
+    """And whoever comes in the next turns of a loop that is shared."""
+
+    async def scenario() -> None:
+        file = StateFile(path, SCHEMA)
+        await file.alone(note)
+        changes = file._changes
+        first = [asyncio.ensure_future(file.alone(note)) for _ in range(5)]
+        assert await asyncio.gather(*first) == [2, 3, 4, 5, 6]
+        assert file._changes == changes + 1
+        early = asyncio.ensure_future(file.alone(note))
+        for _ in range(TURNS // 2):
+            await asyncio.sleep(0)
+        assert await asyncio.gather(early, file.alone(note)) == [7, 8]
+        assert file._changes == changes + 2
+        file.close()
+
+    asyncio.run(scenario())
+
+
+def test_whose_change_fails_among_others_is_told_alone(path: Path) -> None:
+    def fail(connection: sqlite3.Connection) -> int:
+        note(connection)
+        return int("nothing")
+
+    async def scenario() -> None:
+        file = StateFile(path, SCHEMA)
+        await file.alone(note)
+        outcomes = await asyncio.gather(*map(file.alone, (note, fail, note)), return_exceptions=True)
+        assert isinstance(outcomes[1], ValueError)
+        assert {outcomes[0], outcomes[2]} <= {2, 3, 4}  # each by itself now; what the second wrote first stands
+        assert await file.alone(note) == 5
+        file.close()
+
+    asyncio.run(scenario())
+
+
+def test_who_does_not_wait_any_more_changes_nothing(path: Path) -> None:
+    async def scenario() -> None:
+        file = StateFile(path, SCHEMA)
+        await file.alone(note)
+        gone, stays = asyncio.ensure_future(file.alone(note)), asyncio.ensure_future(file.alone(note))
+        await asyncio.sleep(0)
+        gone.cancel()
+        assert await stays == 2
+        assert await file.alone(note) == 3
+        file.close()
 
     asyncio.run(scenario())
 
