@@ -10,6 +10,7 @@ from ...domain import breaker
 from ...domain.breaker import RULES, Breaker, BreakerRules, BreakerState
 from ...domain.errors import ErrorKind
 from ...domain.units import Timestamp
+from ..store.gathering import SharedReads
 
 Step = Callable[[Breaker, Timestamp], tuple[Breaker, BreakerState]]
 
@@ -19,12 +20,14 @@ class StoredBreakers(ABC):
 
     def __init__(self, rules: BreakerRules = RULES) -> None:
         self._rules = rules
+        self._shared = SharedReads()
 
     async def states(self, names: Sequence[str]) -> dict[str, BreakerState]:
         """What each says now; claims nothing."""
         if not names:
             return {}
-        kept, now = await self._read(names)
+        names = tuple(names)
+        kept, now = await self._shared.read(names, lambda: self._read(names))
         return {name: breaker.state(kept.get(name, Breaker()), now, self._rules) for name in names}
 
     async def may_call(self, name: str) -> BreakerState:

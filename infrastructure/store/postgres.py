@@ -26,6 +26,7 @@ from ..content_cipher import OuterKeys
 from . import postgres_reader as read
 from .append_checks import check_append, check_key
 from .fork_safety import watch
+from .gathering import SharedReads
 from .group_commit import GroupCommit
 from .level import KnownLevel
 from .postgres_connection import Connection, check_schema
@@ -58,6 +59,7 @@ class PostgresStore:
         self._pipeline = PostgresPipeline(url)
         self._levels = KnownLevel()
         self._look_at_level()
+        self._shared = SharedReads()
         self._wakeups = Wakeups()
         self._secret: bytes | None = None  # once read
         self._listener = Listener(url, self._wakeups.ring)
@@ -89,7 +91,7 @@ class PostgresStore:
 
     async def read_family(self, prefix: str, *, after: int = 0) -> Sequence[RecordedEvent]:
         """The events above a position of the streams whose name begins so, in its order."""
-        ((last,),) = await self._pipeline.rows(read.END_OF_FAMILY, span_of(prefix))
+        ((last,),) = await self._shared.read(prefix, lambda: self._pipeline.rows(read.END_OF_FAMILY, span_of(prefix)))
         if last <= after:
             return []
         return await self._read(lambda connection: read.family_events(connection, prefix, after))
@@ -139,7 +141,8 @@ class PostgresStore:
 
     async def budgets(self) -> Sequence[tuple[str, str, int]]:
         """Scope, period and limit in picodollars of every budget that is set, sorted."""
-        return [(scope, period, limit) for scope, period, limit in await self._pipeline.rows(read.BUDGETS)]
+        rows = await self._shared.read(read.BUDGETS, lambda: self._pipeline.rows(read.BUDGETS))
+        return [(scope, period, limit) for scope, period, limit in rows]
 
     async def idempotency(self, owner: str, key: str) -> IdempotencyClaim | None:
         """Who has the key. Raises InvalidRequest for one that no store can hold."""

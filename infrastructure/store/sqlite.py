@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ...application.ports import (
@@ -28,6 +29,7 @@ from .append_checks import check_key
 from .append_rules import Prepared
 from .file_lock import FileLock
 from .fork_safety import watch
+from .gathering import SharedReads
 from .group_commit import GroupCommit, Upkeep
 from .level import KnownLevel
 from .sealing import Sealed, Sealing
@@ -56,6 +58,7 @@ class SqliteStore:
         self._reader = SqliteReader(path)
         self._levels = KnownLevel()
         self._sealing = Sealing(content_keys)
+        self._shared = SharedReads()
         self._wakeups = Wakeups()
         self._secret: bytes | None = None  # once read
         self._commits = GroupCommit(
@@ -86,7 +89,7 @@ class SqliteStore:
 
     async def read_family(self, prefix: str, *, after: int = 0) -> Sequence[RecordedEvent]:
         """The events above a position of the streams whose name begins so, in its order."""
-        return self._reader.family(prefix, after)
+        return await self._shared.read((prefix, after), partial(self._family, prefix, after))
 
     async def read_backwards(
         self, *, before: int | None = None, limit: int = 1000, types: Sequence[str] = (), stream_prefix: str = ""
@@ -140,7 +143,7 @@ class SqliteStore:
 
     async def budgets(self) -> Sequence[tuple[str, str, int]]:
         """Scope, period and limit in picodollars of every budget that is set, sorted."""
-        return self._reader.budgets()
+        return await self._shared.read("budgets", self._budgets)
 
     async def idempotency(self, owner: str, key: str) -> IdempotencyClaim | None:
         """Who has the key. Raises InvalidRequest for one that no store can hold."""
@@ -159,6 +162,12 @@ class SqliteStore:
             with translated(self.path):
                 self._secret = self._writer.content_secret(os.urandom(32))
         return self._secret
+
+    async def _family(self, prefix: str, after: int) -> Sequence[RecordedEvent]:
+        return self._reader.family(prefix, after)
+
+    async def _budgets(self) -> Sequence[tuple[str, str, int]]:
+        return self._reader.budgets()
 
     async def aclose(self) -> None:
         """Finish what is under way and close."""

@@ -54,7 +54,11 @@ class StateFile:
         Where a foreign program holds the file, `work` is begun again from its start, in a thread.
         """
         loop = asyncio.get_running_loop()
-        outcome: Outcome[T] = await self._with_others(loop, work)
+        outcome: Outcome[T]
+        if self._gathering.is_alone(loop):
+            (outcome,) = self._at_once([work])
+        else:
+            outcome = await self._with_others(loop, work)
         return outcome[0] if outcome else await asyncio.to_thread(self.run, work)
 
     def _with_others(self, loop: asyncio.AbstractEventLoop, work: Work[T]) -> asyncio.Future[Outcome[T]]:

@@ -81,12 +81,13 @@ def test_callers_who_come_together_share_one_transaction(path: Path) -> None:
         changes = file._changes
         first = [asyncio.ensure_future(file.alone(note)) for _ in range(5)]
         assert await asyncio.gather(*first) == [2, 3, 4, 5, 6]
-        assert file._changes == changes + 1
+        assert file._changes == changes + 2  # the first of them could not know that others would come
         early = asyncio.ensure_future(file.alone(note))
         for _ in range(TURNS // 2):
             await asyncio.sleep(0)
-        assert await asyncio.gather(early, file.alone(note)) == [7, 8]
-        assert file._changes == changes + 2
+        late = asyncio.ensure_future(file.alone(note))
+        assert [await early, await late] == [7, 8]
+        assert file._changes == changes + 3
         file.close()
 
     asyncio.run(scenario())
@@ -113,11 +114,11 @@ def test_who_does_not_wait_any_more_changes_nothing(path: Path) -> None:
     async def scenario() -> None:
         file = StateFile(path, SCHEMA)
         await file.alone(note)
-        gone, stays = asyncio.ensure_future(file.alone(note)), asyncio.ensure_future(file.alone(note))
+        _, gone, stays = [asyncio.ensure_future(file.alone(note)) for _ in range(3)]
         await asyncio.sleep(0)
         gone.cancel()
-        assert await stays == 2
-        assert await file.alone(note) == 3
+        assert await stays == 3
+        assert await file.alone(note) == 4
         file.close()
 
     asyncio.run(scenario())
