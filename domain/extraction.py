@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .answer_json import answer_in_json
 from .literal_form import literal_form
@@ -106,7 +107,7 @@ def conclusions(text: str, *, question: str = "") -> tuple[str, ...]:
     read = text if len(text) <= 2 * WINDOW else f"{text[:WINDOW]}\n\n{text[-WINDOW:]}"
     asked = _asked(question if len(question) <= 2 * WINDOW else f"{question[:WINDOW]}\n{question[-WINDOW:]}")
     prose = _FENCED.sub("\n", read).strip()
-    ends = [mark.end() for mark in _MARK.finditer(prose)]
+    ends = _marks(prose)
     told = (_led(prose[end : end + LONGEST], asked) for end in ends[:FEW] + ends[FEW:][-FEW:])
     opening = None if asked.code else _YES_NO.match(prose) if not asked.options else None
     said = [_extracted(opening[1], asked)] if opening else []
@@ -142,6 +143,7 @@ def _extracted(value: str, asked: Asked, *, read_as: str | None = None) -> Extra
     return None if form is None else Extracted(form, " ".join(value.split()).lstrip("*_").rstrip(" .。*_"))
 
 
+@lru_cache(maxsize=2)  # a scorer asks several things of one question and one answer
 def _asked(question: str) -> Asked:
     code = bool(_CODE.search(question))
     return Asked(code=code, options={} if code else _options(question))
@@ -183,9 +185,14 @@ def _boxed(text: str) -> str | None:
 
 def _marked(text: str, asked: Asked) -> Extracted | None:
     """What follows the last "the answer is": an option's letter anywhere, else near the beginning or the end."""
-    ends = [mark.end() for mark in _MARK.finditer(text)]
-    near = [end for end in ends if asked.options or end < OPENING or end > len(text) - CLOSING]
+    near = [end for end in _marks(text) if asked.options or end < OPENING or end > len(text) - CLOSING]
     return next(filter(None, (_led(text[end : end + LONGEST], asked) for end in near[: -PLACES - 1 : -1])), None)
+
+
+@lru_cache(maxsize=2)
+def _marks(prose: str) -> tuple[int, ...]:
+    """Where each "the answer is" ends."""
+    return tuple(mark.end() for mark in _MARK.finditer(prose))
 
 
 def _led(rest: str, asked: Asked) -> Extracted | None:

@@ -19,6 +19,7 @@ _COMMA = re.compile(r"([-+]?)(\d{1,3}(?:\.\d{3})++,\d{1,100}|\d{1,100},\d{1,2})"
 _RATIO = re.compile(rf"([-+]?{_DECIMAL})/({_DECIMAL})")
 _MIXED = re.compile(r"([-+]?)(\d{1,100})\s(\d{1,100})/(\d{1,100})")
 _SCIENTIFIC = re.compile(rf"([-+]?{_DECIMAL})[*x×·]10\^\(?([-+]?\d{{1,2}})\)?")
+_DIGIT = re.compile(r"\d")
 _ABOUT = re.compile(r"^(?:about|around|approximately|approx\.?|exactly|roughly|etwa|ungefähr|environ|≈|~|=)\s*")
 _NAMED = re.compile(r"^(?:[a-zA-Z]\w?|[a-zA-Z]_\w|[a-zA-Z]\([a-zA-Z]\))\s*=\s*(?=[^=]+$)")
 _MONEY = re.compile(r"(?:US)?[$€£¥₹]|\b(?:USD|EUR|GBP|CHF|Rs\.?)\b")
@@ -84,6 +85,8 @@ _FUNCTIONS = frozenset(
 
 def number_form(text: str) -> str | None:
     """The number in plain digits (a fraction where they do not end), without its unit, currency or percent sign."""
+    if not _DIGIT.search(text):
+        return None
     latex = "\\" in text or "^" in text
     bare = _NAMED.sub("", _ABOUT.sub("", _spelled(text).strip()))
     bare = _PERCENT.sub("", _MONEY.sub("", bare).strip())
@@ -96,7 +99,7 @@ def number_form(text: str) -> str | None:
 def expression_form(text: str) -> str | None:
     """A formula, interval, set or tuple without spaces and needless signs; None where it holds prose."""
     spelled = _spelled(text)
-    if any(word.casefold() not in _FUNCTIONS for word in _PROSE.findall(spelled)):
+    if any(word[0].casefold() not in _FUNCTIONS for word in _PROSE.finditer(spelled)):
         return None
     bare = _PRODUCT.sub("", _NAMED.sub("", "".join(spelled.split()).rstrip(".")))
     if not _FORMULA.fullmatch(bare) or sum(map(bare.count, "([{")) != sum(map(bare.count, ")]}")):

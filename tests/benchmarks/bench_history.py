@@ -149,17 +149,25 @@ class _measured:
         self._what = what
 
     def __enter__(self) -> None:
-        self._began = time.perf_counter()
+        self._began, self._worked = time.perf_counter(), _processors()
 
     def __exit__(self, *_: object) -> None:
         seconds = time.perf_counter() - self._began
-        used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        worked = sum(one.ru_utime + one.ru_stime for one in used)
-        memory = max(one.ru_maxrss for one in used) / 1024
+        worked = _processors() - self._worked
+        memory = max(one.ru_maxrss for one in _used()) / 1024
         load = os.getloadavg()[0]
         print(
             f"{self._what}: {seconds:.1f} s, {worked:.1f} s of processors, {memory:.0f} MB, load {load:.1f}", flush=True
         )
+
+
+def _processors() -> float:
+    """Seconds of them that this process and its children took."""
+    return sum(one.ru_utime + one.ru_stime for one in _used())
+
+
+def _used() -> list[resource.struct_rusage]:
+    return [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 
 
 def _question(**asked: Any) -> CostQuestion:
