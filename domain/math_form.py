@@ -5,12 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-Rewritings = tuple[tuple[str, re.Pattern[str], str], ...]
-
-
-def _rewritings(*written: tuple[str, str, str]) -> Rewritings:
-    return tuple((sign, re.compile(pattern), replacement) for sign, pattern, replacement in written)
-
+Rewritings = tuple[tuple[str, str, str], ...]
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})++|\d{1,3}(?:[\u202f\u2009 ]\d{3})++|\d{1,400})"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.\d{{1,400}})?\.?|\.\d{{1,400}})"
@@ -35,7 +30,7 @@ _NO_UNIT = frozenset(
     """.split()
 )
 
-_SPELLED = _rewritings(  # each with a sign that is in all it changes: without it the text is not looked through
+_SPELLED: Rewritings = (  # each with a sign that is in all it changes: without it the text is not looked through
     ("\\\\", r"\\\\(?=[a-zA-Z])", r"\\"),  # escaped twice
     ("\\", r"\\(?:left|right|displaystyle|limits|,|;|:|!| |quad|qquad)(?![a-zA-Z])", ""),
     ("frac", r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
@@ -64,13 +59,13 @@ _SPELLED = _rewritings(  # each with a sign that is in all it changes: without i
     ("–", "–", "-"),
     ("**", r"\*\*", "^"),
 )
-_INNERMOST = _rewritings(
+_INNERMOST: Rewritings = (
     ("\\frac", r"\\frac\s?\{([^{}]*)\}\s?\{([^{}]*)\}", r"(\1)/(\2)"),
     ("\\sqrt", r"\\sqrt\s?\{([^{}]*)\}", r"sqrt(\1)"),
     ("\\sqrt", r"\\sqrt\s?\[([^\[\]{}]*)\]\s?\{([^{}]*)\}", r"root(\1,\2)"),
     ("{", r"([\^_])\s?\{([^{}]*)\}", r"\1(\2)"),
 )
-_ATOMS = _rewritings(  # brackets that hold one sign or number and change nothing
+_ATOMS: Rewritings = (  # brackets that hold one sign or number and change nothing
     ("(", r"([\^_])\((-?\w|\d+)\)(?!\d)", r"\1\2"),
     ("(", r"(?<![\w)!])\((\d+(?:\.\d+)?|[a-zA-Z]|pi)\)(?![\w(])", r"\1"),
     ("(", r"^\((-\d+)\)(?=/)", r"\1"),
@@ -176,7 +171,7 @@ def _spelled(text: str) -> str:
 def _rewritten(text: str, rewritings: Rewritings) -> str:
     for sign, pattern, replacement in rewritings:
         if sign in text:
-            text = pattern.sub(replacement, text)
+            text = re.sub(pattern, replacement, text)  # compiled at its first use
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
+import socket
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -14,17 +14,14 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import uuid_utils
 
 from ..application.answer_cache import caching_of, earlier_answer
-from ..application.api_keys import caller_of
 from ..application.decisions import assess, with_forecast
 from ..application.departure import Departure
 from ..application.failures import failure_of, no_plan
 from ..application.feedback import compared, feedback_value, give_feedback, graded
 from ..application.idempotency import check_same_request, claim_of, finished_run
-from ..application.key_book import KeyBook
 from ..application.orchestrator import Finished, RunLoop
 from ..application.passing_on import PassingOn
 from ..application.ports import DeltaSink, EventStore
-from ..application.privacy import Privacy
 from ..application.recorded_texts import texts_of
 from ..application.refusals import standing
 from ..application.result import OrchestrationResult, result_of
@@ -76,6 +73,8 @@ FOLLOWING = 0.1  # seconds between two looks at a run that another process works
 
 if TYPE_CHECKING:
     from ..application.budget_reports import Budget
+    from ..application.key_book import KeyBook
+    from ..application.privacy import Privacy
     from ..application.replay_report import Checked
     from .read_models.stored import StoredReadModels
 
@@ -95,7 +94,7 @@ class Orchestrator:
         self._read_models: StoredReadModels | None = None
         self._keys: KeyBook | None = None
         self.clock = self._clock
-        self._worlds = Worlds(self.settings, worker=f"{platform.node()}:{os.getpid()}", on_wait=on_wait)
+        self._worlds = Worlds(self.settings, worker=f"{socket.gethostname()}:{os.getpid()}", on_wait=on_wait)
         self.alerts = Alerts(self._worlds.logging, self._clock, self.settings.webhook_url)
 
     async def __aenter__(self) -> Self:
@@ -155,12 +154,16 @@ class Orchestrator:
     def keys(self) -> KeyBook:
         """Who holds an API key, and how often they may ask."""
         if self._keys is None:
+            from ..application.key_book import KeyBook
+
             self._keys = KeyBook(self.store, self.log, self._worlds.opened_limiter)
         return self._keys
 
     def privacy(self) -> Privacy:
         """The erasures of the database."""
-        worker = f"{platform.node()}:{os.getpid()}:erasing"
+        from ..application.privacy import Privacy
+
+        worker = f"{socket.gethostname()}:{os.getpid()}:erasing"
         return Privacy(self.store, self.log, self._worlds.opened_leases(), worker)
 
     async def run(
@@ -307,6 +310,8 @@ class Orchestrator:
         Raises InvalidRequest where the run is not to be resumed: it has ended, a living process has it, or its models
         cannot be called now. Raises RunFailure where it ended without an answer.
         """
+        from ..application.api_keys import caller_of
+
         log = self.log
         run = (await load_run(log, run_id)).run
         if run.started is None or run.status is not RunStatus.RUNNING:
