@@ -31,6 +31,7 @@ _SQLITE = REGISTRY.format(kind="TABLE", schema="", text="TEXT", integer="INTEGER
 _NULL = float("nan")  # which SQLite stores as NULL; to bind None takes Python's driver five times as long
 A_FETCH = 1000  # rows
 _CACHE = "PRAGMA cache_size=-65536"  # 64 MB
+_SORTING = "PRAGMA cache_size=-16384"  # for a swap, which makes indexes: what is beyond it is sorted in files
 _CHECKPOINT = "PRAGMA wal_autocheckpoint=8000"  # pages: a rebuild writes the same ones over and over
 
 
@@ -125,8 +126,8 @@ class SqliteState:
         """Alone among all who write the file; readers keep their snapshots."""
 
         def transaction(connection: sqlite3.Connection) -> T:
-            connection.execute("PRAGMA temp_store=MEMORY")
-            connection.execute(_CACHE)
+            connection.execute(f"PRAGMA temp_store={'FILE' if swap else 'MEMORY'}")
+            connection.execute(_SORTING if swap else _CACHE)
             connection.execute(_CHECKPOINT)
             connection.execute("BEGIN IMMEDIATE")
             try:
