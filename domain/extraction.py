@@ -124,7 +124,8 @@ def offers_choice(question: str) -> bool:
 
 def options_of(question: str) -> dict[str, str]:
     """The options that the question lists, by letter; empty where it lists none."""
-    return _asked(question if len(question) <= 2 * WINDOW else f"{question[:WINDOW]}\n{question[-WINDOW:]}").options
+    window = question if len(question) <= 2 * WINDOW else f"{question[:WINDOW]}\n{question[-WINDOW:]}"
+    return dict(_asked(window).options)
 
 
 def asks_for_code(question: str) -> bool:

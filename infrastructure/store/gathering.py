@@ -28,6 +28,7 @@ class Gathering:
     def came(self, many: int) -> None:
         """So many shared the work."""
         self.is_shared = many > 1
+        self._one_came = False  # nor is the end of a turn awaited that a loop was closed, or a process forked, in
 
     def is_alone(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether this caller is the first in a turn and was the only one before: then nobody is worth waiting for."""
@@ -73,9 +74,11 @@ class SharedReads:
         questions = self._asked.pop(loop).values()
         self._gathering.came(sum(len(one.callers) for one in questions))
         for one in questions:
-            task = loop.create_task(one.answer())
-            self._tasks.add(task)  # the loop alone would not keep it
-            task.add_done_callback(self._tasks.discard)
+            if one.waiting():  # else a loop that ends would begin a task
+                task = loop.create_task(one.answer())
+                self._tasks.add(task)  # the loop alone would not keep it
+                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(one.give_up)
 
 
 class _Question(Generic[T]):
@@ -90,11 +93,17 @@ class _Question(Generic[T]):
         try:
             answer = await self._ask()
         except Exception as error:
-            for caller in self._waiting():
+            for caller in self.waiting():
                 caller.set_exception(error)
         else:
-            for caller in self._waiting():
+            for caller in self.waiting():
                 caller.set_result(answer)
 
-    def _waiting(self) -> list[asyncio.Future[T]]:
+    def give_up(self, _: asyncio.Task[None]) -> None:
+        """Cancel whoever was not told, because asking was cancelled."""
+        for caller in self.waiting():
+            caller.cancel()
+
+    def waiting(self) -> list[asyncio.Future[T]]:
+        """Those who were not told and did not leave."""
         return [caller for caller in self.callers if not caller.done()]

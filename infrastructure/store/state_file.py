@@ -73,19 +73,38 @@ class StateFile:
         """Do what waits in one transaction; where that cannot be, each caller does their own in a thread."""
         waiting = [(work, future) for work, future in self._waiting.pop(loop) if not future.done()]
         self._gathering.came(len(waiting))
-        for (_, future), outcome in zip(waiting, self._at_once([work for work, _ in waiting]), strict=True):
-            future.set_result(outcome)
+        try:
+            outcomes = self._at_once([work for work, _ in waiting])
+        except Exception as error:
+            for _, future in waiting:
+                future.set_exception(error)
+        except BaseException:  # which ends the loop
+            for _, future in waiting:
+                future.cancel()
+            raise
+        else:
+            for (_, future), outcome in zip(waiting, outcomes, strict=True):
+                future.set_result(outcome)
 
     def _at_once(self, works: Sequence[Work[Any]]) -> Sequence[Outcome[Any]]:
-        """Their outcomes; of none, where somebody would have to be waited for or something went wrong."""
+        """Their outcomes; of none, where somebody would have to be waited for, or one of many failed.
+
+        Raises what a single one raises: it may have changed something, and is not begun again.
+        """
         if self._connection is not None and self._changes < CHECKPOINT_EVERY and self._mutex.acquire(blocking=False):
             try:
-                if self._connection is not None and (self._lock is None or self._lock.acquire(wait=False)):
-                    with suppress(Exception):  # each finds it by itself, and is told
+                if self._connection is not None and self._is_ours():
+                    with suppress(_Busy):
                         return self._locked(partial(_together, works))
             finally:
                 self._mutex.release()
         return [()] * len(works)
+
+    def _is_ours(self) -> bool:
+        """Whether the file lock could be taken without waiting for anybody."""
+        with suppress(OSError):  # whoever waits for it meets it again, and is told
+            return self._lock is None or self._lock.acquire(wait=False)
+        return False
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` returns, alone among all who use the file; each of its statements commits by itself.
@@ -177,17 +196,19 @@ class _Busy(Exception):
 
 
 def _together(works: Sequence[Work[Any]], connection: sqlite3.Connection) -> Sequence[Outcome[Any]]:
-    """The outcomes, in one transaction."""
+    """The outcomes, in one transaction; of none, where one fails: each finds it by itself, and is told."""
     if len(works) == 1:
         return [(works[0](connection),)]
-    connection.execute("BEGIN IMMEDIATE")
     try:
-        outcomes = [(work(connection),) for work in works]
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes: Sequence[Outcome[Any]] = [(work(connection),) for work in works]
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
+        if not isinstance(error, Exception):
+            raise
+        return [()] * len(works)
     return outcomes
 
 

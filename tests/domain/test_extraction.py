@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_orchestrator.domain.extraction import WINDOW, extract_answer
+from model_orchestrator.domain.extraction import WINDOW, extract_answer, options_of
 from model_orchestrator.domain.literal_form import literal_form
 from model_orchestrator.domain.normal_form import LONGEST, normal_form
 
@@ -279,3 +279,9 @@ def test_a_megabyte_of_anything_is_read_in_milliseconds(unit: str, frame: str) -
         for question in (text, CODE, CHOICE):
             extract_answer(text, question=question)
         assert process_time() - started < 2
+
+
+def test_who_changes_the_options_of_a_question_changes_them_for_nobody_else() -> None:
+    options_of(CHOICE).clear()
+    assert options_of(CHOICE)["B"] == "apple"
+    assert extract_answer("B. apple", question=CHOICE) == "B"

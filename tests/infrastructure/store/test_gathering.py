@@ -66,6 +66,56 @@ def test_what_goes_wrong_is_told_to_all_who_asked_and_still_wait() -> None:
     asyncio.run(scenario())
 
 
+def test_who_asked_is_cancelled_where_asking_is() -> None:
+    """Before it began, or while it waits for what was cancelled itself."""
+
+    async def gone() -> int:
+        raise asyncio.CancelledError
+
+    async def scenario() -> None:
+        shared, asked = SharedReads(), Asked()
+        told = await asyncio.wait_for(
+            asyncio.gather(*(shared.read("a", gone) for _ in range(3)), return_exceptions=True), 5
+        )
+        assert [type(one) for one in told] == [asyncio.CancelledError] * 3
+        callers = [asyncio.ensure_future(shared.read("a", asked)) for _ in range(3)]
+        while not shared._tasks:
+            await turns(1)
+        shared._tasks.copy().pop().cancel()
+        done, waiting = await asyncio.wait(callers, timeout=5)
+        assert (len(done), len(waiting), asked.times) == (3, 0, 0)
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_asked_for_those_who_all_left() -> None:
+    async def scenario() -> None:
+        shared, asked = SharedReads(), Asked()
+        first = [asyncio.ensure_future(shared.read("a", asked)) for _ in range(3)]
+        await turns(1)
+        for caller in first[1:]:
+            caller.cancel()
+        await turns(2 * TURNS)
+        assert (await first[0], asked.times) == (1, 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_loop_that_was_closed_in_the_middle_of_a_turn_keeps_nobody_waiting_later() -> None:
+    async def later() -> None:
+        await shared.read("a", asked)
+        await turns(1)
+        alone = asyncio.ensure_future(shared.read("a", asked))
+        await turns(1)
+        assert alone.done()
+
+    shared, asked = SharedReads(), Asked()
+    closed = asyncio.new_event_loop()
+    assert shared._gathering.is_alone(closed)
+    closed.close()
+    asyncio.run(later())
+
+
 def test_each_question_gets_its_own_answer() -> None:
     async def scenario() -> None:
         shared = SharedReads()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sqlite3
 import threading
 from contextlib import closing
@@ -108,6 +109,71 @@ def test_whose_change_fails_among_others_is_told_alone(path: Path) -> None:
         file.close()
 
     asyncio.run(scenario())
+
+
+def test_what_fails_alone_is_not_begun_again(path: Path) -> None:
+    """Each of its statements commits by itself: begun again it would change the file twice."""
+
+    def fail(connection: sqlite3.Connection) -> int:
+        note(connection)
+        return int("nothing")
+
+    async def scenario() -> None:
+        file = StateFile(path, SCHEMA)
+        await file.alone(note)
+        with pytest.raises(ValueError, match="nothing"):
+            await file.alone(fail)
+        assert await file.alone(note) == 3
+        first = [asyncio.ensure_future(file.alone(note)) for _ in range(3)]
+        assert await asyncio.gather(*first) == [4, 5, 6]
+        with pytest.raises(ValueError, match="nothing"):
+            await file.alone(fail)  # it waited for others, and none came
+        assert await file.alone(note) == 8
+        file.close()
+
+    asyncio.run(scenario())
+
+
+def test_callers_are_answered_where_the_lock_file_cannot_be_tried(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network's file system that has no locks left: a thread waits for one, and says so where there is none."""
+
+    def only_in_a_thread(self: FileLock, *, wait: bool = True) -> bool:
+        if not wait:
+            raise OSError(errno.ENOLCK, "No locks available")
+        return acquire(self, wait=wait)
+
+    async def scenario() -> None:
+        file = StateFile(path, SCHEMA)
+        await file.alone(note)
+        for _ in range(2):  # then they wait for each other
+            await asyncio.wait_for(asyncio.gather(*(file.alone(note) for _ in range(3))), 5)
+        assert await file.alone(note) == 8
+        file.close()
+
+    acquire = FileLock.acquire
+    monkeypatch.setattr(FileLock, "acquire", only_in_a_thread)
+    asyncio.run(scenario())
+
+
+def test_an_interrupt_leaves_nobody_waiting_and_no_transaction_open(path: Path) -> None:
+    def interrupted(connection: sqlite3.Connection) -> int:
+        raise KeyboardInterrupt
+
+    async def begun() -> list[asyncio.Future[int]]:
+        await file.alone(note)
+        return [asyncio.ensure_future(file.alone(work)) for work in (note, note, interrupted, note)]
+
+    file = StateFile(path, SCHEMA)
+    loop = asyncio.new_event_loop()
+    callers = loop.run_until_complete(begun())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(asyncio.wait(callers, timeout=5))
+    done, waiting = loop.run_until_complete(asyncio.wait(callers, timeout=5))
+    assert (len(done), len(waiting)) == (4, 0)
+    assert [caller.cancelled() for caller in callers] == [False, True, True, True]
+    assert loop.run_until_complete(file.alone(note)) == 3
+    file.close()
+    loop.close()
 
 
 def test_who_does_not_wait_any_more_changes_nothing(path: Path) -> None:
