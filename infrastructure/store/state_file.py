@@ -29,7 +29,7 @@ from .sqlite_connection import create_private, explain, is_busy, translated
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 Outcome = tuple[T] | tuple[()]  # nothing where it was not done
-CHECKPOINT_EVERY = 500  # changes by one opening; most write a page or two
+CHECKPOINT_EVERY = 500  # changes by one opening; one writes a page or two, one that many share a few more
 LONG = 2 * CHECKPOINT_EVERY  # frames that whoever opens the file copies: many openings end before their 500
 
 
