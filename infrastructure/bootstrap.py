@@ -224,12 +224,15 @@ class Orchestrator:
         earlier = await earlier_answer(self.store, log, command, started_at) if command.caching else None
         budgets = [(scope, period) for scope, period, _ in await self.store.budgets()]
         world = self._worlds.bounded(world, budgets)
-        world = fast_replace.replace(world, introduce=await self._worlds.introduction(world, log))
+        world = fast_replace.replace(world, introduce=await self._worlds.introduction(world, log, command.run_id))
         try:
             finished = await RunLoop(command, world, log, self._clock, sink, departure=departure).run(earlier)
         except KeyIsTaken as error:
+            self._worlds.end_introduction(command.run_id)
             check_same_request(error.taken.run, is_same=error.taken.same_request)
             return await self._first_run(error.taken.run, command, sink)
+        finally:
+            self._worlds.end_introduction(command.run_id)
         await self.alerts.after(finished.run, log, finished.started_at)
         return await self._result(finished, sink)
 

@@ -60,6 +60,7 @@ class Worlds:
         self._available: dict[tuple[str, date], Availability] = {}
         self._accounts: dict[tuple[ModelProvider, str | None, str | None], str] = {}  # by how a model is reached
         self._introduced: set[str] = set()  # hashes the database is known to hold
+        self._introducing: dict[str, asyncio.Future[None]] = {}  # the runs that bring them
         self._clients: dict[tuple[str, str, str], ModelClient] = {}
         self.lease = LEASE
         self._sets: RecordedSets | None = None
@@ -169,25 +170,44 @@ class Worlds:
         if (name := dataset_of(world.provider)) is not None:
             self._opened_sets().check(name, command)
 
-    async def introduction(self, world: World, log: StoredRunLog) -> Append | None:
-        """Catalogue, policy and weights as contents, where the database does not hold them yet."""
+    async def introduction(self, world: World, log: StoredRunLog, run_id: str) -> Append | None:
+        """Catalogue, policy and weights as contents, where the database does not hold them yet.
+
+        One run brings them, with its first append; others of its loop wait until it has, or `end_introduction` is told.
+        """
         texts: dict[str, Callable[[], str]] = {
             "catalogue-" + world.catalogue_hash: lambda: catalogue_json(world.catalogue),
             "policy-" + world.policy_hash: lambda: policy_json(world.policy),
             **self._weights(world),
         }
-        missing = {ref: text for ref, text in texts.items() if ref not in self._introduced}
+        loop = asyncio.get_running_loop()
+        while missing := {ref: text for ref, text in texts.items() if ref not in self._introduced}:
+            others = [one for one in self._introducing.values() if one.get_loop() is loop]
+            if not others:
+                break
+            await asyncio.wait(others)
         if not missing:
             return None
-        stored = await log.store.contents(list(missing))
-        self._introduced.update(ref for ref in missing if ref in stored)
-        new = [(ref, text()) for ref, text in missing.items() if ref not in stored]
+        self._introducing[run_id] = loop.create_future()
+        new: list[tuple[str, str]] = []
+        try:
+            stored = await log.store.contents(list(missing))
+            self._introduced.update(ref for ref in missing if ref in stored)
+            new = [(ref, text()) for ref, text in missing.items() if ref not in stored]
+        finally:
+            if not new:
+                self.end_introduction(run_id)
         if not new:
             return None
         contents = tuple(Content(ref=ref, stream="catalogue", subject=None, salt=b"", body=body) for ref, body in new)
         published = PriceListPublished(catalogue=world.catalogue_hash, name=world.catalogue.name)
         events = log.new_events("catalogue", [published])
         return Append(streams=(StreamAppend("catalogue", Expected.ANY, events),), contents=contents)
+
+    def end_introduction(self, run_id: str) -> None:
+        """What the run was to bring is durable, or will not be."""
+        if (waited_for := self._introducing.pop(run_id, None)) is not None and not waited_for.done():
+            waited_for.set_result(None)
 
     def _weights(self, world: World) -> dict[str, Callable[[], str]]:
         """The texts of the weights that the world uses, by reference."""
@@ -290,6 +310,8 @@ class Worlds:
         return self._accounts[reached]
 
     def _observe(self, run_id: str, event: RunEvent, at: Timestamp) -> None:
+        if self._introducing:
+            self.end_introduction(run_id)
         self.logging.observe(run_id, event)
         self._telemetry.observe(run_id, event, at)
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from decimal import Decimal
@@ -29,6 +29,7 @@ from model_orchestrator import (
     run_orchestration,
     run_orchestration_async,
 )
+from model_orchestrator.application.ports import RecordedEvent, StoredContent
 from model_orchestrator.application.run_options import RunOptions
 from model_orchestrator.domain.errors import InvalidRequest, RunFailure
 from model_orchestrator.infrastructure import portal
@@ -325,6 +326,38 @@ def test_an_orchestrator_is_used_again() -> None:
     ids = asyncio.run(several())
     assert sorted(asyncio.run(run_ids())) == sorted(ids)
     asyncio.run(logged("runs.db"))
+
+
+def test_of_the_first_runs_at_once_one_brings_the_catalogue() -> None:
+    async def several() -> list[RecordedEvent]:
+        async with Orchestrator() as orchestrator:
+            await asyncio.gather(*(orchestrator.run(f"hi {number}") for number in range(8)))
+            return list(await orchestrator.store.read_all(types=("PriceListPublished",)))
+
+    assert len(asyncio.run(several())) == 1
+
+
+def test_where_the_run_that_was_to_bring_the_catalogue_is_cut_another_does() -> None:
+    async def several() -> list[RecordedEvent]:
+        async with Orchestrator() as orchestrator:
+            await orchestrator.first_run_notice()  # opens the store
+            real, asked, cut = orchestrator.store.contents, asyncio.Event(), asyncio.Event()
+
+            async def contents(refs: Sequence[str]) -> dict[str, StoredContent]:
+                asked.set()
+                await cut.wait()
+                return await real(refs)
+
+            orchestrator.store.contents = contents  # type: ignore[method-assign]
+            runs = [asyncio.ensure_future(orchestrator.run(f"hi {number}")) for number in range(3)]
+            await asked.wait()
+            runs[0].cancel()
+            cut.set()
+            outcomes = await asyncio.gather(*runs, return_exceptions=True)
+            assert [type(one) for one in outcomes] == [asyncio.CancelledError, OrchestrationResult, OrchestrationResult]
+            return list(await orchestrator.store.read_all(types=("PriceListPublished",)))
+
+    assert len(asyncio.run(several())) == 1
 
 
 def test_pieces_of_an_answer_are_passed_on(provider: RunningSimulator) -> None:
