@@ -191,9 +191,10 @@ def _recorded(history: Path | None, model: str, config: Path | None, database: s
     """By what runs recorded, of the log or of a history folder."""
     from ..infrastructure.recorded_confidences import evaluate_folder_confidence, evaluate_log_confidence
     from ..infrastructure.settings import Settings
-    from .events import history_folder
+    from .events import history_folder, refuse_both
 
     if history is not None:
+        refuse_both(database)
         history_folder(history)
         return evaluate_folder_confidence(history, model)
     from ..infrastructure.store.opening import is_there

@@ -68,9 +68,14 @@ def history_models(path: Path, database: str | None) -> FolderReadModels:
     """The questions of the read models, to the folder of `--from`. Raises InvalidRequest, StoreError."""
     from ..infrastructure.history.folder_read_models import FolderReadModels
 
+    refuse_both(database)
+    return FolderReadModels(history_folder(path))
+
+
+def refuse_both(database: str | None) -> None:
+    """Beside --from, a database is misuse. Raises InvalidRequest."""
     if database is not None:
         raise InvalidRequest("--from asks a folder and --database a log: leave one of them out")
-    return FolderReadModels(history_folder(path))
 
 
 def _expect(option: str, given: str, possible: tuple[str, ...]) -> None:

@@ -111,7 +111,7 @@ class CsvWriter:
         shown = _json_value(column, value)
         if shown is None:
             return ""
-        text = json.dumps(shown, ensure_ascii=False, sort_keys=True) if isinstance(shown, dict) else str(shown)
+        text = json.dumps(shown, ensure_ascii=False) if isinstance(shown, dict) else str(shown)
         is_text = column.kind in (Kind.TEXT, Kind.TAGS)
         return f"'{text}" if self._guard and is_text and text.startswith(_FORMULA) else text
 
@@ -213,7 +213,7 @@ def _json_value(column: Column, value: Value) -> str | int | dict[str, str] | No
         return iso_time(value)
     if isinstance(value, Decimal):
         return plain(value)
-    return dict(value) if isinstance(value, Mapping) else value
+    return dict(sorted(value.items())) if isinstance(value, Mapping) else value  # databases give tags in other orders
 
 
 def _json_object(columns: Sequence[Column], row: Row) -> bytes:

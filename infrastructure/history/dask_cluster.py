@@ -55,6 +55,7 @@ def _client(scheduler: str, seconds: float) -> Iterator[Any]:
             "--scheduler needs the package distributed: install model-orchestrator[dask], here and on the workers"
         ) from None
     try:
+        _check(scheduler)
         client = distributed.Client(scheduler, timeout=seconds, set_as_default=False)
     except (OSError, TimeoutError):
         raise StoreUnavailable(
@@ -65,6 +66,18 @@ def _client(scheduler: str, seconds: float) -> Iterator[Any]:
         raise InvalidRequest(f"--scheduler {scheduler}: {error}; expected tcp://HOST:PORT") from None
     with client, client.as_current():
         yield client
+
+
+def _check(scheduler: str) -> None:
+    """Raises ValueError for an address that is none. A client that finds this out waits 20 s for itself, aloud."""
+    addressing: Any = import_module("distributed.comm.addressing")
+    security: Any = import_module("distributed.security")
+    scheme, place = addressing.parse_address(scheduler, strict=True)
+    addressing.parse_host_port(place)
+    if scheme not in ("tcp", "tls"):
+        raise ValueError(f"{scheme} is not possible")
+    if scheme == "tls" and security.Security().get_connection_args("client")["ssl_context"] is None:
+        raise ValueError("tls needs certificates in Dask's own settings")
 
 
 def _wait_for_worker(client: Any, scheduler: str, seconds: float) -> None:

@@ -6,6 +6,7 @@ Sums are exact: DuckDB adds 64-bit integers up in 128 bits, and `/` is set to di
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ MEMORY = "2GB"  # what DuckDB may take; beyond that it uses a temporary file
 EVERY = "every_"  # before a kind: all of its rows, those too that later ones replace
 A_FETCH = 1000  # rows
 _TYPES = {Kind.TEXT: "VARCHAR", Kind.INTEGER: "BIGINT", Kind.TAGS: "MAP(VARCHAR, VARCHAR)"}
+_PATTERN = re.compile(r"[*?[]")  # what DuckDB takes for a pattern in a path; between brackets it stands for itself
 _DIMENSION = "concat_ws(chr(31), strategy, category, run_money, owner, {model})"
 
 
@@ -51,7 +53,7 @@ class DuckTables:
         """The rows as they are fetched."""
         with translated(self._folder):
             self._make(sql)
-            cursor = self._connection.cursor().execute(sql, list(parameters))
+            cursor = _silent(self._connection.cursor()).execute(sql, list(parameters))
         while rows := self._fetched(cursor):
             yield from rows
 
@@ -84,12 +86,21 @@ def duckdb_on(folder: Folder, threads: int | None = None) -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="model-orchestrator-") as spill:
         settings = {"memory_limit": MEMORY, "temp_directory": spill, "threads": threads or os.cpu_count() or 1}
         with translated(folder), engine.connect(":memory:", config=settings) as connection:
-            connection.execute("SET integer_division = true")
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET parquet_metadata_cache = true")
-            connection.execute("SET enable_external_file_cache = false")  # the system keeps files already
-            connection.execute("SET preserve_insertion_order = false")
-            yield connection
+            connection.execute("SET GLOBAL integer_division = true")  # global: a cursor does not take over local ones
+            connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            connection.execute("SET GLOBAL parquet_metadata_cache = true")
+            connection.execute("SET GLOBAL enable_external_file_cache = false")  # the system keeps files already
+            connection.execute("SET GLOBAL preserve_insertion_order = false")
+            yield _silent(connection)
+
+
+def _silent(connection: Any) -> Any:
+    """Without the progress that DuckDB prints to stdout where it takes a process for an interactive one, as a worker's.
+
+    This setting is local to a connection or cursor.
+    """
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 @contextmanager
@@ -100,11 +111,18 @@ def translated(folder: Folder) -> Iterator[None]:
         yield
     except engine.OutOfMemoryException as error:
         raise StoreUnavailable(f"{folder.path}: DuckDB needs more than {MEMORY} for this: ask for less time") from error
-    except (engine.IOException, engine.InvalidInputException, engine.SerializationException) as error:
+    except (engine.Error, UnicodeDecodeError) as error:
+        if isinstance(error, _not_of_files(engine)):
+            raise
         why = str(error).splitlines()[0]
         raise StoreCorrupted(
             f"{folder.path}: a file cannot be read ({why}): export anew into an empty folder"
         ) from error
+
+
+def _not_of_files(engine: Any) -> tuple[type[Exception], ...]:
+    """A query that is wrong or interrupted. What a damaged file makes of itself comes as any other kind, or as none."""
+    return engine.ParserException, engine.BinderException, engine.CatalogException, engine.InterruptException
 
 
 @contextmanager
@@ -160,6 +178,6 @@ def _make_rows(connection: Any, folder: Folder, kind: str) -> None:
 
 
 def listed(files: Sequence[str]) -> str:
-    """What read_parquet is told of files; their rows have a day of their own."""
-    quoted = (file.replace("'", "''") for file in files)
+    """What read_parquet is told of files, of these and no others; their rows have a day of their own."""
+    quoted = (_PATTERN.sub(r"[\g<0>]", file).replace("'", "''") for file in files)
     return "[" + ", ".join(f"'{file}'" for file in quoted) + "], hive_partitioning = false"

@@ -18,7 +18,7 @@ from ...domain.errors import InvalidRequest, StoreUnavailable
 from ..event_codec import decode
 from ..store.file_lock import FileLock
 from .flattened import TYPES, Row, flattened, run_at
-from .folder import Chunk, Folder, all_names, mark_text, note_of, read_folder
+from .folder import Chunk, Folder, all_names, mark_text, note_of, reached, read_folder
 from .layout import CATALOGUES, LOCK, MARK, UNFINISHED, FileName, day_of
 from .log_reader import (
     CHAIN,
@@ -55,14 +55,15 @@ def export_history(url: str, path: Path, *, chunk: int = CHUNK, progress: Progre
     """Bring a folder up to the log's head.
 
     Raises InvalidRequest where the folder holds something else or another log, StoreUnavailable where another export
-    is writing it, ProjectionStopped for an event of a newer release, StoreCorrupted, ConfigurationError, OSError.
+    is writing it or it cannot be written, ProjectionStopped for an event of a newer release, StoreCorrupted,
+    ConfigurationError.
     """
     arrow()
     with log_reader(url) as log:
         head = log.head()
         if head == 0:
             raise InvalidRequest("nothing is recorded yet: there is nothing to export")
-        with _alone(path):
+        with reached(path), _alone(path):
             folder = _opened(path, log, head)
             done = Exported(path, folder.last, folder.last)
             _clear(folder)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ...domain.errors import InvalidRequest, StoreCorrupted, StoreTooNew
+from ...domain.errors import InvalidRequest, StoreCorrupted, StoreTooNew, StoreUnavailable
 from .layout import CATALOGUES, MARK, FileName
 from .schema import KINDS, VERSION, arrow
 
@@ -71,23 +73,24 @@ class Folder:
         return [name for name in self.files(kind) if name.endswith("-late.parquet")]
 
     def catalogues(self) -> dict[str, str]:
-        """JSON of the models and prices that runs were asked under, by hash."""
-        return {Path(name).stem: (self.path / name).read_text("utf-8") for name in self._made(CATALOGUES)}
+        """JSON of the models and prices that runs were asked under, by hash. Raises StoreCorrupted for another text."""
+        return {Path(name).stem: _catalogue(self.path / name) for name in self._made(CATALOGUES)}
 
     def _made(self, kind: str) -> Iterator[str]:
         return (name for chunk in self.chunks for name in chunk.files if name.startswith(f"{kind}/"))
 
 
 def open_folder(path: Path) -> Folder:
-    """The history in a folder, looked through. Raises InvalidRequest, StoreTooNew, StoreCorrupted."""
-    found = read_folder(path)
+    """The history in a folder, looked through. Raises InvalidRequest, StoreError."""
+    with reached(path):
+        found = read_folder(path)
     if not found.chunks:
         raise InvalidRequest(f"{path} holds no finished export: run `events export {path}` (again)")
     return found
 
 
 def read_folder(path: Path) -> Folder:
-    """The same; a history of which nothing is exported yet is one too."""
+    """The same; a history of which nothing is exported yet is one too. Raises OSError, too."""
     if not path.is_dir():
         raise InvalidRequest(f"{path}: {'not a folder' if path.exists() else 'there is no such folder'}")
     mark = path / MARK
@@ -102,9 +105,23 @@ def read_folder(path: Path) -> Folder:
     if what != _WHAT:
         raise InvalidRequest(f"{mark} is not of a history of this program: it says {what!r}")
     _refuse_newer(mark, version)
-    names = _names(path)
-    listed = [_chunk(path, name) for name in sorted(one for one in names if one.kind == "events")]
-    return Folder(path, log, _whole(path, log, listed))
+    files = list(all_names(path))
+    listed = sorted(name for _, name in files if name is not None and name.kind == "events")
+    found = Folder(path, log, _whole(path, [_chunk(path, name) for name in listed]))
+    _expect_no_other(found, files)
+    return found
+
+
+@contextmanager
+def reached(path: Path) -> Iterator[None]:
+    """The system's errors about a folder in our words."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{error.filename or path}: {error.strerror or error}: look after the folder's permissions and its disk, "
+            "then try again"
+        ) from error
 
 
 def mark_text(log: str) -> str:
@@ -120,12 +137,14 @@ def note_of(chunk: Chunk) -> Mapping[str, str]:
 def all_names(path: Path) -> Iterator[tuple[Path, FileName | None]]:
     """Every file of a history's kinds, with what its name says; None: it is not one that an export gives."""
     for kind in KINDS:
-        for file in sorted((path / kind).glob("day=*/*")):
-            yield file, FileName.of(file.relative_to(path).as_posix())
+        for day in _within(path / kind):
+            for file in _within(day):
+                yield file, FileName.of(file.relative_to(path).as_posix())
 
 
-def _names(path: Path) -> list[FileName]:
-    return [name for _, name in all_names(path) if name is not None]
+def _within(path: Path) -> list[Path]:
+    """What is in a folder; not globbed: that would take one that cannot be read for an empty one."""
+    return sorted(path.iterdir()) if path.is_dir() else []
 
 
 def _chunk(path: Path, name: FileName) -> Chunk:
@@ -146,7 +165,7 @@ def _chunk(path: Path, name: FileName) -> Chunk:
     return chunk
 
 
-def _whole(path: Path, log: str, chunks: Sequence[Chunk]) -> list[Chunk]:
+def _whole(path: Path, chunks: Sequence[Chunk]) -> list[Chunk]:
     """The chunks, which follow each other without a gap and are of one log, with all of their files."""
     last, chain = 0, ""
     for chunk in chunks:
@@ -172,6 +191,22 @@ def _check_files(path: Path, chunk: Chunk) -> None:
             raise StoreCorrupted(f"{file} is missing: {_REPAIR}")
         if (has := file.stat().st_size) != size:
             raise StoreCorrupted(f"{file} is not whole: it has {has:,} bytes instead of {size:,}; {_REPAIR}")
+
+
+def _expect_no_other(folder: Folder, files: Iterable[tuple[Path, FileName | None]]) -> None:
+    """What is no chunk's may be there behind the last one only: an export was interrupted, or is under way."""
+    made = {name for chunk in folder.chunks for name in (chunk.events, *chunk.files)}
+    for file, name in files:
+        is_strange = file.suffix == ".parquet" if name is None else name.first <= folder.last and str(name) not in made
+        if is_strange:
+            raise StoreCorrupted(f"{file} is no file of this history, a copy perhaps: take it out of the folder")
+
+
+def _catalogue(file: Path) -> str:
+    body = file.read_bytes()
+    if hashlib.sha256(body).hexdigest() != file.stem:
+        raise StoreCorrupted(f"{file} does not hold what its name says: {_REPAIR}")
+    return body.decode()
 
 
 def _refuse_newer(file: Path, version: int) -> None:

@@ -13,7 +13,8 @@ _LEVEL: LiteralString = "SELECT value FROM log.meta WHERE key = %s"
 _RAISE: LiteralString = """INSERT INTO log.meta AS o VALUES (%s, %s)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value RETURNING value"""
 # The name is shown to every role, the address to the role itself and to those that may see all.
-_CONNECTED: LiteralString = """SELECT application_name, pid, client_addr::text FROM pg_stat_activity
+_CONNECTED: LiteralString = """SELECT application_name, pid,
+    CASE client_port WHEN -1 THEN 'the server''s own machine' ELSE client_addr::text END FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE %s ORDER BY pid"""
 _NAMED = re.compile(rf"{APPLICATION}(?:/(\d+))?")
 

@@ -11,6 +11,7 @@ import pytest
 
 from .command import command
 
+CONFIDENCE = ("evaluate", "confidence", "--model", "gpt-4o-mini")
 REPORTS = (
     ("costs", "report"),
     ("costs", "report", "--by", "category,tag:team", "--json"),
@@ -62,6 +63,8 @@ def test_a_lost_catalogue_is_missed() -> None:
     _three_runs()
     command("events", "export", "history")
     (file,) = Path("history/catalogues").iterdir()
+    file.write_text("x" * file.stat().st_size)
+    assert f"{file.name} does not hold what its name says" in command("costs", "savings", "--from", "history").complaint
     file.unlink()
     assert f"{file.name} is missing" in command("costs", "report", "--from", "history").complaint
 
@@ -78,6 +81,7 @@ def test_what_makes_no_sense_is_misuse() -> None:
         (("costs", "savings", "--from", "history", "--as-of", "today"), "--as-of needs the log"),
         (("costs", "stats", "--from", "history", "--database", "sqlite:///runs.db"), "leave one of them out"),
         (("models", "stats", "--from", "history", "--database", "sqlite:///runs.db"), "leave one of them out"),
+        ((*CONFIDENCE, "--from", "history", "--database", "sqlite:///runs.db"), "leave one of them out"),
         (("backtest", "--policy", "heuristic", "--scheduler", "tcp://127.0.0.1:1"), "--scheduler needs --from DIR"),
         (("backtest", "--policy", "heuristic", "--from", "history", "--dataset", "some"), "leave one of them out"),
         (("backtest", "--policy", "heuristic", "--from", "history", "--where", "text ~ python"), "holds no texts"),

@@ -40,6 +40,13 @@ def exported(format: str, rows: list[Row], columns: tuple[Column, ...] = COLUMNS
     return file.getvalue()
 
 
+@pytest.mark.parametrize("format", ["csv", "json", "jsonl"])
+def test_tags_are_in_one_order(format: str) -> None:
+    """SQLite and a history folder give them by name, PostgreSQL by length first."""
+    by_length = exported(format, [("x", 1, None, None, None, {"team": "core", "customer": "ACME"})])
+    assert by_length == exported(format, [("x", 1, None, None, None, {"customer": "ACME", "team": "core"})])
+
+
 def test_csv() -> None:
     """A header, exact figures, nothing for what is not known, and lines that end as RFC 4180 says."""
     assert exported("csv", [ROW, EMPTY]).decode() == (

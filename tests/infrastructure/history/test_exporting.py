@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from model_orchestrator.infrastructure.history.exporting import export_history
 from model_orchestrator.infrastructure.history.folder import open_folder
 from model_orchestrator.infrastructure.history.folder_read_models import FolderReadModels
 from model_orchestrator.infrastructure.history.layout import LOCK, MARK, UNFINISHED
+from model_orchestrator.infrastructure.history.parquet_files import ParquetFile
 from model_orchestrator.infrastructure.read_models.stored import StoredReadModels
 from model_orchestrator.infrastructure.store.file_lock import FileLock
 from tests.contracts.read_models import add_raw
@@ -221,6 +224,25 @@ def test_an_empty_log_and_one_in_memory_are_told(tmp_path: Path) -> None:
         export_history("sqlite:///:memory:", tmp_path / "history")
 
 
+def _no_space(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_the_folders_and_not_the_databases(
+    log: str, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is named, and once there is space the export goes on."""
+    folder = tmp_path / "history"
+    with monkeypatch.context() as patch:
+        patch.setattr(ParquetFile, "finish", _no_space)
+        with pytest.raises(StoreUnavailable, match=rf"^{folder}: No space left on device: look after the folder's"):
+            export_history(log, folder)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(StoreUnavailable, match=rf"^{tmp_path}/file/history: Not a directory"):
+        export_history(log, tmp_path / "file" / "history")
+    assert files_of(exported(log, folder)) == files_of(whole)
+
+
 # ---- folders that are not whole --------------------------------------------------------------------------------------
 
 
@@ -317,6 +339,43 @@ def test_files_of_two_exports_do_not_mix(log: str, whole: Path, tmp_path: Path) 
         shutil.copy(strange / name, mixed / name)
     with pytest.raises(StoreCorrupted, match="is of another log"):
         open_folder(mixed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "copy"),
+    [("runs", "copy.parquet"), ("runs", f"{1:019}-{2:019}.parquet"), ("events", "copy.parquet")],
+)
+def test_a_copy_beside_the_file_is_told(kind: str, copy: str, log: str, whole: Path, tmp_path: Path) -> None:
+    """Another engine that reads all files of a kind would count its rows twice."""
+    folder = shutil.copytree(whole, tmp_path / "history")
+    file = _first(folder, f"{kind}/*/*.parquet")
+    shutil.copy(file, file.with_name(copy))
+    with pytest.raises(StoreCorrupted, match=f"{copy} is no file of this history, a copy perhaps"):
+        open_folder(folder)
+    with pytest.raises(StoreCorrupted, match="take it out of the folder"):
+        export_history(log, folder)
+
+
+def test_a_partition_that_cannot_be_read_is_no_missing_one(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the last day would be left out, and the rest be taken for an earlier moment."""
+    folder = shutil.copytree(whole, tmp_path / "history")
+    closed, scandir = sorted((folder / "events").iterdir())[-1], os.scandir
+
+    def refused(path: Any) -> Any:
+        if Path(path) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    def listed(path: Any) -> Any:
+        with refused(path) as found:
+            return [one.name for one in found]
+
+    monkeypatch.setattr("os.scandir", refused)
+    monkeypatch.setattr("os.listdir", listed)
+    with pytest.raises(StoreUnavailable, match=f"{closed}: Permission denied: look after the folder's permissions"):
+        open_folder(folder)
 
 
 def test_a_file_that_was_renamed_is_told(whole: Path, tmp_path: Path) -> None:

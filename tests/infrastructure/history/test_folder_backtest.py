@@ -262,8 +262,19 @@ def test_a_scheduler_that_is_not_there_is_told(both: tuple[str, Path], monkeypat
     address = f"tcp://127.0.0.1:{_free_port()}"
     with pytest.raises(StoreUnavailable, match=rf"no Dask scheduler answered at {address} within 0\.5 s"):
         _of_folder(url, folder, scheduler=address)
-    with pytest.raises(InvalidRequest, match="expected tcp://HOST:PORT"):
-        _of_folder(url, folder, scheduler="nonsense://x")
+    before = time.monotonic()
+    for wrong in (
+        "nonsense://x",
+        "http://127.0.0.1:80",
+        "tls://127.0.0.1:8786",
+        "tcp://127.0.0.1",
+        "tcp://x:y",
+        "x",
+        "",
+    ):
+        with pytest.raises(InvalidRequest, match="expected tcp://HOST:PORT"):
+            _of_folder(url, folder, scheduler=wrong)
+    assert time.monotonic() - before < 10, "a Dask client that fails to start waits 20 s for itself"
 
 
 def test_without_the_extra_it_is_named(both: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC
@@ -19,14 +22,17 @@ from model_orchestrator.application.cost_stats import cost_stats
 from model_orchestrator.application.dates import Calendar
 from model_orchestrator.application.filters import parse_filters
 from model_orchestrator.application.read_models import ReadModels
-from model_orchestrator.domain.errors import InvalidRequest
+from model_orchestrator.domain.errors import InvalidRequest, StoreCorrupted
 from model_orchestrator.domain.events import Money
 from model_orchestrator.domain.filters import CALL_FIELDS, MODEL_FIELDS, RUN_FIELDS, Condition
 from model_orchestrator.domain.time_ranges import TimeRange
 from model_orchestrator.domain.units import Timestamp
+from model_orchestrator.infrastructure.backtest_history import past_runs
 from model_orchestrator.infrastructure.history.folder import open_folder
 from model_orchestrator.infrastructure.history.folder_read_models import FolderReadModels
+from model_orchestrator.infrastructure.history.folder_runs import FolderHistory
 from model_orchestrator.infrastructure.read_models.stored import StoredReadModels
+from tests.contracts.store_process import ROOT, environment
 from tests.generated_log import END, write_log
 from tests.read_models import Event, logs
 
@@ -172,6 +178,52 @@ def test_sums_beyond_64_bits_are_exact(tmp_path: Path) -> None:
     models = FolderReadModels(open_folder(exported(url, tmp_path / "history")))
     (row,) = models.costs()
     assert row.cost == 4 * 9_000_000_000_000_000_001 > 2**63
+
+
+@pytest.mark.parametrize("name", ["a*", "a?", "a[b]", "it's [!c]*"])
+def test_a_folder_is_no_pattern(name: str, tmp_path: Path) -> None:
+    """Beside one that its name would match, too."""
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    write_log(url, runs=3, seed=1, days=1)
+    folder = exported(url, tmp_path / name)
+    for other in ("ab", "it's d"):
+        shutil.copytree(folder, tmp_path / other)
+    assert list(FolderReadModels(open_folder(folder)).attempts()) == list(StoredReadModels(url).attempts())
+    history = FolderHistory(open_folder(folder))
+    played = [run for part in history.parts(None, None) for run in history.runs(part, None, None)]
+    assert sorted(played, key=lambda run: run.id) == list(past_runs(url))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_damaged_file_is_told(seed: int, tmp_path: Path) -> None:
+    """In whatever words DuckDB says so."""
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    write_log(url, runs=3, seed=1, days=1)
+    folder = exported(url, tmp_path / "history")
+    for file in folder.glob("attempts/*/*.parquet"):
+        data, rng = bytearray(file.read_bytes()), random.Random(seed)
+        data[4 : len(data) // 2] = rng.randbytes(len(data) // 2 - 4)
+        file.write_bytes(data)
+    with pytest.raises(StoreCorrupted, match=r"a file cannot be read .*: export anew into an empty folder"):
+        list(FolderReadModels(open_folder(folder)).attempts())
+
+
+def test_settings_are_those_of_cursors_too(tmp_path: Path) -> None:
+    """And no progress is printed among the rows, though a worker's process has no file that Python began with."""
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    write_log(url, runs=3, seed=1, days=1)
+    program = (
+        "import sys; from pathlib import Path; "
+        "from model_orchestrator.infrastructure.history.duckdb_tables import history_tables; "
+        "from model_orchestrator.infrastructure.history.folder import open_folder; "
+        "from model_orchestrator.projections.projection import Names\n"
+        "with history_tables(open_folder(Path(sys.argv[1])), Names(1, 0), Names(1, 0)) as tables:\n"
+        "  asked = \"SELECT 7 / 2, current_setting('TimeZone'), current_setting('enable_progress_bar')\"\n"
+        "  print(tables.execute(asked), list(tables.stream(asked)))"
+    )
+    command = [sys.executable, "-c", program, str(exported(url, tmp_path / "history"))]
+    found = subprocess.run(command, cwd=ROOT, env={**environment(), "TZ": "Asia/Tokyo"}, capture_output=True, text=True)
+    assert found.stdout.strip() == "[(3, 'UTC', False)] [(3, 'UTC', False)]", found.stderr
 
 
 def test_what_a_folder_cannot_answer_says_so(tmp_path: Path) -> None:
