@@ -5,6 +5,8 @@ Data goes to stdout, talk to stderr; exit 0: done, 1: the run failed, 2: misuse,
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from importlib import import_module
 from io import TextIOWrapper
@@ -102,6 +104,7 @@ def main() -> None:
     """Run the command line; errors are one line on stderr, or an object on stdout with --json."""
     if isinstance(sys.stdout, TextIOWrapper):  # None where it is closed
         sys.stdout.reconfigure(errors="backslashreplace")  # a paid answer is shown whatever the terminal's encoding
+    atexit.register(gc.freeze)  # else Python ends with a search for garbage, a tenth of a short command's time
     try:
         try:
             app(prog_name="model-orchestrator")
