@@ -110,12 +110,11 @@ def span_of(dates: TimeRange) -> tuple[int, int]:
 def periods_of(models: ReadModels, question: CostQuestion, split: str) -> list[Period]:
     """The periods that hold a part of the time asked for; where it is open, of the time in which there are runs."""
     span = span_of(question.dates)
-    first = next(models.runs(span=span, limit=1, oldest_first=True), None)
-    last = next(models.runs(span=span, limit=1), None)
-    if first is None or last is None:
+    there = models.time_of_runs(span)
+    if there is None:
         return []
-    start = first.started_at if question.dates.start is None else question.dates.start
-    end = max(question.now, last.started_at + 1) if question.dates.end is None else question.dates.end
+    start = there[0] if question.dates.start is None else question.dates.start
+    end = max(question.now, there[1] + 1) if question.dates.end is None else question.dates.end
     return list(periods(Timestamp(start), Timestamp(end), split, question.zone))
 
 

@@ -85,6 +85,9 @@ class ReadModels(Protocol):
     ) -> Iterator[RunRow]:
         """Runs, newest first, as they are read: any number; only those that come `after` a place in the order."""
 
+    def time_of_runs(self, span: Range = ALWAYS) -> Range | None:
+        """When the first and when the last of them began; None without any."""
+
     def dearest_runs(
         self,
         *,

@@ -297,6 +297,15 @@ _BASE_COUNTED = (
 )
 
 
+def time_of_runs(tables: Queryable, names: Names, span: Range) -> Range | None:
+    """When the first and when the last run of a span began; None without any."""
+    ends = (
+        f"(SELECT {end}(run_at) FROM {names(RUNS.name)} WHERE run_at >= ? AND run_at < ?)" for end in ("min", "max")
+    )
+    ((first, last),) = tables.execute(f"SELECT {', '.join(ends)}", span * 2)
+    return None if first is None else (first, last)
+
+
 def run_counts(
     tables: Queryable,
     names: Names,

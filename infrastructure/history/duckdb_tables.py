@@ -25,7 +25,7 @@ from .folder import Folder
 from .schema import KINDS, Kind, duckdb
 
 MEMORY = "2GB"  # what DuckDB may take; beyond that it uses a temporary file
-EVERY = "every_"  # before a kind: all of its rows, those too that later ones replace
+_EVERY = "every_"  # before a kind: all of its rows, those too that later ones replace
 A_FETCH = 1000  # rows
 _TYPES = {Kind.TEXT: "VARCHAR", Kind.INTEGER: "BIGINT", Kind.TAGS: "MAP(VARCHAR, VARCHAR)"}
 _PATTERN = re.compile(r"[*?[]")  # what DuckDB takes for a pattern in a path; between brackets it stands for itself
@@ -160,11 +160,11 @@ def _make_rows(connection: Any, folder: Folder, kind: str) -> None:
     files, late = folder.files(kind), folder.late_files(kind)
     if not files:
         columns = (f"CAST(NULL AS {_TYPES.get(one.kind, 'VARCHAR')}) AS {one.name}" for one in KINDS[kind])
-        connection.execute(f"CREATE VIEW {EVERY}{kind} AS SELECT {', '.join(columns)} WHERE false")
-        connection.execute(f"CREATE VIEW {kind} AS SELECT * FROM {EVERY}{kind}")
+        connection.execute(f"CREATE VIEW {_EVERY}{kind} AS SELECT {', '.join(columns)} WHERE false")
+        connection.execute(f"CREATE VIEW {kind} AS SELECT * FROM {_EVERY}{kind}")
         return
-    connection.execute(f"CREATE VIEW {EVERY}{kind} AS SELECT * FROM read_parquet({listed(files)})")
-    rows = f"SELECT * FROM {EVERY}{kind}"
+    connection.execute(f"CREATE VIEW {_EVERY}{kind} AS SELECT * FROM read_parquet({listed(files)})")
+    rows = f"SELECT * FROM {_EVERY}{kind}"
     if late:
         connection.execute(
             f"CREATE TABLE late_{kind} AS SELECT stream_position, max(upto) AS upto "

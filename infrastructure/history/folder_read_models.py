@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ...application.read_models import Metered, ProjectionStatus
 from ...domain.catalogue import Catalogue
@@ -12,11 +12,10 @@ from ...domain.errors import InvalidRequest
 from ...domain.units import Timestamp
 from ...projections.filter_sql import Sql
 from ...projections.projection import Names
-from ...projections.run_report import RunRow
 from ..catalogue_json import catalogue_from_json
 from ..read_models.registry import BY_NAME
 from ..read_models.stored import Snapshot, StoredReadModels
-from .duckdb_tables import EVERY, history_tables
+from .duckdb_tables import history_tables
 from .folder import Folder
 
 
@@ -56,15 +55,3 @@ class FolderReadModels(StoredReadModels):
             raise InvalidRequest("text: a history folder holds no texts; ask the log")
 
         return refuse
-
-    def _found(self, query: Callable[..., Sql], asked: Mapping[str, Any]) -> Iterator[RunRow]:
-        """Where only the first run or the last is asked for, when that began is found first."""
-        with self._asking("attempts", "runs") as (tables, names, _):
-            if asked["limit"] == 1 and "oldest_first" in asked and not asked["conditions"] and asked["after"] is None:
-                end = "min" if asked["oldest_first"] else "max"
-                when = f"SELECT {end}(run_at) FROM {EVERY}runs WHERE run_at >= ? AND run_at < ?"
-                ((at,),) = tables.execute(when, asked["span"])
-                asked = {**asked, "span": (at or 0, (at or 0) + 1)}
-            found = query(tables, names["runs"], names["attempts"], search=self._search(""), **asked)
-            for row in tables.stream(*found):
-                yield RunRow(*row)

@@ -92,6 +92,11 @@ class StoredReadModels:
         asked = {"span": span, "conditions": conditions, "limit": limit, "oldest_first": oldest_first, "after": after}
         return self._found(run_report.runs, asked)
 
+    def time_of_runs(self, span: Range = ALWAYS) -> Range | None:
+        """When the first and when the last of them began."""
+        with self._asking("runs") as (tables, names, _):
+            return run_report.time_of_runs(tables, names["runs"], span)
+
     def dearest_runs(
         self,
         *,

@@ -112,6 +112,7 @@ class ReadModelsContract:
         assert models.costs(by=("category",)) == []
         assert list(models.runs()) == []
         assert models.model_stats() == []
+        assert models.time_of_runs() is None
         assert [one.state for one in models.status()] == ["live", "live"]
 
     def test_costs_keep_kinds_of_money_apart(self, url: str, models: StoredReadModels) -> None:
@@ -134,6 +135,10 @@ class ReadModelsContract:
         ]
         assert [row.run for row in models.runs(limit=1)] == ["run-4"]
         assert [row.run for row in models.runs(limit=1, oldest_first=True)] == ["run-1"]
+        last, *_, first = (row.started_at for row in models.runs())
+        assert models.time_of_runs() == (first, last)
+        assert models.time_of_runs((first, last)) == (first, max(row.started_at for row in models.runs(span=(0, last))))
+        assert models.time_of_runs((0, first)) is None
 
     def test_dearest_runs_come_first_and_go_on_behind_any_of_them(self, url: str, models: StoredReadModels) -> None:
         """Those that called a model and whose whole cost is known: a lost call leaves a run out."""
