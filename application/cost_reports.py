@@ -110,11 +110,12 @@ def span_of(dates: TimeRange) -> tuple[int, int]:
 def periods_of(models: ReadModels, question: CostQuestion, split: str) -> list[Period]:
     """The periods that hold a part of the time asked for; where it is open, of the time in which there are runs."""
     span = span_of(question.dates)
-    there = models.time_of_runs(span)
-    if there is None:
+    began = models.time_of_runs(span)
+    if began is None:
         return []
-    start = there[0] if question.dates.start is None else question.dates.start
-    end = max(question.now, there[1] + 1) if question.dates.end is None else question.dates.end
+    first, last = began
+    start = first if question.dates.start is None else question.dates.start
+    end = max(question.now, last + 1) if question.dates.end is None else question.dates.end
     return list(periods(Timestamp(start), Timestamp(end), split, question.zone))
 
 

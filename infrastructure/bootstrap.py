@@ -55,7 +55,7 @@ from ..domain import fast_replace, routing
 from ..domain.api_key import LOCAL
 from ..domain.catalogue import Catalogue
 from ..domain.errors import ErrorKind, InvalidRequest, RunFailure, RunNotFound, StoreTooNew
-from ..domain.events import FeedbackGiven, OnUnknown, RoutingDecided, RunRescored
+from ..domain.events import AnsweredFromCache, FeedbackGiven, OnUnknown, RoutingDecided, RunRescored
 from ..domain.request import Request, prompt_request
 from ..domain.run import RunStatus
 from ..domain.units import MILLION, Duration, Usd, fraction
@@ -224,17 +224,29 @@ class Orchestrator:
         earlier = await earlier_answer(self.store, log, command, started_at) if command.caching else None
         budgets = [(scope, period) for scope, period, _ in await self.store.budgets()]
         world = self._worlds.bounded(world, budgets)
-        world = fast_replace.replace(world, introduce=await self._worlds.introduction(world, log, command.run_id))
         try:
-            finished = await RunLoop(command, world, log, self._clock, sink, departure=departure).run(earlier)
+            finished = await self._to_its_end(command, world, log, sink, departure, earlier)
         except KeyIsTaken as error:
-            self._worlds.end_introduction(command.run_id)
             check_same_request(error.taken.run, is_same=error.taken.same_request)
             return await self._first_run(error.taken.run, command, sink)
-        finally:
-            self._worlds.end_introduction(command.run_id)
         await self.alerts.after(finished.run, log, finished.started_at)
         return await self._result(finished, sink)
+
+    async def _to_its_end(
+        self,
+        command: StartRun,
+        world: World,
+        log: StoredRunLog,
+        sink: PassingOn | None,
+        departure: Departure | None,
+        earlier: AnsweredFromCache | None,
+    ) -> Finished:
+        try:
+            introduce = await self._worlds.introduction(world, log, command.run_id)
+            world = fast_replace.replace(world, introduce=introduce)
+            return await RunLoop(command, world, log, self._clock, sink, departure=departure).run(earlier)
+        finally:
+            self._worlds.end_introduction(command.run_id)
 
     async def feedback(
         self, run_id: str, value: float | str, *, by: str = "local", note: str | None = None

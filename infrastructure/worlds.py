@@ -189,15 +189,11 @@ class Worlds:
         if not missing:
             return None
         self._introducing[run_id] = loop.create_future()
-        new: list[tuple[str, str]] = []
-        try:
-            stored = await log.store.contents(list(missing))
-            self._introduced.update(ref for ref in missing if ref in stored)
-            new = [(ref, text()) for ref, text in missing.items() if ref not in stored]
-        finally:
-            if not new:
-                self.end_introduction(run_id)
+        stored = await log.store.contents(list(missing))
+        self._introduced.update(ref for ref in missing if ref in stored)
+        new = [(ref, text()) for ref, text in missing.items() if ref not in stored]
         if not new:
+            self.end_introduction(run_id)
             return None
         contents = tuple(Content(ref=ref, stream="catalogue", subject=None, salt=b"", body=body) for ref, body in new)
         published = PriceListPublished(catalogue=world.catalogue_hash, name=world.catalogue.name)

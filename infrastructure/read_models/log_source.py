@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...application.ports import EventStore
 from ...domain.errors import StoreCorrupted
 from ..store.memory import MemoryStore
 from ..store.opening import sqlite_path
@@ -144,47 +142,3 @@ def open_log(url: str) -> LogSource:
     if path is None:
         raise ValueError("a log in memory is read through its store")
     return SqliteLog(path)
-
-
-class OpenLogs:
-    """Logs of one address, opened for who borrows one; where that costs, as on a server, they stay open while kept."""
-
-    def __init__(self, url: str, store: EventStore | None) -> None:
-        """`store` is needed where the log is in memory."""
-        self._url = url
-        self._store = store
-        self._lock = threading.Lock()
-        self._keeping = 0
-        self._idle: list[LogSource] = []
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """What is given back meanwhile stays open for the next."""
-        with self._lock:
-            self._keeping += not self._url.startswith("sqlite:")
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._keeping -= not self._url.startswith("sqlite:")
-                idle, self._idle = ([], self._idle) if self._keeping else (self._idle, [])
-            for log in idle:
-                log.close()
-
-    @contextmanager
-    def borrowed(self) -> Iterator[LogSource]:
-        """One that nobody else has. Raises StoreUnavailable where it cannot be opened."""
-        with self._lock:
-            log = self._idle.pop() if self._idle else None
-        if log is None:
-            log = MemoryLog(self._store) if isinstance(self._store, MemoryStore) else open_log(self._url)
-        try:
-            yield log
-        except BaseException:
-            log.close()
-            raise
-        with self._lock:
-            if self._keeping:
-                self._idle.append(log)
-                return
-        log.close()

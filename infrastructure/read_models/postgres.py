@@ -5,9 +5,8 @@ A crash of the server empties unlogged tables, and their checkpoints with them: 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar, cast
 
 import psycopg
@@ -17,6 +16,7 @@ from ...domain.errors import StoreCorrupted
 from ...projections.projection import Row, Table, Tables
 from ..database_url import masked
 from ..store.postgres_connection import Connection, check_schema, connect, translated
+from .kept_open import KeptOpen
 from .lean_codec import LogRow
 from .log_source import COLUMNS
 from .state import REGISTRY
@@ -100,46 +100,21 @@ class PostgresState:
     def __init__(self, url: str) -> None:
         self._url = url
         self._made = False
-        self._lock = threading.Lock()
-        self._questions = 0  # under way
-        self._idle: list[Connection] = []
+        self._connections = KeptOpen(lambda: _open(url))
 
     def __reduce__(self) -> tuple[type[PostgresState], tuple[str]]:
         return PostgresState, (self._url,)
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
+    def kept(self) -> AbstractContextManager[None]:
         """While a question is answered, its many small transactions share connections."""
-        with self._lock:
-            self._questions += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._questions -= 1
-                idle, self._idle = ([], self._idle) if self._questions else (self._idle, [])
-            for connection in idle:
-                connection.close()
+        return self._connections.kept()
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        with self._lock:
-            connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            connection = _open(self._url)
-        try:
+        with self._connections.borrowed() as connection:
             yield connection
             connection.execute("SELECT pg_advisory_unlock_all()")
             connection.isolation_level = None
-        except BaseException:
-            connection.close()
-            raise
-        with self._lock:
-            is_kept = self._questions > 0
-            if is_kept:
-                self._idle.append(connection)
-        if not is_kept:
-            connection.close()
 
     def write(self, work: Callable[[Tables], T], *, swap: bool = False) -> T:
         """What `work` returns, in one transaction, which need not wait for the disk."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from ...application.ports import EventStore
@@ -24,7 +24,8 @@ from ...projections.run_report import ALWAYS, AttemptRow, Place, Range, RunCount
 from ...projections.usage_report import CachedAnswers, ObservedUsage
 from ..store.memory import MemoryStore
 from .catch_up import FAR_BEHIND, STEP, CatchUp, Progress, stopped_text
-from .log_source import LogSource, MemoryLog, OpenLogs
+from .kept_open import KeptOpen
+from .log_source import LogSource, MemoryLog, open_log
 from .proof import projection_problems
 from .registry import PROJECTIONS, Registry
 from .standing import lag_of, status_of
@@ -35,7 +36,7 @@ Tell = Callable[[str], None]
 
 
 class Snapshot(NamedTuple):
-    """Queryable of one moment, and how each read model's are called."""
+    """What is asked, as of one moment, and how each read model's tables are called."""
 
     tables: Queryable
     names: dict[str, Names]
@@ -51,14 +52,14 @@ class StoredReadModels:
         self._store = store
         self.tell: Tell = lambda text: None
         self._state: State = open_state(url)
-        self._logs = OpenLogs(url, store)
+        self._logs = KeptOpen(self._open_log)
         self._until: Timestamp | None = None  # None: now
 
     @contextmanager
     def kept(self) -> Iterator[None]:
         """While it lasts, questions share connections."""
-        with self._state.kept(), self._logs.kept():
-            yield
+        with self._state.kept(), nullcontext() if self._url.startswith("sqlite:") else self._logs.kept():
+            yield  # opening a file costs nothing
 
     def costs(
         self, *, by: Sequence[str] = (), ranges: Sequence[Range] = (ALWAYS,), conditions: Sequence[Condition] = ()
@@ -223,6 +224,9 @@ class StoredReadModels:
         url = None if isinstance(self._store, MemoryStore) else self._url
         with self._logs.borrowed() as log:
             return projection_problems(log, self._state, url, os.cpu_count() or 1)
+
+    def _open_log(self) -> LogSource:
+        return MemoryLog(self._store) if isinstance(self._store, MemoryStore) else open_log(self._url)
 
     def _search(self, dialect: str) -> Callable[[str], Sql]:
         """The condition that a run has the words in a text."""

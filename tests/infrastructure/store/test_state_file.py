@@ -31,6 +31,11 @@ def note(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM notes").fetchone()[0])
 
 
+def fail(connection: sqlite3.Connection) -> int:
+    note(connection)
+    return int("nothing")
+
+
 def until_locked(mutex: threading.Lock) -> None:
     while not mutex.locked():
         threading.Event().wait(0.001)
@@ -95,10 +100,6 @@ def test_callers_who_come_together_share_one_transaction(path: Path) -> None:
 
 
 def test_whose_change_fails_among_others_is_told_alone(path: Path) -> None:
-    def fail(connection: sqlite3.Connection) -> int:
-        note(connection)
-        return int("nothing")
-
     async def scenario() -> None:
         file = StateFile(path, SCHEMA)
         await file.alone(note)
@@ -113,10 +114,6 @@ def test_whose_change_fails_among_others_is_told_alone(path: Path) -> None:
 
 def test_what_fails_alone_is_not_begun_again(path: Path) -> None:
     """Each of its statements commits by itself: begun again it would change the file twice."""
-
-    def fail(connection: sqlite3.Connection) -> int:
-        note(connection)
-        return int("nothing")
 
     async def scenario() -> None:
         file = StateFile(path, SCHEMA)
